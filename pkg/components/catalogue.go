@@ -1,0 +1,141 @@
+package components
+
+// Release110 follows upstream's release 1.10 (manifests v1.10.1).
+//
+// The order of the list is a valid order of installation, which is what `render`
+// prints; install itself follows the edges and runs side by side whatever they allow.
+func Release110() *Release {
+	waitsForSidecar := []Need{
+		{Component: "kubeflow-namespace", Condition: Accepted},
+		{Component: "istio-crds", Condition: Established, Kinds: WorkloadKinds,
+			Why: "the controllers watch Istio's kinds and do not start without them"},
+		{Component: "istio", Condition: Injection, Kinds: WorkloadKinds,
+			Why: "a pod created before the injector answers never gets a sidecar, and mutual TLS to it fails for good"},
+	}
+	return &Release{
+		Name:      "1.10",
+		ServedMin: 28, ServedMax: 37,
+		TestedMin: 28, TestedMax: 31,
+		Components: []Component{
+			{
+				Name: "cert-manager", Title: "cert-manager", Version: "v1.16.1",
+				Namespaces: []string{"cert-manager", "kube-system"},
+				Gates: []Gate{{
+					Condition: Admission,
+					Workload:  "cert-manager/cert-manager-webhook",
+					Webhooks: []WebhookRef{
+						{"MutatingWebhookConfiguration", "cert-manager-webhook"},
+						{"ValidatingWebhookConfiguration", "cert-manager-webhook"},
+					},
+					Probes: []Probe{
+						{File: "certificaterequest-valid.yaml", Adds: []string{"spec.username"}},
+						{File: "certificate-valid.yaml"},
+						{File: "certificate-invalid.yaml", RefusedBy: "webhook.cert-manager.io"},
+					},
+				}},
+			},
+			{
+				Name: "kubeflow-issuer", Title: "self-signing ClusterIssuer", Version: "v1.10.1",
+				NotIn: []string{ProfileSlim},
+				Needs: []Need{{Component: "cert-manager", Condition: Admission,
+					Why: "cert-manager's webhook refuses every Issuer until its certificate is in place"}},
+			},
+			{Name: "istio-crds", Title: "Istio's CRDs", Version: "1.24.3"},
+			{
+				Name: "istio", Title: "Istio", Version: "1.24.3",
+				Namespaces: []string{"istio-system"},
+				Needs:      []Need{{Component: "istio-crds", Condition: Established}},
+				Gates: []Gate{{
+					Condition: Injection,
+					Workload:  "istio-system/istiod",
+					Webhooks:  []WebhookRef{{"MutatingWebhookConfiguration", "istio-sidecar-injector"}},
+					Probes: []Probe{{File: "pod.yaml", Adds: []string{
+						"spec.initContainers[name=istio-proxy]", "spec.containers[name=istio-proxy]"}}},
+					Needs: []Need{{Component: "kubeflow-namespace", Condition: Accepted}},
+				}},
+			},
+			{Name: "kubeflow-namespace", Title: "namespace kubeflow", Version: "v1.10.1", Namespaces: []string{"kubeflow"}},
+			{Name: "kubeflow-roles", Title: "aggregated roles", Version: "v1.10.1"},
+			{
+				Name: "kubeflow-gateway", Title: "gateway kubeflow-gateway", Version: "v1.10.1",
+				Namespaces: []string{"kubeflow"},
+				Needs: []Need{
+					{Component: "kubeflow-namespace", Condition: Accepted},
+					{Component: "istio-crds", Condition: Established, Kinds: []string{"Gateway"}},
+				},
+			},
+			{
+				Name: "poddefaults", Title: "PodDefaults webhook", Version: "v1.10.0",
+				Namespaces: []string{"kubeflow"},
+				Needs: []Need{
+					{Component: "kubeflow-namespace", Condition: Accepted},
+					{Component: "cert-manager", Condition: Admission, Kinds: []string{"Issuer", "Certificate"},
+						Why: "cert-manager's webhook refuses every Certificate until its own certificate is in place"},
+				},
+				Gates: []Gate{{
+					Condition: Admission,
+					Workload:  "kubeflow/admission-webhook-deployment",
+					Webhooks:  []WebhookRef{{"MutatingWebhookConfiguration", "admission-webhook-mutating-webhook-configuration"}},
+				}},
+			},
+			{
+				Name: "dex", Title: "Dex", Version: "v2.41.1",
+				Namespaces: []string{"auth"},
+				Needs:      []Need{{Component: "istio-crds", Condition: Established, Kinds: []string{"VirtualService"}}},
+			},
+			{
+				Name: "oauth2-proxy", Title: "oauth2-proxy", Version: "v7.7.1",
+				Namespaces: []string{"oauth2-proxy", "istio-system"},
+				Needs: []Need{
+					{Component: "istio-crds", Condition: Established, Kinds: []string{"VirtualService", "AuthorizationPolicy", "RequestAuthentication"}},
+					{Component: "istio", Condition: Accepted, Kinds: []string{"AuthorizationPolicy", "RequestAuthentication"},
+						Why: "the policies live in Istio's namespace"},
+					{Component: "dex", Condition: Ready, Kinds: []string{"RequestAuthentication"},
+						Why: "istiod caches an empty key set for a minute when Dex does not answer, and every login is a 401 until then"},
+				},
+			},
+			{
+				Name: "notebook-controller", Title: "notebook controller", Version: "v1.10.0",
+				Namespaces: []string{"kubeflow"},
+				Needs:      waitsForSidecar,
+			},
+			{
+				Name: "jupyter-web-app", Title: "Jupyter Web App", Version: "v1.10.0",
+				Namespaces: []string{"kubeflow"},
+				Needs:      waitsForSidecar,
+			},
+			{
+				Name: "profiles", Title: "profiles and KFAM", Version: "v1.10.0",
+				Namespaces: []string{"kubeflow"},
+				Needs:      waitsForSidecar,
+			},
+			{
+				Name: "user-profile", Title: "first user's Profile", Version: "v1.10.1",
+				UserData: true,
+				Needs: []Need{
+					{Component: "profiles", Condition: Ready, Why: "the profile controller makes the namespace and its accounts"},
+					{Component: "kubeflow-roles", Condition: Accepted, Why: "the person's role binding refers to kubeflow-admin"},
+					{Component: "poddefaults", Condition: Admission, Why: "its webhook refuses every pod of a profile's namespace until it answers"},
+				},
+				Produces: []Produced{
+					{"v1", "ServiceAccount", ProfileToken, "default-editor"},
+					{"rbac.authorization.k8s.io/v1", "RoleBinding", ProfileToken, "default-editor"},
+				},
+			},
+			{
+				Name: "metallb", Title: "MetalLB", Version: "v0.14.9",
+				Namespaces: []string{"metallb-system"},
+				OnDemand:   true,
+				Gates: []Gate{{
+					Condition: Admission,
+					Workload:  "metallb-system/controller",
+					Webhooks:  []WebhookRef{{"ValidatingWebhookConfiguration", "metallb-webhook-configuration"}},
+					Probes: []Probe{
+						{File: "ipaddresspool-valid.yaml"},
+						{File: "ipaddresspool-invalid.yaml", RefusedBy: "ipaddresspoolvalidationwebhook.metallb.io"},
+					},
+				}},
+			},
+		},
+	}
+}

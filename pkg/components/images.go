@@ -1,0 +1,123 @@
+package components
+
+import (
+	"slices"
+	"strings"
+
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+)
+
+// Image is one image that a component pulls, now or when a person starts a notebook.
+type Image struct {
+	Ref string `json:"image"`
+	// Components that use it.
+	Components []string `json:"components"`
+	// OnDemand: nothing of the component itself runs it; a notebook or an injected
+	// sidecar does.
+	OnDemand bool `json:"onDemand,omitempty"`
+}
+
+// Images lists what the rendered components pull, sorted by reference. Images that
+// stand in configuration (a sidecar's, the notebooks of the spawner) are those the
+// component declares in ConfigImages, looked up in the rendered objects, so that a
+// mirror's names are shown.
+func Images(rendered []Rendered, o Options) []Image {
+	byRef := map[string]*Image{}
+	add := func(ref, component string, onDemand bool) {
+		i := byRef[ref]
+		if i == nil {
+			i = &Image{Ref: ref, OnDemand: true}
+			byRef[ref] = i
+		}
+		if !slices.Contains(i.Components, component) {
+			i.Components = append(i.Components, component)
+		}
+		i.OnDemand = i.OnDemand && onDemand
+	}
+	for _, r := range rendered {
+		for _, u := range r.Objects {
+			eachContainer(u, func(c map[string]any) {
+				// "auto" is what a pod says that leaves the choice to the injector.
+				if ref, _ := c["image"].(string); ref != "" && ref != "auto" {
+					add(ref, r.Component.Name, false)
+				}
+			})
+		}
+		for _, ref := range r.Component.ConfigImages {
+			add(o.image(ref), r.Component.Name, true)
+		}
+	}
+	out := make([]Image, 0, len(byRef))
+	for _, ref := range sortedKeys(byRef) {
+		out = append(out, *byRef[ref])
+	}
+	return out
+}
+
+// image is the reference after --image and --registry.
+func (o Options) image(ref string) string {
+	if repl, ok := o.Images[repository(ref)]; ok {
+		return repl
+	}
+	if o.Registry == "" {
+		return ref
+	}
+	return o.Registry + "/" + withoutHost(ref)
+}
+
+// repository is the reference without tag and digest.
+func repository(ref string) string {
+	ref, _, _ = strings.Cut(ref, "@")
+	if i := strings.LastIndex(ref, ":"); i > strings.LastIndex(ref, "/") {
+		ref = ref[:i]
+	}
+	return ref
+}
+
+// withoutHost drops the registry's host. As in every container tool, the first part
+// is a host when it has a dot or a colon or is localhost.
+func withoutHost(ref string) string {
+	host, rest, ok := strings.Cut(ref, "/")
+	if ok && (strings.ContainsAny(host, ".:") || host == "localhost") {
+		return rest
+	}
+	return ref
+}
+
+func replaceImages(u *unstructured.Unstructured, c *Component, o Options) {
+	if o.Registry == "" && len(o.Images) == 0 {
+		return
+	}
+	eachContainer(u, func(container map[string]any) {
+		if ref, _ := container["image"].(string); ref != "" && ref != "auto" {
+			container["image"] = o.image(ref)
+		}
+	})
+	if u.GetKind() != "ConfigMap" || len(c.ConfigImages) == 0 {
+		return
+	}
+	pairs := make([]string, 0, 2*len(c.ConfigImages))
+	for _, ref := range c.ConfigImages {
+		pairs = append(pairs, ref, o.image(ref))
+	}
+	mapStrings(u.Object["data"], strings.NewReplacer(pairs...).Replace)
+}
+
+// eachContainer visits the containers of an object's pod template.
+func eachContainer(u *unstructured.Unstructured, visit func(map[string]any)) {
+	if !slices.Contains(WorkloadKinds, u.GetKind()) {
+		return
+	}
+	spec, _ := u.Object["spec"].(map[string]any)
+	if template, ok := spec["template"].(map[string]any); ok {
+		spec, _ = template["spec"].(map[string]any)
+	}
+	for _, list := range []string{"initContainers", "containers"} {
+		containers, _ := spec[list].([]any)
+		for _, c := range containers {
+			if c, ok := c.(map[string]any); ok {
+				visit(c)
+			}
+		}
+	}
+}

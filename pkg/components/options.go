@@ -1,0 +1,95 @@
+package components
+
+import (
+	"fmt"
+	"net/mail"
+	"regexp"
+	"slices"
+	"strings"
+
+	"k8s.io/apimachinery/pkg/util/validation"
+)
+
+// Profiles are the sizes a release comes in.
+const (
+	ProfileDefault = "default"
+	ProfileSlim    = "slim"
+)
+
+// Profiles lists the known profiles.
+func Profiles() []string { return []string{ProfileDefault, ProfileSlim} }
+
+// DefaultUserEmail is the first user where none is named.
+const DefaultUserEmail = "user@example.com"
+
+// Options are what a person can choose about the manifests.
+type Options struct {
+	// Profile is one of Profiles; empty means default.
+	Profile string
+	// UserEmail is the first user; empty means DefaultUserEmail.
+	UserEmail string
+	// SecureCookies marks the session and CSRF cookies Secure. A browser drops such
+	// cookies over plain HTTP, so it goes together with TLS on the gateway.
+	SecureCookies bool
+	// Registry (HOST[:PORT][/PREFIX]) replaces the host of every image.
+	Registry string
+	// Images replaces single images: repository without tag -> full reference.
+	Images map[string]string
+	// Kustomization is a directory with the user's own kustomization, applied on top.
+	Kustomization string
+}
+
+func (o Options) withDefaults() Options {
+	if o.Profile == "" {
+		o.Profile = ProfileDefault
+	}
+	if o.UserEmail == "" {
+		o.UserEmail = DefaultUserEmail
+	}
+	return o
+}
+
+var emailShape = regexp.MustCompile(`^[A-Za-z0-9._%+-]+@[A-Za-z0-9.-]+$`)
+
+// Validate reports the first unusable option, naming its flag.
+func (o Options) Validate() error {
+	o = o.withDefaults()
+	if !slices.Contains(Profiles(), o.Profile) {
+		return fmt.Errorf("--profile: unknown profile %q: the profiles are %s", o.Profile, strings.Join(Profiles(), ", "))
+	}
+	// The address becomes part of Dex's configuration and of an RBAC subject, so it
+	// is held to a shape that needs no quoting anywhere.
+	if a, err := mail.ParseAddress(o.UserEmail); err != nil || a.Address != o.UserEmail || !emailShape.MatchString(o.UserEmail) {
+		return fmt.Errorf("--user-email: %q is not an e-mail address of the form name@domain", o.UserEmail)
+	}
+	if ns := o.ProfileName(); len(validation.IsDNS1123Label(ns)) != 0 {
+		return fmt.Errorf("--user-email: %q makes the namespace name %q, which is not valid (at most 63 letters, digits and dashes)", o.UserEmail, ns)
+	}
+	if err := validRegistry(o.Registry); err != nil {
+		return err
+	}
+	for name, ref := range o.Images {
+		if name == "" || ref == "" || strings.ContainsAny(name+ref, " \t\n") {
+			return fmt.Errorf("--image: %q=%q is not NAME=REF", name, ref)
+		}
+	}
+	return nil
+}
+
+var notInName = regexp.MustCompile(`[^a-z0-9]+`)
+
+// ProfileName is the first user's Profile and namespace. Upstream's example,
+// kubeflow-user-example-com for user@example.com, is the pattern.
+func (o Options) ProfileName() string {
+	o = o.withDefaults()
+	return "kubeflow-" + strings.Trim(notInName.ReplaceAllString(strings.ToLower(o.UserEmail), "-"), "-")
+}
+
+var registryShape = regexp.MustCompile(`^[a-z0-9]([a-z0-9.-]*[a-z0-9])?(:[0-9]+)?(/[a-z0-9._-]+)*$`)
+
+func validRegistry(r string) error {
+	if r == "" || registryShape.MatchString(r) {
+		return nil
+	}
+	return fmt.Errorf("--registry: %q is not HOST[:PORT][/PREFIX] (no scheme, no trailing slash, lower case)", r)
+}

@@ -1,0 +1,154 @@
+package components
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"slices"
+	"strings"
+
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+)
+
+// Tokens stand in manifests for what a person chooses. They are written so that
+// neither kustomize nor the kubelet takes them for its own.
+const (
+	EmailToken   = "$(USER_EMAIL)"
+	ProfileToken = "$(USER_PROFILE)"
+
+	// generatedOpen starts a placeholder for a secret that is made in the cluster:
+	// $(generated:NAME). Rendered output shows the placeholder, never a value.
+	generatedOpen = "$(generated:"
+)
+
+// GeneratedName returns NAME of a $(generated:NAME) placeholder.
+func GeneratedName(value string) (string, bool) {
+	name, ok := strings.CutPrefix(value, generatedOpen)
+	if !ok || !strings.HasSuffix(name, ")") {
+		return "", false
+	}
+	return strings.TrimSuffix(name, ")"), true
+}
+
+// Generated lists the placeholders in a Secret's stringData by key; nil for everything else.
+func Generated(u *unstructured.Unstructured) map[string]string {
+	if u.GetKind() != "Secret" {
+		return nil
+	}
+	data, _, _ := unstructured.NestedStringMap(u.Object, "stringData")
+	var out map[string]string
+	for k, v := range data {
+		if name, ok := GeneratedName(v); ok {
+			if out == nil {
+				out = map[string]string{}
+			}
+			out[k] = name
+		}
+	}
+	return out
+}
+
+func substitute(u *unstructured.Unstructured, o Options) {
+	r := strings.NewReplacer(EmailToken, o.UserEmail, ProfileToken, o.ProfileName())
+	mapStrings(u.Object, r.Replace)
+}
+
+// forUser fills the person's names into what the component's controllers have to make.
+func (c *Component) forUser(o Options) *Component {
+	if len(c.Produces) == 0 {
+		return c
+	}
+	filled := *c
+	filled.Produces = slices.Clone(c.Produces)
+	for i := range filled.Produces {
+		if filled.Produces[i].Namespace == ProfileToken {
+			filled.Produces[i].Namespace = o.ProfileName()
+		}
+	}
+	return &filled
+}
+
+// mapStrings replaces every string value (not key) below v.
+func mapStrings(v any, f func(string) string) any {
+	switch v := v.(type) {
+	case string:
+		return f(v)
+	case map[string]any:
+		for k, e := range v {
+			if s, ok := e.(string); ok {
+				v[k] = f(s)
+			} else {
+				mapStrings(e, f)
+			}
+		}
+	case []any:
+		for i, e := range v {
+			if s, ok := e.(string); ok {
+				v[i] = f(s)
+			} else {
+				mapStrings(e, f)
+			}
+		}
+	}
+	return v
+}
+
+// hashConfig writes, on every pod template, a hash over the ConfigMaps of the same
+// component that its pods read at start. A changed configuration then rolls the
+// pods, which otherwise would go on with what they read (Dex, for one, reads its
+// file only once).
+func hashConfig(objects []*unstructured.Unstructured) {
+	content := map[string][]byte{}
+	for _, u := range objects {
+		if u.GetKind() == "ConfigMap" {
+			content[u.GetNamespace()+"/"+u.GetName()] = compactJSON([]any{u.Object["data"], u.Object["binaryData"]})
+		}
+	}
+	for _, u := range objects {
+		template, ok, _ := unstructured.NestedMap(u.Object, "spec", "template")
+		if !ok || !slices.Contains(WorkloadKinds, u.GetKind()) {
+			continue
+		}
+		names := map[string]bool{}
+		configMapNames(template["spec"], names)
+		h := sha256.New()
+		used := false
+		for _, name := range sortedKeys(names) {
+			if data, ok := content[u.GetNamespace()+"/"+name]; ok {
+				used = true
+				h.Write(data)
+			}
+		}
+		if used {
+			_ = unstructured.SetNestedField(u.Object, hex.EncodeToString(h.Sum(nil))[:16],
+				"spec", "template", "metadata", "annotations", ConfigHashAnnotation)
+		}
+	}
+}
+
+// configMapNames collects the names that volumes, env and envFrom refer to.
+func configMapNames(v any, names map[string]bool) {
+	switch v := v.(type) {
+	case map[string]any:
+		for k, e := range v {
+			if m, ok := e.(map[string]any); ok && (k == "configMap" || k == "configMapRef" || k == "configMapKeyRef") {
+				if name, ok := m["name"].(string); ok {
+					names[name] = true
+				}
+			}
+			configMapNames(e, names)
+		}
+	case []any:
+		for _, e := range v {
+			configMapNames(e, names)
+		}
+	}
+}
+
+func sortedKeys[V any](m map[string]V) []string {
+	keys := make([]string, 0, len(m))
+	for k := range m {
+		keys = append(keys, k)
+	}
+	slices.Sort(keys)
+	return keys
+}

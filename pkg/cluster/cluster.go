@@ -1,0 +1,154 @@
+// Package cluster is the connection to one API server: configuration, clients and
+// the mapping from kinds to resources, made once for a command.
+package cluster
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/url"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/util/version"
+	"k8s.io/cli-runtime/pkg/genericclioptions"
+	"k8s.io/client-go/discovery"
+	"k8s.io/client-go/dynamic"
+	"k8s.io/client-go/metadata"
+	"k8s.io/client-go/rest"
+
+	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/report"
+)
+
+// Cluster is one API server and what is known about it.
+type Cluster struct {
+	Config   *rest.Config
+	Target   report.Target
+	Version  *version.Version
+	Dynamic  dynamic.Interface
+	Metadata metadata.Interface
+	Mapper   *Mapper
+
+	discovery *discovery.DiscoveryClient
+}
+
+// Options of a connection.
+type Options struct {
+	// UserAgent names the program, as in kubectl-jupyter/v0.1.0.
+	UserAgent string
+	// Warnings receives what the API server warns about; nil discards it.
+	Warnings io.Writer
+}
+
+// Connect builds the clients and asks the server for its version and its resources
+// (three requests). The error says which context was tried and what to do.
+func Connect(ctx context.Context, getter genericclioptions.RESTClientGetter, o Options) (*Cluster, error) {
+	target, err := targetOf(getter)
+	if err != nil {
+		return nil, err
+	}
+	config, err := getter.ToRESTConfig()
+	if err != nil {
+		return nil, fmt.Errorf("kubeconfig: %w", err)
+	}
+	config = rest.CopyConfig(config)
+	// Servers share their capacity fairly by themselves (API priority and fairness).
+	// A limit at the client would turn three hundred requests into minutes.
+	config.QPS = -1
+	config.UserAgent = o.UserAgent
+	config.WarningHandler = rest.NoWarnings{}
+	if o.Warnings != nil {
+		config.WarningHandler = rest.NewWarningWriter(o.Warnings, rest.WarningWriterOptions{Deduplicate: true})
+	}
+	target.Server = config.Host
+	c := &Cluster{Config: config, Target: target}
+
+	client, err := rest.HTTPClientFor(config)
+	if err != nil {
+		return nil, fmt.Errorf("context %q: %w", target.Context, err)
+	}
+	if c.discovery, err = discovery.NewDiscoveryClientForConfigAndClient(config, client); err != nil {
+		return nil, fmt.Errorf("context %q: %w", target.Context, err)
+	}
+	if c.Dynamic, err = dynamic.NewForConfigAndClient(config, client); err != nil {
+		return nil, fmt.Errorf("context %q: %w", target.Context, err)
+	}
+	if c.Metadata, err = metadata.NewForConfigAndClient(metadata.ConfigFor(config), client); err != nil {
+		return nil, fmt.Errorf("context %q: %w", target.Context, err)
+	}
+	if err := c.readVersion(ctx); err != nil {
+		return nil, c.explain(err)
+	}
+	if c.Mapper, err = newMapper(ctx, c.discovery); err != nil {
+		return nil, c.explain(err)
+	}
+	return c, nil
+}
+
+// Refresh asks the server again which resources it has.
+func (c *Cluster) Refresh(ctx context.Context) error {
+	return c.Mapper.refresh(ctx, c.discovery)
+}
+
+func (c *Cluster) readVersion(ctx context.Context) error {
+	// The discovery client's own ServerVersion takes no context.
+	body, err := c.discovery.RESTClient().Get().AbsPath("/version").DoRaw(ctx)
+	if err != nil {
+		return err
+	}
+	info, err := parseVersion(body)
+	if err != nil {
+		return fmt.Errorf("/version: %w", err)
+	}
+	c.Version, c.Target.Version = info, "v"+info.String()
+	return nil
+}
+
+// explain turns what a connection can fail with into one sentence that says what to do.
+func (c *Cluster) explain(err error) error {
+	where := fmt.Sprintf("cluster %q (context %q, %s)", c.Target.Cluster, c.Target.Context, c.Target.Server)
+	var dns *net.DNSError
+	var network *net.OpError
+	var uerr *url.Error
+	switch {
+	case errors.Is(err, context.Canceled):
+		return err
+	case apierrors.IsUnauthorized(err):
+		return fmt.Errorf("%s does not accept the credentials: log in again or choose another --context: %w", where, err)
+	case apierrors.IsForbidden(err):
+		return fmt.Errorf("%s: the user may not ask which resources exist: %w", where, err)
+	case errors.As(err, &dns):
+		return fmt.Errorf("%s: the server's name cannot be resolved: check --context and --kubeconfig: %w", where, err)
+	case errors.As(err, &network):
+		return fmt.Errorf("%s does not answer: is it running? check --context and --kubeconfig: %w", where, err)
+	case errors.As(err, &uerr) && uerr.Timeout(), errors.Is(err, context.DeadlineExceeded):
+		return fmt.Errorf("%s did not answer in time: is it running? check --context and --request-timeout: %w", where, err)
+	}
+	return fmt.Errorf("%s: %w", where, err)
+}
+
+// targetOf names the context and cluster of the kubeconfig, so that they can be
+// shown before anything is changed.
+func targetOf(getter genericclioptions.RESTClientGetter) (report.Target, error) {
+	loader := getter.ToRawKubeConfigLoader()
+	raw, err := loader.RawConfig()
+	if err != nil {
+		return report.Target{}, fmt.Errorf("kubeconfig: %w", err)
+	}
+	name := raw.CurrentContext
+	var clusterFlag string
+	if flags, ok := getter.(*genericclioptions.ConfigFlags); ok {
+		if flags.Context != nil && *flags.Context != "" {
+			name = *flags.Context
+		}
+		if flags.ClusterName != nil {
+			clusterFlag = *flags.ClusterName
+		}
+	}
+	t := report.Target{Context: name, Cluster: clusterFlag}
+	if c, ok := raw.Contexts[name]; ok && t.Cluster == "" {
+		t.Cluster = c.Cluster
+	}
+	return t, nil
+}

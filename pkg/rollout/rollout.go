@@ -1,0 +1,83 @@
+// Package rollout is the engine: it brings rendered components into a cluster in
+// the order that their needs dictate and no slower, waits with watches, and keeps
+// an inventory so that a later run can prune and uninstall can go backwards.
+//
+// The work has three steps. A Survey reads what is there and asks the server, with
+// dry runs, what every object would become; it writes nothing. A Plan that found
+// something of somebody else stops here. Apply then sends one PATCH for each object
+// that would change, and waits.
+package rollout
+
+import (
+	"context"
+	"time"
+
+	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/cluster"
+	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/components"
+	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/report"
+)
+
+// FieldManager owns every field that this program sends.
+const FieldManager = "kubectl-jupyter"
+
+// Options of a run.
+type Options struct {
+	// Timeout bounds the whole run; zero means no bound.
+	Timeout time.Duration
+	// Wait until everything is ready, not only accepted.
+	Wait bool
+	// Adopt takes over objects and fields of others.
+	Adopt bool
+	// UseExisting names components that somebody else installed and that are taken as they are.
+	UseExisting []string
+	// Password of the first user; nil makes one.
+	Password []byte
+	// Explain names the causes of what is not ready, for time-outs and failures.
+	Explain func(ctx context.Context, subjects []Subject) []report.Cause
+	// Events receives what happens; nil drops it.
+	Events report.Sink
+	// Tooling is written into the inventory, as in kubectl-jupyter/v0.1.0.
+	Tooling string
+}
+
+// Subject is an object that is not as it should be, as last seen.
+type Subject struct {
+	Component string
+	Ref       report.Ref
+	// Message is what kstatus or the API server said.
+	Message string
+}
+
+// Engine runs plans against one cluster.
+type Engine struct {
+	cluster *cluster.Cluster
+	options Options
+	events  *emitter
+}
+
+// New makes an engine.
+func New(c *cluster.Cluster, o Options) *Engine {
+	return &Engine{cluster: c, options: o, events: &emitter{sink: o.Events}}
+}
+
+// Plan is what is to be in the cluster.
+type Plan struct {
+	Release  *components.Release
+	Settings Settings
+	Rendered []components.Rendered
+	// Partial is set when components were left out by --only or --skip: nothing of
+	// theirs is pruned.
+	Partial bool
+}
+
+// Settings are the choices that a later run keeps when it does not name others.
+// They are recorded with the inventory.
+type Settings struct {
+	Release       string            `json:"release"`
+	Profile       string            `json:"profile"`
+	UserEmail     string            `json:"userEmail"`
+	SecureCookies bool              `json:"secureCookies,omitempty"`
+	Registry      string            `json:"registry,omitempty"`
+	Images        map[string]string `json:"images,omitempty"`
+	UseExisting   []string          `json:"useExisting,omitempty"`
+}

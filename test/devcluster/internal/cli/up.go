@@ -1,0 +1,168 @@
+package cli
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/kubectl-jupyter/kubectl-jupyter/test/devcluster/internal/bed"
+)
+
+func dirFlag(c *cobra.Command, dir *string) {
+	c.Flags().StringVar(dir, "dir", bed.DefaultDir(), "directory of the bed; $DEVCLUSTER_DIR sets the default")
+}
+
+func upCommand() *cobra.Command {
+	var dir string
+	var foreground bool
+	var nodes string
+	cfg := bed.Config{NodeCount: 5, GPUNodes: 2, PodDelay: time.Second, MetricsServer: true, StandIns: true}
+	c := &cobra.Command{
+		Use:   "up",
+		Short: "Start a bed and wait until it is ready",
+		Args:  cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error {
+			cfg.Nodes = bed.NodesMode(nodes)
+			if cfg.Nodes == bed.RealNodes && !c.Flags().Changed("node-count") {
+				cfg.NodeCount = 0 // the real node is enough
+			}
+			if cfg.CertManager == "" {
+				cfg.CertManager = besideUs("cert-manager")
+			}
+			ready := func(s bed.State) {
+				printState(c.OutOrStdout(), s)
+				fmt.Fprintf(c.OutOrStdout(), "\nexport KUBECONFIG=%s\n", s.Kubeconfig)
+			}
+			return bed.Up(c.Context(), bed.Dir(dir), cfg, c.ErrOrStderr(), foreground, ready)
+		},
+	}
+	dirFlag(c, &dir)
+	f := c.Flags()
+	f.StringVar(&nodes, "nodes", string(bed.SimulatedNodes), "what the nodes are: simulated, or real (root, containerd, Linux)")
+	f.IntVar(&cfg.NodeCount, "node-count", cfg.NodeCount, "number of simulated nodes; beside a real node none unless given")
+	f.IntVar(&cfg.GPUNodes, "gpu-nodes", cfg.GPUNodes, "how many of the simulated nodes have GPUs")
+	f.IntVar(&cfg.GPUs, "gpus", 0, "GPUs that the real node says it has")
+	f.DurationVar(&cfg.PodDelay, "pod-delay", cfg.PodDelay, "time until a simulated pod is Ready, as image pulls would take")
+	f.BoolVar(&cfg.MetricsServer, "metrics-server", true, "start metrics-server")
+	f.BoolVar(&cfg.StandIns, "stand-ins", true, "let processes answer for simulated pods")
+	f.StringVar(&cfg.CertManager, "cert-manager", "", "the real cert-manager's binary; by default the one beside devcluster")
+	f.IntVar(&cfg.APIPort, "api-port", 0, "port of the API server on 127.0.0.1; 0 takes a free one")
+	f.IntVar(&cfg.ProxyPort, "proxy-port", 0, "port of the HTTP proxy on 127.0.0.1; 0 takes a free one")
+	f.BoolVar(&foreground, "foreground", false, "stay attached; the bed ends with this command")
+	return c
+}
+
+// besideUs returns the path of a program in the directory of this one, ""
+// when there is none.
+func besideUs(name string) string {
+	self, err := os.Executable()
+	if err != nil {
+		return ""
+	}
+	p := filepath.Join(filepath.Dir(self), name)
+	if s, err := os.Stat(p); err != nil || s.IsDir() {
+		return ""
+	}
+	return p
+}
+
+func downCommand() *cobra.Command {
+	var dir string
+	var o bed.DownOptions
+	c := &cobra.Command{
+		Use:   "down",
+		Short: "Stop a bed and remove what it made",
+		Args:  cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error {
+			o.Out = c.OutOrStdout()
+			return bed.Down(c.Context(), bed.Dir(dir), o)
+		},
+	}
+	dirFlag(c, &dir)
+	c.Flags().BoolVar(&o.KeepLogs, "keep-logs", false, "leave the logs")
+	c.Flags().BoolVar(&o.Purge, "purge", false, "remove cached images too")
+	return c
+}
+
+func statusCommand() *cobra.Command {
+	var dir, output string
+	c := &cobra.Command{
+		Use:   "status",
+		Short: "Say whether a bed runs and what in it is real, simulated or a stand-in",
+		Args:  cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error {
+			running, err := bed.Dir(dir).Running()
+			if err != nil {
+				return err
+			}
+			s, err := bed.Dir(dir).ReadState()
+			if err != nil {
+				return fmt.Errorf("no bed in %s: start one with `devcluster up --dir %s`", dir, dir)
+			}
+			if !running && s.Phase != bed.Failed {
+				s.Phase, s.Error = bed.Failed, "its process is gone; `devcluster down` cleans up"
+			}
+			switch output {
+			case "json":
+				e := json.NewEncoder(c.OutOrStdout())
+				e.SetIndent("", "  ")
+				err = e.Encode(s)
+			case "":
+				printState(c.OutOrStdout(), s)
+			default:
+				return fmt.Errorf("-o %q: only json is known", output)
+			}
+			if err == nil && s.Phase != bed.Ready {
+				return exitError(1)
+			}
+			return err
+		},
+	}
+	dirFlag(c, &dir)
+	c.Flags().StringVarP(&output, "output", "o", "", "json")
+	return c
+}
+
+func printState(out io.Writer, s bed.State) {
+	fmt.Fprintf(out, "bed         %s", s.Phase)
+	if s.ReadyAfter != "" {
+		fmt.Fprintf(out, " (after %s)", s.ReadyAfter)
+	}
+	if s.Error != "" {
+		fmt.Fprintf(out, ": %s", s.Error)
+	}
+	fmt.Fprintf(out, "\nkubeconfig  %s\nserver      %s\nproxy       %s (HTTP proxy to cluster IPs and names such as NAME.NAMESPACE.svc)\n", s.Kubeconfig, s.Server, s.Proxy)
+	if len(s.Parts) == 0 {
+		return
+	}
+	fmt.Fprintln(out)
+	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(w, "PART\tIS\tVERSION\tNOTE")
+	for _, p := range s.Parts {
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", p.Name, p.Kind, p.Version, p.Note)
+	}
+	_ = w.Flush()
+}
+
+func runCommand() *cobra.Command {
+	var dir string
+	c := &cobra.Command{
+		Use:    bed.RunCommand,
+		Short:  "The bed itself; `devcluster up` calls it",
+		Hidden: true,
+		Args:   cobra.NoArgs,
+		RunE:   func(c *cobra.Command, _ []string) error { return bed.Run(c.Context(), bed.Dir(dir)) },
+	}
+	dirFlag(c, &dir)
+	return c
+}
+
+func execCommand() *cobra.Command {
+	return &cobra.Command{Use: "exec", Hidden: true, Run: func(*cobra.Command, []string) {}}
+}

@@ -1,0 +1,69 @@
+package controlplane
+
+import (
+	"fmt"
+
+	"github.com/kubectl-jupyter/kubectl-jupyter/test/devcluster/internal/pki"
+)
+
+const loopback = "127.0.0.1"
+
+func (c Config) apiserverFlags() []string {
+	crt, key := c.PKI.Cert, c.PKI.Key
+	return []string{
+		"--etcd-servers=" + etcdURL(etcdClientPort),
+		// Pods reach it at the advertised address, everybody else at loopback.
+		"--bind-address=0.0.0.0",
+		fmt.Sprintf("--secure-port=%d", c.Port),
+		"--advertise-address=" + c.Advertise,
+		"--tls-cert-file=" + crt(pki.APIServer), "--tls-private-key-file=" + key(pki.APIServer),
+		"--client-ca-file=" + crt(pki.CA),
+		"--service-account-issuer=https://kubernetes.default.svc.cluster.local",
+		"--service-account-key-file=" + key(pki.ServiceAccounts),
+		"--service-account-signing-key-file=" + key(pki.ServiceAccounts),
+		"--service-cluster-ip-range=" + c.ServiceCIDR,
+		"--authorization-mode=Node,RBAC",
+		"--allow-privileged=true",
+		"--requestheader-client-ca-file=" + crt(pki.FrontProxyCA),
+		"--requestheader-allowed-names=front-proxy-client",
+		"--requestheader-username-headers=X-Remote-User",
+		"--requestheader-group-headers=X-Remote-Group",
+		"--requestheader-extra-headers-prefix=X-Remote-Extra-",
+		"--proxy-client-cert-file=" + crt(pki.FrontProxyClient),
+		"--proxy-client-key-file=" + key(pki.FrontProxyClient),
+		"--kubelet-client-certificate=" + crt(pki.KubeletClient),
+		"--kubelet-client-key=" + key(pki.KubeletClient),
+		"--kubelet-preferred-address-types=InternalIP,Hostname",
+		// Webhooks and aggregated APIs are called at their endpoints, so that
+		// one without a ready pod fails as it does on a real cluster.
+		"--enable-aggregator-routing=true",
+		"--event-ttl=1h",
+	}
+}
+
+func (c Config) controllerManagerFlags() []string {
+	return append(c.clientFlags(),
+		"--flex-volume-plugin-dir="+c.path("flexvolume"),
+		"--service-account-private-key-file="+c.PKI.Key(pki.ServiceAccounts),
+		"--root-ca-file="+c.PKI.Cert(pki.CA),
+		"--cluster-signing-cert-file="+c.PKI.Cert(pki.CA),
+		"--cluster-signing-key-file="+c.PKI.Key(pki.CA),
+		"--use-service-account-credentials=true",
+		"--allocate-node-cidrs=true",
+		"--cluster-cidr="+c.PodCIDR,
+		"--service-cluster-ip-range="+c.ServiceCIDR,
+		fmt.Sprintf("--enable-hostpath-provisioner=%t", c.HostPathProvisioner),
+	)
+}
+
+func (c Config) schedulerFlags() []string { return c.clientFlags() }
+
+func (c Config) clientFlags() []string {
+	return []string{
+		"--kubeconfig=" + c.Kubeconfig,
+		"--authentication-kubeconfig=" + c.Kubeconfig,
+		"--authorization-kubeconfig=" + c.Kubeconfig,
+		"--bind-address=" + loopback,
+		"--leader-elect=false",
+	}
+}

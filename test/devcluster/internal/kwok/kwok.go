@@ -34,6 +34,8 @@ kind: KwokConfiguration
 options:
   podPlayStageParallelism: 16
   nodePlayStageParallelism: 8
+  nodeLeaseParallelism: 8
+  podsOnNodeSyncParallelism: 8
 `
 
 // Port is where the simulated kubelets of all nodes listen.

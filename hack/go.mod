@@ -3,6 +3,7 @@ module github.com/kubectl-jupyter/kubectl-jupyter/hack
 go 1.26.0
 
 require (
+	github.com/google/go-cmp v0.7.0
 	golang.org/x/tools v0.44.0
 	k8s.io/apiextensions-apiserver v0.36.3
 	k8s.io/apimachinery v0.36.3

@@ -1,0 +1,138 @@
+// Command fidelity is for reviewers of the manifests.
+//
+//	fidelity diff UPSTREAM    how our objects differ from upstream's, with both values
+//	fidelity facts UPSTREAM   the facts of upstream's objects, as JSON
+//
+// UPSTREAM is a clone of kubeflow/manifests at v1.10.1 or a directory of its
+// rendered YAML.
+package main
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+
+	"github.com/kubectl-jupyter/kubectl-jupyter/internal/fidelity"
+	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/components"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	defer stop()
+	if err := run(ctx, os.Args[1:], os.Stdout); err != nil {
+		fmt.Fprintln(os.Stderr, "fidelity:", err)
+		os.Exit(1)
+	}
+}
+
+func run(ctx context.Context, args []string, out io.Writer) error {
+	flags := flag.NewFlagSet("fidelity", flag.ContinueOnError)
+	document := flags.String("reasons", "docs/differences.md", "document that states the differences on purpose")
+	release := flags.String("release", "v1.10.1", "release that the facts are of")
+	unexplained := flags.Bool("unexplained", false, "diff: only what no reason covers")
+	width := flags.Int("width", 160, "diff: longest value shown, in bytes")
+	if err := flags.Parse(args); err != nil {
+		return err
+	}
+	if flags.NArg() != 2 {
+		return fmt.Errorf("want `diff UPSTREAM` or `facts UPSTREAM`, got %q", flags.Args())
+	}
+	upstream, err := fidelity.LoadUpstream(flags.Arg(1))
+	if err != nil {
+		return err
+	}
+	facts, err := fidelity.FactsOf(*release, upstream)
+	if err != nil {
+		return err
+	}
+	switch command := flags.Arg(0); command {
+	case "facts":
+		data, err := facts.Encode()
+		if err != nil {
+			return err
+		}
+		_, err = out.Write(data)
+		return err
+	case "diff":
+		reasons, err := fidelity.ReadReasons(*document)
+		if err != nil {
+			return err
+		}
+		return diff(ctx, out, facts, upstream, reasons, *unexplained, *width)
+	default:
+		return fmt.Errorf("unknown command %q: want diff or facts", command)
+	}
+}
+
+// diff prints every difference below its object: sign, path, upstream's value,
+// ours, and the heading of the reason.
+func diff(ctx context.Context, out io.Writer, facts *fidelity.Facts, upstream []*unstructured.Unstructured, reasons *fidelity.Reasons, unexplainedOnly bool, width int) error {
+	source, err := components.NewEmbedded()
+	if err != nil {
+		return err
+	}
+	rendered, err := source.Render(ctx, source.Release().Names(), components.Options{})
+	if err != nil {
+		return err
+	}
+	var ours []*unstructured.Unstructured
+	for _, r := range rendered {
+		if !r.Component.OnDemand {
+			ours = append(ours, r.Objects...)
+		}
+	}
+	differences, err := fidelity.Compare(facts, ours)
+	if err != nil {
+		return err
+	}
+	theirs := map[string]fidelity.Leaves{}
+	for _, u := range upstream {
+		if theirs[fidelity.ID(u)], err = fidelity.LeavesOf(u); err != nil {
+			return err
+		}
+	}
+	object, stated := "", 0
+	for _, d := range differences {
+		heading := reasons.Heading(d)
+		if heading != "" {
+			stated++
+			if unexplainedOnly {
+				continue
+			}
+		} else {
+			heading = "NO REASON STATED"
+		}
+		if d.Object != object {
+			object = d.Object
+			fmt.Fprintf(out, "%s\n", object)
+		}
+		fmt.Fprintf(out, "  %s %s    (%s)\n", d.Sign, d.Path, heading)
+		if value := theirs[d.Object][d.Path]; value != "" {
+			fmt.Fprintf(out, "      upstream: %s\n", cut(value, width))
+		}
+		if d.Ours != "" {
+			fmt.Fprintf(out, "      ours:     %s\n", cut(d.Ours, width))
+		}
+	}
+	present := 0
+	for _, u := range ours {
+		if _, ok := facts.Objects[fidelity.ID(u)]; ok {
+			present++
+		}
+	}
+	_, err = fmt.Fprintf(out, "%d of upstream's %d objects have their counterpart; %d differences, %d with a reason\n",
+		present, len(facts.Objects), len(differences), stated)
+	return err
+}
+
+func cut(value string, width int) string {
+	if len(value) <= width {
+		return value
+	}
+	return fmt.Sprintf("%s... (%d bytes)", value[:width], len(value))
+}

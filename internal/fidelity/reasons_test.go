@@ -1,0 +1,65 @@
+package fidelity
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+const statedReasons = "# Differences\n\n## Resources\nEvery container asks for some.\n\n" +
+	"```differences\n+ Deployment.apps/* .spec.template.spec.containers[*].resources.*\n- {Role,ClusterRole}.rbac.authorization.k8s.io/* .rules[\"get pods\"]\n```\n"
+
+func TestAReasonCoversWhatItsPatternsSayAndNoMore(t *testing.T) {
+	reasons, err := parseReasons(statedReasons)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, test := range []struct {
+		name       string
+		difference Difference
+		covered    bool
+	}{
+		{"an added request", Difference{Added, "Deployment.apps/a/b", ".spec.template.spec.containers[c].resources.requests.cpu", "1"}, true},
+		{"the same path of another kind", Difference{Added, "StatefulSet.apps/a/b", ".spec.template.spec.containers[c].resources.requests.cpu", "1"}, false},
+		{"a changed request, where only additions are stated", Difference{Changed, "Deployment.apps/a/b", ".spec.template.spec.containers[c].resources.requests.cpu", "1"}, false},
+		{"a path that goes on", Difference{Missing, "Role.rbac.authorization.k8s.io/a/b", `.rules["get pods"] more`, ""}, false},
+		{"one alternative", Difference{Missing, "Role.rbac.authorization.k8s.io/a/b", `.rules["get pods"]`, ""}, true},
+		{"the other alternative", Difference{Missing, "ClusterRole.rbac.authorization.k8s.io//b", `.rules["get pods"]`, ""}, true},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			unexplained, _ := reasons.Check([]Difference{test.difference})
+			if covered := len(unexplained) == 0; covered != test.covered {
+				t.Errorf("covered is %v, want %v", covered, test.covered)
+			}
+		})
+	}
+}
+
+func TestAReasonThatCoversNothingIsReported(t *testing.T) {
+	reasons, err := parseReasons(statedReasons)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, idle := reasons.Check([]Difference{{Added, "Deployment.apps/a/b", ".spec.template.spec.containers[c].resources.requests.cpu", "1"}})
+	want := []string{`line 8, Resources: - {Role,ClusterRole}.rbac.authorization.k8s.io/* .rules["get pods"]`}
+	if difference := cmp.Diff(want, idle); difference != "" {
+		t.Error(difference)
+	}
+}
+
+func TestADocumentThatStatesNoReasonIsRefused(t *testing.T) {
+	for _, test := range []struct{ name, document, message string }{
+		{"a block right after its heading", "## Empty\n```differences\n+ a b\n```\n", "no reason is given"},
+		{"a line without a path", "why\n```differences\n+ a\n```\n", "is not SIGNS OBJECT PATH"},
+		{"a sign that is none", "why\n```differences\n! a b\n```\n", "is not SIGNS OBJECT PATH"},
+		{"a block that does not end", "why\n```differences\n+ a b\n", "not closed"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			_, err := parseReasons(test.document)
+			if err == nil || !strings.Contains(err.Error(), test.message) {
+				t.Errorf("got %v, want an error with %q", err, test.message)
+			}
+		})
+	}
+}

@@ -1,0 +1,144 @@
+package fidelity
+
+import (
+	"bufio"
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	utiljson "k8s.io/apimachinery/pkg/util/json"
+	yamlutil "k8s.io/apimachinery/pkg/util/yaml"
+	"sigs.k8s.io/kustomize/api/krusty"
+	"sigs.k8s.io/kustomize/api/types"
+	"sigs.k8s.io/kustomize/kyaml/filesys"
+	"sigs.k8s.io/yaml"
+)
+
+// notebooksPaths are the kustomizations of kubeflow/manifests v1.10.1 that make
+// up the notebooks part, in the order in which upstream's documentation applies
+// them.
+var notebooksPaths = []string{
+	"common/cert-manager/base",
+	"common/cert-manager/kubeflow-issuer/base",
+	"common/istio-1-24/istio-crds/base",
+	"common/istio-1-24/istio-namespace/base",
+	"common/istio-1-24/istio-install/overlays/oauth2-proxy",
+	"common/kubeflow-namespace/base",
+	"common/kubeflow-roles/base",
+	"common/istio-1-24/kubeflow-istio-resources/base",
+	"apps/admission-webhook/upstream/overlays/cert-manager",
+	"common/oauth2-proxy/overlays/m2m-dex-only",
+	"common/dex/overlays/oauth2-proxy",
+	"apps/jupyter/notebook-controller/upstream/overlays/kubeflow",
+	"apps/jupyter/jupyter-web-app/upstream/overlays/istio",
+	"apps/profiles/upstream/overlays/kubeflow",
+	"common/user-namespace/base",
+}
+
+// LoadUpstream reads upstream's objects from dir: a clone of kubeflow/manifests
+// at v1.10.1, which is built with kustomize, or a directory of rendered YAML.
+func LoadUpstream(dir string) ([]*unstructured.Unstructured, error) {
+	if _, err := os.Stat(filepath.Join(dir, filepath.FromSlash(notebooksPaths[0]))); err == nil {
+		return buildClone(dir)
+	}
+	files, err := filepath.Glob(filepath.Join(dir, "*.yaml"))
+	if err != nil {
+		return nil, err
+	}
+	if len(files) == 0 {
+		return nil, fmt.Errorf("%s is neither a clone of kubeflow/manifests v1.10.1 (no %s) nor a directory of rendered *.yaml", dir, notebooksPaths[0])
+	}
+	var out []*unstructured.Unstructured
+	for _, file := range files {
+		data, err := os.ReadFile(file)
+		if err != nil {
+			return nil, err
+		}
+		objects, err := decode(data)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", file, err)
+		}
+		out = append(out, objects...)
+	}
+	return out, nil
+}
+
+func buildClone(dir string) ([]*unstructured.Unstructured, error) {
+	options := krusty.MakeDefaultOptions()
+	// Some of upstream's kustomizations reach for files beside them.
+	options.LoadRestrictions = types.LoadRestrictionsNone
+	var out []*unstructured.Unstructured
+	for _, path := range notebooksPaths {
+		resources, err := krusty.MakeKustomizer(options).Run(filesys.MakeFsOnDisk(), filepath.Join(dir, filepath.FromSlash(path)))
+		if err != nil {
+			return nil, fmt.Errorf("kustomize build %s: %w", path, err)
+		}
+		data, err := resources.AsYaml()
+		if err != nil {
+			return nil, fmt.Errorf("kustomize build %s: %w", path, err)
+		}
+		objects, err := decode(data)
+		if err != nil {
+			return nil, fmt.Errorf("kustomize build %s: %w", path, err)
+		}
+		fillProfile(objects)
+		out = append(out, objects...)
+	}
+	return out, nil
+}
+
+// fillProfile gives the first user's Profile its name and owner. Upstream's
+// kustomization fills $(KEY) from a ConfigMap of its own by a replacement that
+// selects the Profile by the very name it replaces, which newer releases of
+// kustomize no longer do.
+func fillProfile(objects []*unstructured.Unstructured) {
+	for _, config := range objects {
+		if config.GetKind() != "ConfigMap" {
+			continue
+		}
+		data, _, _ := unstructured.NestedStringMap(config.Object, "data")
+		for _, u := range objects {
+			if u.GetKind() != "Profile" {
+				continue
+			}
+			for key, value := range data {
+				if u.GetName() == "$("+key+")" {
+					u.SetName(value)
+				}
+				if owner, ok, _ := unstructured.NestedMap(u.Object, "spec", "owner"); ok && owner["name"] == "$("+key+")" {
+					owner["name"] = value
+					_ = unstructured.SetNestedMap(u.Object, owner, "spec", "owner") // the path was read just before
+				}
+			}
+		}
+	}
+}
+
+func decode(data []byte) ([]*unstructured.Unstructured, error) {
+	var out []*unstructured.Unstructured
+	reader := yamlutil.NewYAMLReader(bufio.NewReader(bytes.NewReader(data)))
+	for {
+		document, err := reader.Read()
+		if errors.Is(err, io.EOF) {
+			return out, nil
+		}
+		if err != nil {
+			return nil, err
+		}
+		converted, err := yaml.YAMLToJSON(document)
+		if err != nil {
+			return nil, err
+		}
+		u := &unstructured.Unstructured{}
+		if err := utiljson.Unmarshal(converted, &u.Object); err != nil {
+			return nil, err
+		}
+		if u.GetKind() != "" {
+			out = append(out, u)
+		}
+	}
+}

@@ -1,5 +1,7 @@
 package components
 
+import "slices"
+
 // Release110 follows upstream's release 1.10 (manifests v1.10.1).
 //
 // The order of the list is a valid order of installation, which is what `render`
@@ -69,7 +71,9 @@ func Release110() *Release {
 				Namespaces: []string{"kubeflow"},
 				Needs: []Need{
 					{Component: "kubeflow-namespace", Condition: Accepted},
-					{Component: "cert-manager", Condition: Admission, Kinds: []string{"Issuer", "Certificate"},
+					// The Deployment waits too: its pod mounts the certificate's Secret, and a kubelet
+					// that finds none tries again later and later.
+					{Component: "cert-manager", Condition: Admission, Kinds: []string{"Issuer", "Certificate", "Deployment"},
 						Why: "cert-manager's webhook refuses every Certificate until its own certificate is in place"},
 				},
 				Gates: []Gate{{
@@ -102,12 +106,16 @@ func Release110() *Release {
 			{
 				Name: "jupyter-web-app", Title: "Jupyter Web App", Version: "v1.10.0",
 				Namespaces: []string{"kubeflow"},
-				Needs:      waitsForSidecar,
+				Needs: append(slices.Clone(waitsForSidecar),
+					Need{Component: "istio-crds", Condition: Established,
+						Kinds: []string{"VirtualService", "DestinationRule", "AuthorizationPolicy"}}),
+				ConfigImages: notebookImages,
 			},
 			{
 				Name: "profiles", Title: "profiles and KFAM", Version: "v1.10.0",
 				Namespaces: []string{"kubeflow"},
-				Needs:      waitsForSidecar,
+				Needs: append(slices.Clone(waitsForSidecar),
+					Need{Component: "istio-crds", Condition: Established, Kinds: []string{"VirtualService", "AuthorizationPolicy"}}),
 			},
 			{
 				Name: "user-profile", Title: "first user's Profile", Version: "v1.10.1",

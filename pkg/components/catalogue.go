@@ -45,8 +45,9 @@ func Release110() *Release {
 			{Name: "istio-crds", Title: "Istio's CRDs", Version: "1.24.3"},
 			{
 				Name: "istio", Title: "Istio", Version: "1.24.3",
-				Namespaces: []string{"istio-system"},
-				Needs:      []Need{{Component: "istio-crds", Condition: Established}},
+				Namespaces:   []string{"istio-system"},
+				Needs:        []Need{{Component: "istio-crds", Condition: Established}},
+				ConfigImages: []string{"docker.io/istio/proxyv2:1.24.3"},
 				Gates: []Gate{{
 					Condition: Injection,
 					Workload:  "istio-system/istiod",

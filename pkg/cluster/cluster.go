@@ -91,6 +91,9 @@ func (c *Cluster) Refresh(ctx context.Context) error {
 	return c.Mapper.refresh(ctx, c.discovery)
 }
 
+// REST is the client for what the others cannot do: raw paths and streams.
+func (c *Cluster) REST() rest.Interface { return c.discovery.RESTClient() }
+
 func (c *Cluster) readVersion(ctx context.Context) error {
 	// The discovery client's own ServerVersion takes no context.
 	body, err := c.discovery.RESTClient().Get().AbsPath("/version").DoRaw(ctx)

@@ -153,3 +153,28 @@ func parseVersion(body []byte) (*version.Version, error) {
 	}
 	return version.ParseGeneric(info.GitVersion)
 }
+
+// ByName finds the resource of a plural name in the version that the server prefers.
+func (m *Mapper) ByName(group, plural string) (Resource, error) {
+	m.mu.RLock()
+	defer m.mu.RUnlock()
+	for gk, gvk := range m.preferred {
+		if r := m.kinds[gvk]; gk.Group == group && r.Resource == plural {
+			return r, nil
+		}
+	}
+	return Resource{}, &meta.NoResourceMatchError{PartialResource: schema.GroupVersionResource{Group: group, Resource: plural}}
+}
+
+// Namespaced lists every resource that lives in namespaces, each in one version.
+func (m *Mapper) Namespaced() []Resource {
+	m.mu.RLock()
+	defer m.mu.RUnlock()
+	var out []Resource
+	for _, gvk := range m.preferred {
+		if r := m.kinds[gvk]; r.Namespaced {
+			out = append(out, r)
+		}
+	}
+	return out
+}

@@ -22,6 +22,10 @@ func Release110() *Release {
 			{
 				Name: "cert-manager", Title: "cert-manager", Version: "v1.16.1",
 				Namespaces: []string{"cert-manager", "kube-system"},
+				Leaves: []Leftover{
+					{"", "Secret", "cert-manager", "cert-manager-webhook-ca"},
+					{"coordination.k8s.io", "Lease", "kube-system", "cert-manager-*"},
+				},
 				Gates: []Gate{{
 					Condition: Admission,
 					Workload:  "cert-manager/cert-manager-webhook",
@@ -48,6 +52,11 @@ func Release110() *Release {
 				Namespaces:   []string{"istio-system"},
 				Needs:        []Need{{Component: "istio-crds", Condition: Established}},
 				ConfigImages: []string{"docker.io/istio/proxyv2:1.24.3"},
+				Leaves: []Leftover{
+					{"", "ConfigMap", "*", "istio-ca-root-cert"},
+					{"", "ConfigMap", "istio-system", "istio-*"},
+					{"", "Secret", "istio-system", "istio-ca-secret"},
+				},
 				Gates: []Gate{{
 					Condition: Injection,
 					Workload:  "istio-system/istiod",
@@ -77,6 +86,8 @@ func Release110() *Release {
 					{Component: "cert-manager", Condition: Admission, Kinds: []string{"Issuer", "Certificate", "Deployment"},
 						Why: "cert-manager's webhook refuses every Certificate until its own certificate is in place"},
 				},
+				// cert-manager makes it for the Certificate and keeps it when the Certificate goes.
+				Leaves: []Leftover{{"", "Secret", "kubeflow", "webhook-certs"}},
 				Gates: []Gate{{
 					Condition: Admission,
 					Workload:  "kubeflow/admission-webhook-deployment",
@@ -86,7 +97,9 @@ func Release110() *Release {
 			{
 				Name: "dex", Title: "Dex", Version: "v2.41.1",
 				Namespaces: []string{"auth"},
-				Needs:      []Need{{Component: "istio-crds", Condition: Established, Kinds: []string{"VirtualService"}}},
+				// Dex defines the kinds of its store itself when it first starts.
+				Leaves: []Leftover{{"apiextensions.k8s.io", "CustomResourceDefinition", "", "*.dex.coreos.com"}},
+				Needs:  []Need{{Component: "istio-crds", Condition: Established, Kinds: []string{"VirtualService"}}},
 			},
 			{
 				Name: "oauth2-proxy", Title: "oauth2-proxy", Version: "v7.7.1",

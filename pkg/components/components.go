@@ -5,6 +5,7 @@ package components
 
 import (
 	"fmt"
+	"path"
 	"slices"
 	"strings"
 
@@ -84,6 +85,19 @@ type Produced struct {
 	APIVersion, Kind, Namespace, Name string
 }
 
+// Leftover is what a component makes at run time outside of the namespaces that go
+// with it. Namespace and Name are patterns as in path.Match.
+type Leftover struct {
+	Group, Kind, Namespace, Name string
+}
+
+// Matches tells whether an object is such a leftover.
+func (l Leftover) Matches(kind, namespace, name string) bool {
+	ns, _ := path.Match(l.Namespace, namespace)
+	n, _ := path.Match(l.Name, name)
+	return l.Kind == kind && ns && n
+}
+
 // Component is one entry of the catalogue.
 type Component struct {
 	// Name is also the folder below pkg/components.
@@ -106,6 +120,8 @@ type Component struct {
 	ConfigImages []string   `json:"-"`
 	Gates        []Gate     `json:"-"`
 	Produces     []Produced `json:"-"`
+	// Leaves is what uninstall has to look for beside the component\'s own objects.
+	Leaves []Leftover `json:"-"`
 }
 
 // Gate returns the gate that proves the condition, nil where readiness and acceptance are all there is.

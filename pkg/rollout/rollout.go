@@ -65,6 +65,10 @@ type Plan struct {
 	Release  *components.Release
 	Settings Settings
 	Rendered []components.Rendered
+	// Existing are components that Rendered needs and that are in the cluster already:
+	// somebody else's (--use-existing) or an earlier run's. Nothing of theirs is sent;
+	// their conditions are proven all the same.
+	Existing []components.Rendered
 	// Partial is set when components were left out by --only or --skip: nothing of
 	// theirs is pruned.
 	Partial bool
@@ -80,4 +84,6 @@ type Settings struct {
 	Registry      string            `json:"registry,omitempty"`
 	Images        map[string]string `json:"images,omitempty"`
 	UseExisting   []string          `json:"useExisting,omitempty"`
+	// Kustomization is the folder given with -k; a later run has to name one again.
+	Kustomization string `json:"kustomization,omitempty"`
 }

@@ -1,0 +1,401 @@
+package rollout
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+
+	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/components"
+	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/report"
+)
+
+// run is one Apply: the graph, and every object on its way through it.
+type run struct {
+	*Engine
+	plan   *Plan
+	survey *Survey
+	graph  *graph
+	// slots bounds the writes that are under way.
+	slots      chan struct{}
+	readyFacts map[key]*fact
+	started    time.Time
+
+	work sync.WaitGroup
+	fail context.CancelCauseFunc
+}
+
+// Apply brings the plan into the cluster. Every object is sent as soon as what it needs
+// is there; independent branches run side by side. A run that is cut off at any
+// moment is completed by the next one. The error is a *Failure.
+func (e *Engine) Apply(ctx context.Context, plan *Plan, survey *Survey) (*report.Report, *Credentials, error) {
+	if len(survey.conflicts) > 0 {
+		return nil, nil, &Failure{Err: fmt.Errorf("%d objects belong to somebody else, the first is %s: nothing was changed", len(survey.conflicts), survey.conflicts[0])}
+	}
+	bounded, release := e.bounded(ctx)
+	defer release()
+	working, fail := context.WithCancelCause(bounded)
+	defer fail(nil)
+	r := &run{Engine: e, plan: plan, survey: survey, graph: newGraph(plan), slots: make(chan struct{}, inFlight),
+		readyFacts: map[key]*fact{}, started: time.Now(), fail: fail}
+	err := r.do(working)
+	fail(nil)
+	r.work.Wait()
+	out := r.report()
+	e.events.emit(report.Event{Kind: report.EventDone})
+	if err != nil {
+		return out, nil, r.failure(ctx, err, out)
+	}
+	credentials := &Credentials{Email: plan.Settings.UserEmail, engine: e}
+	if v := survey.vault; v.password != "" {
+		credentials.Password, credentials.Generated, credentials.secret = v.password, true, v.passwordKey
+	}
+	return out, credentials, nil
+}
+
+func (e *Engine) bounded(ctx context.Context) (context.Context, context.CancelFunc) {
+	if e.options.Timeout <= 0 {
+		return context.WithCancel(ctx)
+	}
+	return context.WithTimeoutCause(ctx, e.options.Timeout, fmt.Errorf("%w after %s", ErrTimeout, e.options.Timeout))
+}
+
+func (r *run) do(ctx context.Context) error {
+	if err := r.recordParent(ctx); err != nil {
+		return err
+	}
+	var rows []report.Component
+	for _, n := range r.graph.nodes {
+		rows = append(rows, r.row(n))
+		for _, u := range n.Objects {
+			r.readyFacts[keyOf(u)] = newFact()
+		}
+	}
+	r.events.emit(report.Event{Kind: report.EventPlan, Components: rows})
+	var goals []*fact
+	for _, n := range r.graph.nodes {
+		goals = append(goals, n.accepted.fact)
+		for i := range n.Component.Gates {
+			gate := &n.Component.Gates[i]
+			f := n.gates[gate.Condition]
+			if r.options.Wait && r.possible(gate) {
+				goals = append(goals, f)
+			}
+			r.start(func() error { return r.openGate(ctx, n, gate, f) })
+		}
+		for _, u := range n.Objects {
+			r.start(func() error { return r.bring(ctx, n, u) })
+		}
+		if n.existing {
+			continue
+		}
+		for _, p := range n.Component.Produces {
+			r.start(func() error { return r.awaitProduced(ctx, n, p) })
+		}
+		if r.options.Wait {
+			goals = append(goals, n.ready.fact)
+		}
+	}
+	explaining, stop := context.WithCancel(ctx)
+	defer stop()
+	r.start(func() error { r.explainWhileWaiting(explaining); return nil })
+	for _, f := range goals {
+		if err := f.wait(ctx); err != nil {
+			return context.Cause(ctx)
+		}
+	}
+	return r.prune(ctx)
+}
+
+// start runs one step of the work; the first that fails ends the run.
+func (r *run) start(f func() error) {
+	r.work.Go(func() {
+		if err := f(); err != nil {
+			r.fail(err)
+		}
+	})
+}
+
+// possible tells whether what a gate's probes need is part of the run at all.
+func (r *run) possible(gate *components.Gate) bool {
+	for _, need := range gate.Needs {
+		if r.graph.byRef[need.Component] == nil {
+			return false
+		}
+	}
+	return true
+}
+
+func (r *run) openGate(ctx context.Context, n *node, gate *components.Gate, f *fact) error {
+	if !r.possible(gate) {
+		return nil
+	}
+	if err := r.pass(ctx, n, gate); err != nil {
+		return err
+	}
+	f.set()
+	r.progress(n)
+	return nil
+}
+
+// bring takes one object from the plan to Ready.
+func (r *run) bring(ctx context.Context, n *node, u *unstructured.Unstructured) error {
+	k := keyOf(u)
+	if n.existing {
+		if u.GetKind() != crdKind {
+			return nil
+		}
+		return r.establish(ctx, n, u, nil)
+	}
+	for _, p := range r.graph.prerequisites(n, u) {
+		if !p.fact.holds() {
+			r.note(n, k, "waits for "+p.say)
+		}
+		if err := p.fact.wait(ctx); err != nil {
+			return err
+		}
+	}
+	now, action, err := r.send(ctx, n, u)
+	if err != nil {
+		return err
+	}
+	r.accepted(n, u, action)
+	if u.GetKind() == crdKind {
+		return r.establish(ctx, n, u, now)
+	}
+	ok, message := readiness(now)
+	if !ok {
+		r.note(n, k, message)
+		client, err := r.clientFor(u)
+		if err != nil {
+			return refusal(k.ref(), err)
+		}
+		err = until(ctx, client, u.GetName(), now.GetResourceVersion(), func(u *unstructured.Unstructured) (bool, error) {
+			ok, message := readiness(u)
+			r.note(n, k, message)
+			return ok, nil
+		})
+		if err != nil {
+			return fmt.Errorf("%s: %w", k.ref(), err)
+		}
+	}
+	r.ready(n, k)
+	return nil
+}
+
+// send makes the one PATCH, or none where the survey saw that nothing would change.
+func (r *run) send(ctx context.Context, n *node, u *unstructured.Unstructured) (*unstructured.Unstructured, report.Action, error) {
+	k := keyOf(u)
+	change := r.survey.changes[k]
+	if change.Action == report.Unchanged {
+		return change.Live, report.Unchanged, nil
+	}
+	if change.terminating {
+		if err := r.awaitGone(ctx, n, u); err != nil {
+			return nil, "", err
+		}
+	}
+	select {
+	case r.slots <- struct{}{}:
+		defer func() { <-r.slots }()
+	case <-ctx.Done():
+		return nil, "", ctx.Err()
+	}
+	r.note(n, k, "is being sent")
+	pause := retryPause()
+	for {
+		now, err := r.write(ctx, u, change.Live)
+		if err == nil {
+			if change.Live != nil && change.Live.GetResourceVersion() == now.GetResourceVersion() {
+				return now, report.Unchanged, nil
+			}
+			return now, change.Action, nil
+		}
+		what, later := retryable(err)
+		if !later {
+			if ctx.Err() != nil {
+				return nil, "", ctx.Err()
+			}
+			return nil, "", refusal(k.ref(), err)
+		}
+		r.note(n, k, what)
+		r.events.wait(n.Component.Name, k.ref(), what)
+		if err := pauseFor(ctx, pause.Step()); err != nil {
+			return nil, "", err
+		}
+	}
+}
+
+func (r *run) write(ctx context.Context, u, live *unstructured.Unstructured) (*unstructured.Unstructured, error) {
+	if r.survey.vault.states[keyOf(u)] != nil {
+		return r.store(ctx, r.survey.vault, u)
+	}
+	client, _, err := r.cluster.For(u)
+	if err != nil {
+		return nil, err
+	}
+	return client.Apply(ctx, u.GetName(), withoutForeign(u, live), metav1.ApplyOptions{FieldManager: FieldManager, Force: r.options.Adopt})
+}
+
+// establish waits until a definition is served, and only then lets its kind be used.
+func (r *run) establish(ctx context.Context, n *node, u, now *unstructured.Unstructured) error {
+	k := keyOf(u)
+	version := ""
+	established := func(u *unstructured.Unstructured) (bool, error) {
+		if u == nil {
+			r.note(n, k, "does not exist")
+			return false, nil
+		}
+		if value, message := condition(u, "NamesAccepted"); value == "False" {
+			return false, fmt.Errorf("%s: its names are taken by another definition: %s", k.ref(), message)
+		}
+		value, message := condition(u, "Established")
+		r.note(n, k, "is not established: "+message)
+		return value == "True", nil
+	}
+	done := false
+	if now != nil {
+		version = now.GetResourceVersion()
+		done, _ = established(now)
+	}
+	if !done {
+		if err := until(ctx, definitions{r.cluster.REST()}, u.GetName(), version, established); err != nil {
+			return err
+		}
+	}
+	if err := r.cluster.Mapper.Learn(u); err != nil {
+		return err
+	}
+	r.graph.kinds[definedKind(u)].set()
+	n.established.one()
+	if !n.existing {
+		r.ready(n, k)
+	}
+	return nil
+}
+
+// awaitGone waits until an older object of the same name has been deleted.
+func (r *run) awaitGone(ctx context.Context, n *node, u *unstructured.Unstructured) error {
+	client, err := r.clientFor(u)
+	if err != nil {
+		return refusal(refOf(u), err)
+	}
+	message := "waits until the older object of that name is deleted"
+	r.note(n, keyOf(u), message)
+	r.events.wait(n.Component.Name, refOf(u), message)
+	return until(ctx, client, u.GetName(), "", func(live *unstructured.Unstructured) (bool, error) {
+		return live == nil, nil
+	})
+}
+
+// awaitProduced waits for an object that a controller has to make.
+func (r *run) awaitProduced(ctx context.Context, n *node, p components.Produced) error {
+	u := &unstructured.Unstructured{}
+	u.SetAPIVersion(p.APIVersion)
+	u.SetKind(p.Kind)
+	u.SetNamespace(p.Namespace)
+	u.SetName(p.Name)
+	if err := n.accepted.wait(ctx); err != nil {
+		return err
+	}
+	client, err := r.clientFor(u)
+	if err != nil {
+		return refusal(refOf(u), err)
+	}
+	r.note(n, keyOf(u), "has not been made by its controller yet")
+	err = until(ctx, client, p.Name, "", func(u *unstructured.Unstructured) (bool, error) { return u != nil, nil })
+	if err != nil {
+		return fmt.Errorf("%s: %w", refOf(u), err)
+	}
+	r.ready(n, keyOf(u))
+	return nil
+}
+
+// recordParent writes the inventory before anything that it has to know of.
+func (r *run) recordParent(ctx context.Context) error {
+	parent, err := parentFor(r.plan, r.survey.parent, r.options.Tooling)
+	if err != nil {
+		return err
+	}
+	client := r.cluster.Dynamic.Resource(configMaps).Namespace(InventoryNamespace)
+	_, err = client.Apply(ctx, InventoryName, parent, metav1.ApplyOptions{FieldManager: FieldManager, Force: true})
+	if err != nil {
+		return refusal(refOf(parent), err)
+	}
+	return nil
+}
+
+// prune deletes what an earlier run brought and this plan no longer has.
+func (r *run) prune(ctx context.Context) error {
+	return r.parallel(ctx, len(r.survey.pruned), func(ctx context.Context, i int) error {
+		m := r.survey.pruned[i]
+		ref := m.key.ref()
+		uid := m.meta.UID
+		background := metav1.DeletePropagationBackground
+		err := r.resource(m).Delete(ctx, m.key.name, metav1.DeleteOptions{Preconditions: &metav1.Preconditions{UID: &uid}, PropagationPolicy: &background})
+		if err != nil && !apierrors.IsNotFound(err) {
+			return refusal(ref, err)
+		}
+		r.events.emit(report.Event{Kind: report.EventObject, Component: m.component, Object: &ref, Action: report.Pruned})
+		return nil
+	})
+}
+
+var namespaceKind = schema.GroupKind{Kind: "Namespace"}
+
+func (r *run) accepted(n *node, u *unstructured.Unstructured, action report.Action) {
+	ref := refOf(u)
+	n.mu.Lock()
+	n.acceptedN++
+	n.changes[action]++
+	n.mu.Unlock()
+	if u.GroupVersionKind().GroupKind() == namespaceKind {
+		r.graph.namespaces[u.GetName()].set()
+	}
+	if isFoundation(u) {
+		n.foundations.one()
+	}
+	n.accepted.one()
+	r.events.emit(report.Event{Kind: report.EventObject, Component: n.Component.Name, Object: &ref, Action: action})
+	r.progress(n)
+}
+
+func (r *run) ready(n *node, k key) {
+	n.mu.Lock()
+	n.readyN++
+	delete(n.subject, k)
+	n.mu.Unlock()
+	if f := r.readyFacts[k]; f != nil {
+		f.set()
+	}
+	n.ready.one()
+	r.progress(n)
+}
+
+// note remembers why an object is not ready yet, for whoever asks.
+func (r *run) note(n *node, k key, message string) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.subject[k] = message
+}
+
+// subjects lists what is not ready, in catalogue order.
+func (r *run) subjects() []Subject {
+	var out []Subject
+	for _, n := range r.graph.nodes {
+		n.mu.Lock()
+		for k, message := range n.subject {
+			out = append(out, Subject{Component: n.Component.Name, Ref: k.ref(), Message: message})
+		}
+		n.mu.Unlock()
+	}
+	slices.SortStableFunc(out, func(a, b Subject) int { return strings.Compare(a.Component+a.Ref.String(), b.Component+b.Ref.String()) })
+	return out
+}

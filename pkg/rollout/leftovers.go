@@ -1,0 +1,110 @@
+package rollout
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+
+	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/components"
+	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/report"
+)
+
+// removeLeftovers deletes what components made at run time outside of their own
+// namespaces, such as the root certificate that istiod puts into every namespace.
+func (e *Engine) removeLeftovers(ctx context.Context, release *components.Release) error {
+	kinds := map[schema.GroupKind]bool{}
+	for _, c := range release.Components {
+		for _, l := range c.Leaves {
+			if l.Kind != crdKind {
+				kinds[schema.GroupKind{Group: l.Group, Kind: l.Kind}] = true
+			}
+		}
+	}
+	var left []member
+	for gk := range kinds {
+		all, err := e.every(ctx, gk)
+		if err != nil {
+			return err
+		}
+		for _, m := range all {
+			if leftBy(release, m.key) {
+				left = append(left, m)
+			}
+		}
+	}
+	return e.deleteAll(ctx, left)
+}
+
+// deletableNamespaces leaves out those that hold something which is not the
+// installation's: deleting the namespace would delete that too.
+func (e *Engine) deletableNamespaces(ctx context.Context, release *components.Release, r *Removal, namespaces []member) ([]member, error) {
+	var out []member
+	for _, m := range namespaces {
+		foreign, err := e.foreignIn(ctx, release, m.key.name, r.options.DeleteData)
+		if err != nil {
+			return nil, err
+		}
+		if len(foreign) == 0 {
+			out = append(out, m)
+			continue
+		}
+		shown := strings.Join(foreign[:min(len(foreign), 5)], ", ")
+		why := fmt.Sprintf("it still holds %d objects that are not the installation's: %s", len(foreign), shown)
+		r.keep(m, why)
+		ref := m.key.ref()
+		e.events.emit(report.Event{Kind: report.EventObject, Component: m.component, Object: &ref, Action: report.Kept, Message: why})
+	}
+	return out, nil
+}
+
+// derivedResources are made by the control plane from other objects, or say nothing
+// about anybody's data.
+var derivedResources = []string{"events", "endpoints", "endpointslices", "leases", "pods", "replicasets", "controllerrevisions", "podmetrics", "bindings", "ipaddresses"}
+
+// foreignIn lists what a namespace holds beside the installation.
+func (e *Engine) foreignIn(ctx context.Context, release *components.Release, namespace string, dataToo bool) ([]string, error) {
+	resources := e.cluster.Mapper.Namespaced()
+	var mu sync.Mutex
+	var out []string
+	err := e.parallel(ctx, len(resources), func(ctx context.Context, i int) error {
+		r := resources[i]
+		if slices.Contains(derivedResources, r.Resource) {
+			return nil
+		}
+		list, err := e.cluster.Metadata.Resource(r.GroupVersionResource).Namespace(namespace).List(ctx, metav1.ListOptions{})
+		// What cannot be listed (a review, an aggregated API that is down) cannot hold data.
+		if apierrors.IsNotFound(err) || apierrors.IsMethodNotSupported(err) || apierrors.IsServiceUnavailable(err) {
+			return nil
+		}
+		if err != nil {
+			return fmt.Errorf("%s in namespace %s: %w", r.Resource, namespace, err)
+		}
+		for j := range list.Items {
+			m := &list.Items[j]
+			k := key{r.Group, r.Kind, namespace, m.Name}
+			kept := m.Labels[applySetPartOfLabel] == setID && m.DeletionTimestamp == nil && keptKind(k.kind) && !dataToo
+			switch {
+			case len(m.OwnerReferences) > 0, everywhere(k), leftBy(release, k), runtimeState(k):
+			case m.Labels[applySetPartOfLabel] == setID && !kept:
+			default:
+				mu.Lock()
+				out = append(out, k.ref().String())
+				mu.Unlock()
+			}
+		}
+		return nil
+	})
+	slices.Sort(out)
+	return out, err
+}
+
+// everywhere is what the control plane puts into every namespace.
+func everywhere(k key) bool {
+	return k.group == "" && (k.kind == "ServiceAccount" && k.name == "default" || k.kind == "ConfigMap" && k.name == "kube-root-ca.crt")
+}

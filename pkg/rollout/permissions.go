@@ -1,0 +1,122 @@
+package rollout
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"sync"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+)
+
+var accessReviews = schema.GroupVersionResource{Group: "authorization.k8s.io", Version: "v1", Resource: "selfsubjectaccessreviews"}
+
+// verbs that an object needs from survey to Ready.
+var verbs = []string{"get", "list", "watch", "create", "patch"}
+
+// Permissions lists what the user may not do and the plan needs: all of it, before the
+// first write. Who may do everything costs one request. For everybody else the
+// cluster-scoped objects are tried as dry runs as well, since the server also refuses
+// roles that grant more than the user has.
+func (e *Engine) Permissions(ctx context.Context, plan *Plan) ([]string, error) {
+	all, err := e.allowed(ctx, "*", schema.GroupResource{Group: "*", Resource: "*"}, "")
+	if err != nil || all {
+		return nil, err
+	}
+	type question struct {
+		verb, namespace string
+		resource        schema.GroupResource
+	}
+	asked := map[question]bool{}
+	var questions []question
+	ask := func(resource schema.GroupResource, namespace string, verbs ...string) {
+		for _, v := range verbs {
+			q := question{v, namespace, resource}
+			if !asked[q] {
+				asked[q] = true
+				questions = append(questions, q)
+			}
+		}
+	}
+	ask(schema.GroupResource{Resource: "configmaps"}, InventoryNamespace, "get", "create", "patch")
+	var clusterScoped []*unstructured.Unstructured
+	defined := map[schema.GroupKind]*unstructured.Unstructured{}
+	for _, r := range plan.Rendered {
+		for _, u := range r.Objects {
+			if u.GetKind() == crdKind {
+				defined[definedKind(u)] = u
+			}
+		}
+	}
+	for _, r := range plan.Rendered {
+		for _, u := range r.Objects {
+			gk := u.GroupVersionKind().GroupKind()
+			if m, err := e.cluster.Mapper.Resource(u.GroupVersionKind()); err == nil {
+				ask(m.GroupResource(), u.GetNamespace(), verbs...)
+				if !m.Namespaced {
+					clusterScoped = append(clusterScoped, u)
+				}
+			} else if crd := defined[gk]; crd != nil {
+				plural, _, _ := unstructured.NestedString(crd.Object, "spec", "names", "plural")
+				ask(schema.GroupResource{Group: gk.Group, Resource: plural}, u.GetNamespace(), verbs...)
+			}
+		}
+	}
+	var mu sync.Mutex
+	var missing []string
+	miss := func(s string) {
+		mu.Lock()
+		defer mu.Unlock()
+		if !slices.Contains(missing, s) {
+			missing = append(missing, s)
+		}
+	}
+	err = e.parallel(ctx, len(questions), func(ctx context.Context, i int) error {
+		q := questions[i]
+		ok, err := e.allowed(ctx, q.verb, q.resource, q.namespace)
+		if err == nil && !ok {
+			where := "in the whole cluster"
+			if q.namespace != "" {
+				where = "in namespace " + q.namespace
+			}
+			miss(fmt.Sprintf("%s %s %s", q.verb, q.resource, where))
+		}
+		return err
+	})
+	if err != nil || len(missing) > 0 {
+		slices.Sort(missing)
+		return missing, err
+	}
+	err = e.parallel(ctx, len(clusterScoped), func(ctx context.Context, i int) error {
+		u := clusterScoped[i]
+		client, _, err := e.cluster.For(u)
+		if err != nil {
+			return refusal(refOf(u), err)
+		}
+		_, err = client.Apply(ctx, u.GetName(), u, metav1.ApplyOptions{FieldManager: FieldManager, Force: true, DryRun: []string{metav1.DryRunAll}})
+		if apierrors.IsForbidden(err) {
+			miss(fmt.Sprintf("%s: %v", refOf(u), err))
+		}
+		return ctx.Err()
+	})
+	slices.Sort(missing)
+	return missing, err
+}
+
+func (e *Engine) allowed(ctx context.Context, verb string, resource schema.GroupResource, namespace string) (bool, error) {
+	review := &unstructured.Unstructured{Object: map[string]any{
+		"apiVersion": "authorization.k8s.io/v1", "kind": "SelfSubjectAccessReview",
+		"spec": map[string]any{"resourceAttributes": map[string]any{
+			"verb": verb, "group": resource.Group, "resource": resource.Resource, "namespace": namespace,
+		}},
+	}}
+	answer, err := e.cluster.Dynamic.Resource(accessReviews).Create(ctx, review, metav1.CreateOptions{})
+	if err != nil {
+		return false, fmt.Errorf("SelfSubjectAccessReview: %w", err)
+	}
+	ok, _, _ := unstructured.NestedBool(answer.Object, "status", "allowed")
+	return ok, nil
+}

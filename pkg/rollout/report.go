@@ -1,0 +1,165 @@
+package rollout
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/report"
+)
+
+const (
+	// explainEvery is how often a run that makes no progress looks for causes. It reads
+	// pods and events, which no single watch covers.
+	explainEvery = 10 * time.Second
+	// explainFor bounds the last look after a run has ended.
+	explainFor = 15 * time.Second
+)
+
+// progress works out a component's state and tells it when it changed.
+func (r *run) progress(n *node) {
+	row := r.row(n)
+	n.mu.Lock()
+	n.state = row.State
+	n.mu.Unlock()
+	done := n.acceptedNow()
+	if row.State == report.Progressing || row.State == report.Ready {
+		done = row.Ready
+	}
+	r.events.emit(report.Event{Kind: report.EventComponent, Component: n.Component.Name, State: row.State, Done: done, Total: row.Objects})
+}
+
+func (n *node) acceptedNow() int {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.acceptedN
+}
+
+func (r *run) row(n *node) report.Component {
+	row := report.Component{Name: n.Component.Name, Title: n.Component.Title, Version: n.Component.Version}
+	gated := true
+	for i := range n.Component.Gates {
+		gate := &n.Component.Gates[i]
+		gated = gated && (!r.possible(gate) || n.gates[gate.Condition].holds())
+	}
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if !n.existing {
+		row.Objects = len(n.Objects) + len(n.Component.Produces)
+	}
+	row.Ready = n.readyN
+	row.Changes = map[report.Action]int{}
+	for k, v := range n.changes {
+		row.Changes[k] = v
+	}
+	switch {
+	case n.ready.holds() && gated:
+		row.State = report.Ready
+	case n.accepted.holds() && r.options.Wait:
+		row.State = report.Progressing
+	case n.accepted.holds():
+		row.State = report.Accepted
+	case n.acceptedN > 0:
+		row.State = report.Applying
+	default:
+		row.State = report.Waiting
+	}
+	row.Elapsed = n.elapsed(row.State, r.started)
+	return row
+}
+
+// elapsed is how long the component took until it was ready, or has taken so far.
+func (n *node) elapsed(s report.State, started time.Time) float64 {
+	if s == report.Ready && n.finished.IsZero() {
+		n.finished = time.Now()
+	}
+	if s == report.Waiting {
+		return 0
+	}
+	if n.begun.IsZero() {
+		n.begun = time.Now()
+	}
+	end := n.finished
+	if end.IsZero() {
+		end = time.Now()
+	}
+	return end.Sub(n.begun).Seconds()
+}
+
+func (r *run) report() *report.Report {
+	out := &report.Report{APIVersion: report.APIVersion, Kind: "Report", Release: r.plan.Release.Name, Profile: r.plan.Settings.Profile,
+		Target: r.cluster.Target, Elapsed: time.Since(r.started).Seconds()}
+	pruned := map[string]int{}
+	for _, m := range r.survey.pruned {
+		pruned[m.component]++
+	}
+	for _, n := range r.graph.nodes {
+		row := r.row(n)
+		if p := pruned[row.Name]; p > 0 {
+			row.Changes[report.Pruned] = p
+		}
+		out.Components = append(out.Components, row)
+	}
+	return out
+}
+
+// explainWhileWaiting names causes while there is still time to do something about them.
+func (r *run) explainWhileWaiting(ctx context.Context) {
+	if r.options.Explain == nil {
+		return
+	}
+	ticker := time.NewTicker(explainEvery)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticker.C:
+		}
+		for _, c := range r.options.Explain(ctx, r.subjects()) {
+			if c.Severity >= report.Error && ctx.Err() == nil {
+				r.events.warn(c.Component, &c.Object, c.Name+": "+c.Summary)
+			}
+		}
+	}
+}
+
+// failure says why a run ended, with the causes that the cluster shows.
+func (r *run) failure(ctx context.Context, err error, out *report.Report) *Failure {
+	f := &Failure{Err: err, Stood: stood(out)}
+	switch {
+	case ctx.Err() != nil:
+		f.Err = fmt.Errorf("%w: %s; the next install goes on from here", ErrInterrupted, f.Stood)
+		return f
+	case errors.Is(err, ErrTimeout):
+		f.Err = fmt.Errorf("%w: %s", err, f.Stood)
+	}
+	if r.options.Explain == nil {
+		return f
+	}
+	explaining, cancel := context.WithTimeout(ctx, explainFor)
+	defer cancel()
+	f.Causes = r.options.Explain(explaining, r.subjects())
+	out.Causes = f.Causes
+	return f
+}
+
+// stood is one line: how far every component came.
+func stood(out *report.Report) string {
+	var ready int
+	var rest []string
+	for _, c := range out.Components {
+		if c.State == report.Ready {
+			ready++
+			continue
+		}
+		rest = append(rest, fmt.Sprintf("%s %s (%d of %d ready)", c.Name, strings.ToLower(string(c.State)), c.Ready, c.Objects))
+	}
+	line := fmt.Sprintf("%d of %d components are ready", ready, len(out.Components))
+	if len(rest) > 0 {
+		line += "; not yet: " + strings.Join(rest, ", ")
+	}
+	return line
+}

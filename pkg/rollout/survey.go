@@ -1,0 +1,348 @@
+package rollout
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+
+	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/report"
+)
+
+// Change is what a run does, or would do, to one object.
+type Change struct {
+	Ref       report.Ref
+	Component string
+	Action    report.Action
+	// Live is the object before, nil where there is none.
+	Live *unstructured.Unstructured
+	// Merged is the object after, as the server's dry run says; for an object that
+	// cannot be tried yet (its kind or namespace comes with this run), as it will be sent.
+	Merged *unstructured.Unstructured
+
+	// terminating: an older object of that name has to go first
+	terminating bool
+}
+
+// Conflict is something of somebody else that a run would overwrite.
+type Conflict struct {
+	Ref       report.Ref
+	Component string
+	// Managers that own the object, or the fields.
+	Managers []string
+	// Fields that others own, empty where the whole object is theirs.
+	Fields []string
+}
+
+// String is one line for a person.
+func (c Conflict) String() string {
+	owner := strings.Join(c.Managers, ", ")
+	if owner == "" {
+		owner = "somebody else"
+	}
+	if len(c.Fields) == 0 {
+		return fmt.Sprintf("%s (component %s) belongs to %s", c.Ref, c.Component, owner)
+	}
+	return fmt.Sprintf("%s (component %s): %s changed by %s", c.Ref, c.Component, strings.Join(c.Fields, ", "), owner)
+}
+
+// Survey is what a run found before it writes anything.
+type Survey struct {
+	conflicts []Conflict
+	changes   map[key]*Change
+	order     []key
+	parent    *unstructured.Unstructured
+	vault     *vault
+	pruned    []member
+}
+
+// Conflicts lists what belongs to others, in catalogue order.
+func (s *Survey) Conflicts() []Conflict { return s.conflicts }
+
+// Changes lists what would happen to every object, in catalogue order, pruned ones last.
+func (s *Survey) Changes() []Change {
+	out := make([]Change, 0, len(s.order)+len(s.pruned))
+	for _, k := range s.order {
+		out = append(out, *s.changes[k])
+	}
+	for _, m := range s.pruned {
+		out = append(out, Change{Ref: m.key.ref(), Component: m.component, Action: report.Pruned})
+	}
+	return out
+}
+
+// Survey reads what is in the cluster and asks the server what every object would
+// become. It writes nothing.
+func (e *Engine) Survey(ctx context.Context, plan *Plan) (*Survey, error) {
+	ctx, cancel := e.bounded(ctx)
+	defer cancel()
+	s := &Survey{changes: map[key]*Change{}}
+	var err error
+	if s.parent, err = readParent(ctx, e.cluster); err != nil {
+		return nil, err
+	}
+	if s.vault, err = e.openVault(ctx, plan); err != nil {
+		return nil, err
+	}
+	var objects []*unstructured.Unstructured
+	owner := map[key]string{}
+	defined := map[schema.GroupKind]bool{}
+	for _, r := range plan.Rendered {
+		for _, u := range r.Objects {
+			k := keyOf(u)
+			if other, twice := owner[k]; twice {
+				return nil, fmt.Errorf("%s is in component %s and in component %s", k.ref(), other, r.Component.Name)
+			}
+			owner[k] = r.Component.Name
+			s.order = append(s.order, k)
+			if err := s.vault.annotate(u); err != nil {
+				return nil, fmt.Errorf("%s: %w", k.ref(), err)
+			}
+			markMember(u)
+			if u.GetKind() == crdKind {
+				defined[definedKind(u)] = true
+			}
+			objects = append(objects, u)
+		}
+	}
+	// Namespaces first: what is to live in a namespace that does not exist cannot exist either.
+	absent, err := e.absentNamespaces(ctx, objects)
+	if err != nil {
+		return nil, err
+	}
+	var mu sync.Mutex
+	err = e.parallel(ctx, len(objects), func(ctx context.Context, i int) error {
+		u := objects[i]
+		change := &Change{Ref: refOf(u), Component: owner[keyOf(u)], Action: report.Created, Merged: u}
+		var conflict *Conflict
+		_, mapErr := e.cluster.Mapper.Resource(u.GroupVersionKind())
+		switch {
+		case mapErr != nil && meta.IsNoMatchError(mapErr) && defined[u.GroupVersionKind().GroupKind()]:
+		case mapErr != nil:
+			return refusal(change.Ref, mapErr)
+		case absent[u.GetNamespace()]:
+		default:
+			var err error
+			if conflict, err = e.look(ctx, s, u, change); err != nil {
+				return err
+			}
+		}
+		mu.Lock()
+		defer mu.Unlock()
+		s.changes[keyOf(u)] = change
+		if conflict != nil {
+			s.conflicts = append(s.conflicts, *conflict)
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	slices.SortFunc(s.conflicts, func(a, b Conflict) int {
+		return slices.Index(s.order, keyOfRef(a.Ref)) - slices.Index(s.order, keyOfRef(b.Ref))
+	})
+	s.pruned, err = e.prunable(ctx, plan, s)
+	return s, err
+}
+
+func keyOfRef(r report.Ref) key { return key{r.Group, r.Kind, r.Namespace, r.Name} }
+
+func markMember(u *unstructured.Unstructured) {
+	labels := u.GetLabels()
+	if labels == nil {
+		labels = map[string]string{}
+	}
+	labels[applySetPartOfLabel] = setID
+	u.SetLabels(labels)
+}
+
+func (e *Engine) absentNamespaces(ctx context.Context, objects []*unstructured.Unstructured) (map[string]bool, error) {
+	var names []string
+	for _, u := range objects {
+		if ns := u.GetNamespace(); ns != "" && !slices.Contains(names, ns) {
+			names = append(names, ns)
+		}
+	}
+	absent := map[string]bool{}
+	var mu sync.Mutex
+	namespaces := e.cluster.Metadata.Resource(schema.GroupVersionResource{Version: "v1", Resource: "namespaces"})
+	err := e.parallel(ctx, len(names), func(ctx context.Context, i int) error {
+		ns, err := namespaces.Get(ctx, names[i], metav1.GetOptions{})
+		// What is in a namespace that is being deleted goes with it.
+		if apierrors.IsNotFound(err) || err == nil && ns.DeletionTimestamp != nil {
+			mu.Lock()
+			absent[names[i]] = true
+			mu.Unlock()
+			return nil
+		}
+		if err != nil {
+			return fmt.Errorf("Namespace %s: %w", names[i], err)
+		}
+		return nil
+	})
+	return absent, err
+}
+
+// look compares one object with what is in the cluster.
+func (e *Engine) look(ctx context.Context, s *Survey, u *unstructured.Unstructured, change *Change) (*Conflict, error) {
+	client, _, err := e.cluster.For(u)
+	if err != nil {
+		return nil, refusal(change.Ref, err)
+	}
+	var live *unstructured.Unstructured
+	state := s.vault.states[keyOf(u)]
+	if state != nil {
+		live = state.live
+	} else if live, err = client.Get(ctx, u.GetName(), metav1.GetOptions{}); err != nil {
+		if apierrors.IsNotFound(err) {
+			return nil, nil
+		}
+		return nil, refusal(change.Ref, err)
+	}
+	if live == nil {
+		return nil, nil
+	}
+	if live.GetDeletionTimestamp() != nil {
+		change.terminating = true
+		return nil, nil
+	}
+	change.Live = live
+	if live.GetLabels()[applySetPartOfLabel] != setID && !e.options.Adopt {
+		return &Conflict{Ref: change.Ref, Component: change.Component, Managers: managersOf(live)}, nil
+	}
+	if state != nil {
+		change.Action, change.Merged = report.Unchanged, live
+		if len(state.fresh) > 0 || live.GetLabels()[applySetPartOfLabel] != setID {
+			change.Action = report.Configured
+		}
+		return nil, nil
+	}
+	change.Action = report.Configured
+	merged, err := client.Apply(ctx, u.GetName(), withoutForeign(u, live), metav1.ApplyOptions{FieldManager: FieldManager, Force: e.options.Adopt, DryRun: []string{metav1.DryRunAll}})
+	switch {
+	case err == nil:
+		change.Merged = merged
+		if sameContent(live, merged) {
+			change.Action = report.Unchanged
+		}
+		return nil, nil
+	case apierrors.IsConflict(err):
+		return fieldConflict(change, err), nil
+	}
+	// A half-installed cluster: a webhook that does not answer now will be waited for
+	// before the object is sent.
+	if _, later := retryable(err); later {
+		return nil, nil
+	}
+	return nil, refusal(change.Ref, err)
+}
+
+// sameContent compares two states of an object; what the server keeps for itself does not count.
+func sameContent(a, b *unstructured.Unstructured) bool {
+	return equal(content(a), content(b))
+}
+
+func content(u *unstructured.Unstructured) map[string]any {
+	out := map[string]any{}
+	for k, v := range u.Object {
+		out[k] = v
+	}
+	delete(out, "status")
+	m, _ := out["metadata"].(map[string]any)
+	metadata := map[string]any{}
+	for k, v := range m {
+		switch k {
+		case "managedFields", "resourceVersion", "generation":
+		default:
+			metadata[k] = v
+		}
+	}
+	out["metadata"] = metadata
+	return out
+}
+
+// managersOf names who wrote an object, leaving out writers of status.
+func managersOf(u *unstructured.Unstructured) []string {
+	var out []string
+	for _, f := range u.GetManagedFields() {
+		if f.Subresource == "" && f.Manager != FieldManager && !slices.Contains(out, f.Manager) {
+			out = append(out, f.Manager)
+		}
+	}
+	return out
+}
+
+// fieldConflict reads the server's refusal: who owns which of our fields now.
+func fieldConflict(change *Change, err error) *Conflict {
+	c := &Conflict{Ref: change.Ref, Component: change.Component}
+	var status apierrors.APIStatus
+	if !errors.As(err, &status) || status.Status().Details == nil {
+		return c
+	}
+	for _, cause := range status.Status().Details.Causes {
+		if cause.Type != metav1.CauseTypeFieldManagerConflict {
+			continue
+		}
+		c.Fields = append(c.Fields, cause.Field)
+		// The message reads: conflict with "MANAGER" using VERSION
+		if _, rest, ok := strings.Cut(cause.Message, `"`); ok {
+			if m, _, ok := strings.Cut(rest, `"`); ok && !slices.Contains(c.Managers, m) {
+				c.Managers = append(c.Managers, m)
+			}
+		}
+	}
+	return c
+}
+
+// prunable lists members that no component of the plan has any more. Definitions,
+// namespaces and a person's data are never among them.
+func (e *Engine) prunable(ctx context.Context, plan *Plan, s *Survey) ([]member, error) {
+	if s.parent == nil {
+		return nil, nil
+	}
+	all, err := e.members(ctx, groupKindsOf(s.parent))
+	if err != nil {
+		return nil, err
+	}
+	var out []member
+	for _, m := range all {
+		if _, wanted := s.changes[m.key]; !wanted && planned(plan, m.component) && !keptKind(m.key.kind) && m.meta.DeletionTimestamp == nil {
+			out = append(out, m)
+		}
+	}
+	return out, nil
+}
+
+// planned tells whether the plan speaks for a component, so that what it does not list is to go.
+func planned(plan *Plan, component string) bool {
+	for _, r := range plan.Rendered {
+		if r.Component.Name == component {
+			return !r.Component.UserData
+		}
+	}
+	if plan.Partial {
+		return false
+	}
+	c, err := plan.Release.Component(component)
+	if err != nil {
+		return component != "" // an older release had it, or the user's own kustomization
+	}
+	return slices.Contains(c.NotIn, plan.Settings.Profile)
+}
+
+// keptKind are the kinds whose deletion takes other people's objects along.
+func keptKind(kind string) bool {
+	switch kind {
+	case crdKind, "Namespace", "PersistentVolumeClaim", "PersistentVolume", "Profile", "Notebook":
+		return true
+	}
+	return false
+}

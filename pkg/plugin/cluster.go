@@ -1,0 +1,101 @@
+package plugin
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"sync"
+	"time"
+
+	"golang.org/x/term"
+
+	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/cluster"
+	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/report"
+	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/rollout"
+	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/view"
+)
+
+// where names a cluster before anything is done to it.
+func where(c *cluster.Cluster) string {
+	if c.Target.Context == "" {
+		return fmt.Sprintf("the cluster at %s (%s)", c.Target.Server, c.Target.Version)
+	}
+	return fmt.Sprintf("cluster %q (context %q, %s, %s)", c.Target.Cluster, c.Target.Context, c.Target.Server, c.Target.Version)
+}
+
+// messages is an error stream whose target can be changed while others write to it:
+// the API server's warnings go above the progress display while there is one.
+type messages struct {
+	mu sync.Mutex
+	w  io.Writer
+}
+
+func newMessages(w io.Writer) *messages { return &messages{w: w} }
+
+func (m *messages) to(w io.Writer) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.w = w
+}
+
+func (m *messages) Write(p []byte) (int, error) {
+	m.mu.Lock()
+	w := m.w
+	m.mu.Unlock()
+	return w.Write(p)
+}
+
+// progress chooses how a run is shown: events for programs, a live list on a
+// terminal, lines everywhere else. The second result is set for programs.
+func (b *base) progress(machine bool) (view.Progress, *view.Events) {
+	if machine {
+		e := view.NewEvents(b.Out, b.ErrOut)
+		return e, e
+	}
+	if f, ok := b.ErrOut.(*os.File); ok && view.IsTerminal(f) && os.Getenv("TERM") != "dumb" {
+		size := func() (int, int) {
+			width, height, err := term.GetSize(int(f.Fd()))
+			if err != nil || width == 0 || height == 0 {
+				return 80, 24
+			}
+			return width, height
+		}
+		return view.NewLive(f, styleFor(f), size, time.Now), nil
+	}
+	return view.NewPlain(b.ErrOut, time.Now), nil
+}
+
+// kubectl is the command that reaches the same cluster, for advice that can be pasted.
+func (b *base) kubectl() string {
+	parts := []string{"kubectl"}
+	for _, f := range []struct {
+		flag  string
+		value *string
+	}{{"kubeconfig", b.config.KubeConfig}, {"context", b.config.Context}, {"server", b.config.APIServer}} {
+		if f.value != nil && *f.value != "" {
+			parts = append(parts, "--"+f.flag+"="+quote(*f.value))
+		}
+	}
+	return strings.Join(parts, " ")
+}
+
+// quote makes a word safe for a shell where it has to be.
+func quote(s string) string {
+	if strings.Trim(s, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789@%_+=:,./-") == "" {
+		return s
+	}
+	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
+}
+
+// explain asks why objects are not ready.
+func explain(*cluster.Cluster) func(context.Context, []rollout.Subject) []report.Cause { return nil }
+
+// installedComponents are those of an earlier run.
+func installedComponents(_ context.Context, _ *cluster.Cluster, s *rollout.Settings) ([]string, error) {
+	if s == nil {
+		return nil, nil
+	}
+	return nil, nil
+}

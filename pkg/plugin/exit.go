@@ -1,0 +1,89 @@
+package plugin
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"k8s.io/cli-runtime/pkg/genericiooptions"
+
+	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/rollout"
+	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/view"
+)
+
+// Exit codes of the program.
+const (
+	// ExitDone: what was asked for is done.
+	ExitDone = 0
+	// ExitFailed: it was refused, or it failed; the message says which.
+	ExitFailed = 1
+	// ExitInterrupted: a signal ended it, as shells count SIGINT.
+	ExitInterrupted = 130
+)
+
+// ErrInterrupted is the cause of a context that a signal has cancelled.
+var ErrInterrupted = errors.New("interrupted")
+
+// errSilent ends a command with ExitFailed whose output has said everything.
+var errSilent = errors.New("failed")
+
+// Execute runs the program with args and returns its exit code. Errors are
+// printed once, on the error stream.
+func Execute(ctx context.Context, args []string, streams genericiooptions.IOStreams) int {
+	cmd := NewCommand(streams)
+	cmd.SetArgs(args)
+	return finish(ctx, cmd.ExecuteContext(ctx), streams.ErrOut)
+}
+
+// finish prints an error and turns it into an exit code.
+func finish(ctx context.Context, err error, w io.Writer) int {
+	interrupted := errors.Is(context.Cause(ctx), ErrInterrupted)
+	if err == nil {
+		return ExitDone
+	}
+	if !errors.Is(err, errSilent) {
+		printError(w, err, interrupted)
+	}
+	if interrupted {
+		return ExitInterrupted
+	}
+	return ExitFailed
+}
+
+func printError(w io.Writer, err error, interrupted bool) {
+	var failure *rollout.Failure
+	if errors.As(err, &failure) {
+		style := styleFor(w)
+		if len(failure.Causes) > 0 {
+			fmt.Fprintln(w)
+			_ = view.Causes(w, failure.Causes, style)
+			fmt.Fprintln(w)
+		}
+		fmt.Fprintf(w, "error: %s\n", failure.Error())
+		if failure.Stood != "" {
+			fmt.Fprintln(w, failure.Stood)
+		}
+		return
+	}
+	if interrupted && errors.Is(err, context.Canceled) {
+		fmt.Fprintln(w, "error: interrupted before anything was changed")
+		return
+	}
+	fmt.Fprintf(w, "error: %s\n", strings.TrimPrefix(err.Error(), "error: "))
+}
+
+// usageError points to the help of the command that was not understood.
+func usageError(cmd *cobra.Command, err error) error {
+	return fmt.Errorf("%w\nSee '%s --help' for usage", err, cmd.CommandPath())
+}
+
+// noArgs refuses arguments, naming the first.
+func noArgs(cmd *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return nil
+	}
+	return usageError(cmd, fmt.Errorf("%s takes no arguments, got %q", cmd.CommandPath(), args[0]))
+}

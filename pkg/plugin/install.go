@@ -1,0 +1,191 @@
+package plugin
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/components"
+	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/view"
+)
+
+// Values of --dry-run.
+const (
+	dryRunNone   = "none"
+	dryRunClient = "client"
+	dryRunServer = "server"
+)
+
+// defaultTimeout leaves room for slow image pulls: the stack is some gigabytes.
+const defaultTimeout = 15 * time.Minute
+
+// InstallFlags are what was typed.
+type InstallFlags struct {
+	manifests     manifestFlags
+	only          []string
+	skip          []string
+	useExisting   []string
+	adopt         bool
+	passwordStdin bool
+	timeout       time.Duration
+	wait          bool
+	dryRun        string
+	diff          bool
+	output        string
+}
+
+// InstallOptions are what is meant.
+type InstallOptions struct {
+	base *base
+	// Source of the manifests.
+	Source components.Source
+	// Manifests are the choices about them; Given tells which flags were typed. What
+	// was not typed is taken from the installation that is there.
+	Manifests components.Options
+	Given     func(flag string) bool
+
+	Only, Skip, UseExisting []string
+
+	Adopt         bool
+	PasswordStdin bool
+	Timeout       time.Duration
+	Wait          bool
+	DryRun        string
+	Diff          bool
+	Format        string
+}
+
+func newInstallCommand(b *base) *cobra.Command {
+	f := &InstallFlags{}
+	cmd := &cobra.Command{
+		Use:     "install",
+		GroupID: groupStack,
+		Short:   "Install the stack, complete it, or bring it up to date",
+		Long: `Install the notebooks stack, complete it, or bring it up to date.
+
+It can be run again at any time: what is as it should be is not touched, and what
+was interrupted is completed. Flags that are not given keep the values of the
+last run.
+
+Objects that belong to somebody else are found before anything is written. Then
+the command stops and names the choices: --use-existing, --adopt, --skip.
+
+Progress and messages go to standard error. So does the first user's password,
+once, in the run that generates it. With -o json, standard output has one event a
+line and the report at the end, which then holds the password.`,
+		Example: examples(`
+			# The whole stack, into the cluster of the current context
+			kubectl jupyter install
+
+			# For a small machine: 2 CPUs and 4 GiB
+			kubectl jupyter install --profile slim
+
+			# What would happen, object by object
+			kubectl jupyter install --dry-run=server
+			kubectl jupyter install --diff
+
+			# With a user and a password of your own
+			kubectl jupyter install --user-email ada@example.com --password-stdin < password.txt
+
+			# Keep the cert-manager that is there
+			kubectl jupyter install --use-existing cert-manager
+
+			# From a mirror, with your own patches on top
+			kubectl jupyter install --registry registry.example.com/mirror -k ./my-patches`),
+		Args: noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			o, err := f.ToOptions(b, cmd.Flags().Changed)
+			if err != nil {
+				return usageError(cmd, err)
+			}
+			return o.Run(cmd.Context())
+		},
+	}
+	f.manifests.add(cmd)
+	fs := cmd.Flags()
+	fs.StringSliceVar(&f.only, "only", nil, "Install these `components` and no others; can be repeated")
+	fs.StringSliceVar(&f.skip, "skip", nil, "Leave these `components` out; can be repeated")
+	fs.StringSliceVar(&f.useExisting, "use-existing", nil, "Use these `components` as somebody else installed them; can be repeated")
+	fs.BoolVar(&f.adopt, "adopt", false, "Take over objects and fields that somebody else owns")
+	fs.BoolVar(&f.passwordStdin, "password-stdin", false, "Read the first user's password from standard input; without it one is generated")
+	fs.DurationVar(&f.timeout, "timeout", defaultTimeout, "How long the whole run may take, such as 90s or 20m; 0 for no bound")
+	fs.BoolVar(&f.wait, "wait", true, "Wait until everything is ready; with false, until everything is accepted")
+	fs.StringVar(&f.dryRun, "dry-run", dryRunNone, "client: print what would be sent, without a cluster; server: ask the server what would happen; `none`")
+	fs.BoolVar(&f.diff, "diff", false, "Print what would change in each object, and change nothing")
+	fs.StringVarP(&f.output, "output", "o", "", "Output format: json, yaml or name. In a dry run the objects; otherwise json prints events and the report")
+	complete(cmd, "output", view.ManifestFormats)
+	complete(cmd, "dry-run", func() []string { return []string{dryRunNone, dryRunClient, dryRunServer} })
+	for _, flag := range []string{"only", "skip", "use-existing"} {
+		complete(cmd, flag, components.Release110().Names)
+	}
+	return cmd
+}
+
+// ToOptions checks everything that can be checked without a cluster.
+func (f *InstallFlags) ToOptions(b *base, given func(string) bool) (*InstallOptions, error) {
+	manifests, err := f.manifests.options()
+	if err != nil {
+		return nil, err
+	}
+	if err := checkTimeout(f.timeout); err != nil {
+		return nil, err
+	}
+	if err := checkDryRun(f.dryRun); err != nil {
+		return nil, err
+	}
+	if f.output != "" {
+		if err := view.CheckFormat(f.output, view.ManifestFormats()...); err != nil {
+			return nil, err
+		}
+	}
+	switch {
+	case f.diff && f.dryRun == dryRunClient:
+		return nil, errors.New("--diff asks the server what would change, which --dry-run=client forbids: leave out one")
+	case f.diff && f.output != "":
+		return nil, errors.New("--diff and --output cannot be used together")
+	case f.passwordStdin && (f.diff || f.dryRun != dryRunNone):
+		return nil, errors.New("--password-stdin has no use in a dry run: leave it out")
+	}
+	source, err := b.source()
+	if err != nil {
+		return nil, err
+	}
+	for _, flag := range []struct {
+		name   string
+		values []string
+	}{{"--only", f.only}, {"--skip", f.skip}, {"--use-existing", f.useExisting}} {
+		for _, n := range flag.values {
+			if _, err := source.Release().Component(n); err != nil {
+				return nil, fmt.Errorf("%s: %w", flag.name, err)
+			}
+		}
+	}
+	for _, n := range f.useExisting {
+		if slices.Contains(f.only, n) {
+			return nil, fmt.Errorf("--only and --use-existing both name %s: leave it out of one", n)
+		}
+	}
+	return &InstallOptions{
+		base: b, Source: source, Manifests: manifests, Given: given,
+		Only: f.only, Skip: f.skip, UseExisting: f.useExisting,
+		Adopt: f.adopt, PasswordStdin: f.passwordStdin, Timeout: f.timeout, Wait: f.wait,
+		DryRun: f.dryRun, Diff: f.diff, Format: f.output,
+	}, nil
+}
+
+func checkTimeout(d time.Duration) error {
+	if d < 0 {
+		return fmt.Errorf("--timeout: %s is negative: give a duration such as 90s or 20m, or 0 for no bound", d)
+	}
+	return nil
+}
+
+func checkDryRun(mode string) error {
+	if !slices.Contains([]string{dryRunNone, dryRunClient, dryRunServer}, mode) {
+		return fmt.Errorf("--dry-run: unknown value %q: choose none, client or server", mode)
+	}
+	return nil
+}

@@ -1,0 +1,358 @@
+package plugin
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"sigs.k8s.io/yaml"
+
+	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/cluster"
+	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/components"
+	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/report"
+	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/rollout"
+	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/version"
+	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/view"
+)
+
+// Run installs, or says what it would do.
+func (o *InstallOptions) Run(ctx context.Context) error {
+	if o.DryRun == dryRunClient {
+		return o.printOnly(ctx)
+	}
+	var password []byte
+	if o.PasswordStdin {
+		var err error
+		if password, err = readPassword(o.base.IOStreams, o.Manifests.UserEmail); err != nil {
+			return err
+		}
+	}
+	messages := newMessages(o.base.ErrOut)
+	c, settings, err := o.look(ctx, messages)
+	if err != nil {
+		return err
+	}
+	if err := o.keep(settings); err != nil {
+		return err
+	}
+	if err := o.checkServer(c, messages); err != nil {
+		return err
+	}
+	progress, machine := o.base.progress(o.Format == view.JSON && !o.dry())
+	defer progress.Close()
+	engine := rollout.New(c, rollout.Options{
+		Timeout: o.Timeout, Wait: o.Wait, Adopt: o.Adopt, UseExisting: o.UseExisting, Password: password,
+		Explain: explain(c), Events: progress.Event, Tooling: version.Get().Tooling(),
+	})
+	plan, err := o.plan(ctx, c, settings)
+	if err != nil {
+		return err
+	}
+	if o.dry() {
+		fmt.Fprintf(messages, "Asking %s what an installation of release %s (profile %s) would change.\n", where(c), plan.Release.Name, plan.Settings.Profile)
+	} else {
+		fmt.Fprintf(messages, "Installing release %s (profile %s) into %s.\n", plan.Release.Name, plan.Settings.Profile, where(c))
+	}
+	if err := o.checkPermissions(ctx, engine, plan, c); err != nil {
+		return err
+	}
+	survey, err := engine.Survey(ctx, plan)
+	if err != nil {
+		return err
+	}
+	if err := conflictError(survey.Conflicts()); err != nil {
+		return err
+	}
+	if o.dry() {
+		return o.printChanges(survey.Changes())
+	}
+	// From here on a warning must not tear the progress display apart.
+	messages.to(progress)
+	out, credentials, failed := engine.Apply(ctx, plan, survey)
+	progress.Close()
+	messages.to(o.base.ErrOut)
+	return errors.Join(failed, o.end(ctx, out, credentials, survey, machine, failed))
+}
+
+func (o *InstallOptions) dry() bool { return o.Diff || o.DryRun == dryRunServer }
+
+// printOnly is the dry run that asks nobody.
+func (o *InstallOptions) printOnly(ctx context.Context) error {
+	names, err := o.names(nil)
+	if err != nil {
+		return err
+	}
+	rendered, err := o.Source.Render(ctx, names, o.Manifests)
+	if err != nil {
+		return err
+	}
+	objects := objectsOf(rendered)
+	if o.Format != "" {
+		return view.Manifests(o.base.Out, o.Format, objects)
+	}
+	for _, u := range objects {
+		if _, err := fmt.Fprintf(o.base.Out, "%s would be sent (dry run)\n", view.ObjectName(u)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// look connects and reads what the last run has recorded.
+func (o *InstallOptions) look(ctx context.Context, messages *messages) (*cluster.Cluster, *rollout.Settings, error) {
+	if o.Timeout > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, o.Timeout)
+		defer cancel()
+	}
+	c, err := o.base.connect(ctx, messages)
+	if err != nil {
+		return nil, nil, err
+	}
+	settings, err := rollout.ReadSettings(ctx, c)
+	return c, settings, err
+}
+
+// keep takes from the last run what was not named this time: an install without
+// flags must not undo the flags of the one before.
+func (o *InstallOptions) keep(s *rollout.Settings) error {
+	if s == nil {
+		return nil
+	}
+	if s.Kustomization != "" && !o.Given("kustomize") {
+		return fmt.Errorf(`the installation was made with -k %s: name it again, or give -k "" to install without it`, s.Kustomization)
+	}
+	m := &o.Manifests
+	for flag, take := range map[string]func(){
+		"profile":        func() { m.Profile = s.Profile },
+		"user-email":     func() { m.UserEmail = s.UserEmail },
+		"secure-cookies": func() { m.SecureCookies = s.SecureCookies },
+		"registry":       func() { m.Registry = s.Registry },
+		"image":          func() { m.Images = s.Images },
+		"use-existing":   func() { o.UseExisting = without(s.UseExisting, o.Only) },
+	} {
+		if !o.Given(flag) {
+			take()
+		}
+	}
+	return m.Validate()
+}
+
+// checkServer refuses servers that the manifests do not work on, and warns about
+// those that the release's Istio was not tested with.
+func (o *InstallOptions) checkServer(c *cluster.Cluster, messages *messages) error {
+	r := o.Source.Release()
+	minor := int(c.Version.Minor())
+	if c.Version.Major() != 1 || minor < r.ServedMin || minor > r.ServedMax {
+		return fmt.Errorf("%s runs Kubernetes %s: release %s works on 1.%d to 1.%d", where(c), c.Target.Version, r.Name, r.ServedMin, r.ServedMax)
+	}
+	if minor < r.TestedMin || minor > r.TestedMax {
+		fmt.Fprintf(messages, "warning: the Istio of release %s was tested by its makers with Kubernetes 1.%d to 1.%d; this server runs %s\n",
+			r.Name, r.TestedMin, r.TestedMax, c.Target.Version)
+	}
+	return nil
+}
+
+// names are the components to send. Installed are those of an earlier run.
+func (o *InstallOptions) names(installed []string) ([]string, error) {
+	skip := slices.Concat(o.Skip, without(o.UseExisting, o.Skip))
+	return rollout.Select(o.Source.Release(), o.Manifests.Profile, o.Only, skip, slices.Concat(o.UseExisting, installed))
+}
+
+func (o *InstallOptions) plan(ctx context.Context, c *cluster.Cluster, settings *rollout.Settings) (*rollout.Plan, error) {
+	release := o.Source.Release()
+	installed, err := installedComponents(ctx, c, settings)
+	if err != nil {
+		return nil, err
+	}
+	names, err := o.names(installed)
+	if err != nil {
+		return nil, err
+	}
+	plan := &rollout.Plan{
+		Release: release,
+		Settings: rollout.Settings{
+			Release: release.Name, Profile: o.Manifests.Profile, UserEmail: o.Manifests.UserEmail,
+			SecureCookies: o.Manifests.SecureCookies, Registry: o.Manifests.Registry, Images: o.Manifests.Images,
+			UseExisting: o.UseExisting, Kustomization: o.Manifests.Kustomization,
+		},
+		Partial: len(o.Only)+len(o.Skip) > 0,
+	}
+	if plan.Rendered, err = o.Source.Render(ctx, names, o.Manifests); err != nil {
+		return nil, err
+	}
+	existing := needed(release, names, slices.Concat(o.UseExisting, installed))
+	if len(existing) == 0 {
+		return plan, nil
+	}
+	// The user's own kustomization belongs to what is sent, not to what is there.
+	theirs := o.Manifests
+	theirs.Kustomization = ""
+	plan.Existing, err = o.Source.Render(ctx, existing, theirs)
+	return plan, err
+}
+
+// needed are the components in the cluster that the chosen ones need, directly or
+// through another one of them.
+func needed(release *components.Release, names, inCluster []string) []string {
+	var out []string
+	var visit func(name string)
+	visit = func(name string) {
+		c, err := release.Component(name)
+		if err != nil {
+			return // the user's own objects need no component by name
+		}
+		needs := slices.Clone(c.Needs)
+		for _, g := range c.Gates {
+			needs = append(needs, g.Needs...)
+		}
+		for _, n := range needs {
+			if !slices.Contains(names, n.Component) && slices.Contains(inCluster, n.Component) && !slices.Contains(out, n.Component) {
+				out = append(out, n.Component)
+				visit(n.Component)
+			}
+		}
+	}
+	for _, n := range names {
+		visit(n)
+	}
+	return out
+}
+
+// checkPermissions lists everything that is forbidden before the first write.
+func (o *InstallOptions) checkPermissions(ctx context.Context, engine *rollout.Engine, plan *rollout.Plan, c *cluster.Cluster) error {
+	missing, err := engine.Permissions(ctx, plan)
+	if err != nil {
+		return fmt.Errorf("permissions: %w", err)
+	}
+	if len(missing) == 0 {
+		return nil
+	}
+	return fmt.Errorf("the user of context %q lacks %d permissions in %s, nothing was changed:\n  %s\nask for them, or choose another --context or --as",
+		c.Target.Context, len(missing), c.Target.Cluster, strings.Join(missing, "\n  "))
+}
+
+// conflictsShown bounds the list of what belongs to others; a foreign Istio has hundreds of objects.
+const conflictsShown = 20
+
+// conflictError names what belongs to others, and the choices.
+func conflictError(conflicts []rollout.Conflict) error {
+	if len(conflicts) == 0 {
+		return nil
+	}
+	var b strings.Builder
+	noun := "objects belong"
+	if len(conflicts) == 1 {
+		noun = "object belongs"
+	}
+	fmt.Fprintf(&b, "%d %s to somebody else, nothing was changed:", len(conflicts), noun)
+	var names []string
+	for i, c := range conflicts {
+		if i < conflictsShown {
+			fmt.Fprintf(&b, "\n  %s", c)
+		}
+		if !slices.Contains(names, c.Component) {
+			names = append(names, c.Component)
+		}
+	}
+	if n := len(conflicts) - conflictsShown; n > 0 {
+		fmt.Fprintf(&b, "\n  and %d more", n)
+	}
+	fmt.Fprintf(&b, "\nchoose: --use-existing %s (use what is there), --adopt (take it over), or --skip %[1]s", strings.Join(names, ","))
+	return errors.New(b.String())
+}
+
+// printChanges ends a dry run.
+func (o *InstallOptions) printChanges(changes []rollout.Change) error {
+	if o.Diff {
+		for _, c := range changes {
+			if c.Action == report.Unchanged {
+				continue
+			}
+			if err := view.Diff(o.base.Out, c.Ref, c.Live, c.Merged); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	if o.Format != "" {
+		var objects []*unstructured.Unstructured
+		for _, c := range changes {
+			if c.Merged != nil {
+				objects = append(objects, view.Cleaned(c.Merged))
+			}
+		}
+		return view.Manifests(o.base.Out, o.Format, objects)
+	}
+	for _, c := range changes {
+		if _, err := fmt.Fprintf(o.base.Out, "%s %s (server dry run)\n", refName(c.Ref), c.Action); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// refName is KIND.GROUP/NAME, with the namespace where there is one: the same name
+// stands in several.
+func refName(r report.Ref) string {
+	name := strings.ToLower(r.Kind)
+	if r.Group != "" {
+		name += "." + r.Group
+	}
+	name += "/" + r.Name
+	if r.Namespace != "" {
+		name += " -n " + r.Namespace
+	}
+	return name
+}
+
+// end prints what a run has to say. The password is shown before anything else can fail.
+func (o *InstallOptions) end(ctx context.Context, out *report.Report, credentials *rollout.Credentials, survey *rollout.Survey, machine *view.Events, failed error) error {
+	if out == nil {
+		return nil
+	}
+	result := view.Result{Report: *out, Kubectl: o.base.kubectl(), SecureCookies: o.Manifests.SecureCookies}
+	if credentials != nil {
+		result.User = credentials.Email
+		if credentials.Generated {
+			result.Password = credentials.Password
+		}
+	}
+	switch {
+	case machine != nil:
+		machine.Document(result)
+	case o.Format == view.YAML:
+		data, err := yaml.Marshal(result)
+		if err != nil {
+			return err
+		}
+		if _, err := o.base.Out.Write(data); err != nil {
+			return err
+		}
+	case o.Format == view.Name:
+		for _, c := range survey.Changes() {
+			if c.Merged == nil {
+				continue
+			}
+			if _, err := fmt.Fprintln(o.base.Out, view.ObjectName(c.Merged)); err != nil {
+				return err
+			}
+		}
+		if failed == nil {
+			view.Summary(o.base.ErrOut, result, styleFor(o.base.ErrOut))
+		}
+	case failed == nil:
+		view.Summary(o.base.ErrOut, result, styleFor(o.base.ErrOut))
+	}
+	if failed != nil || credentials == nil {
+		return nil
+	}
+	// Ctrl-C must not make the next run generate a second password after this one was read.
+	shown, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
+	defer cancel()
+	return credentials.Shown(shown)
+}

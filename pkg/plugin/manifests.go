@@ -1,0 +1,124 @@
+package plugin
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/components"
+	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/rollout"
+)
+
+// manifestFlags are what a person can choose about the manifests.
+type manifestFlags struct {
+	profile       string
+	userEmail     string
+	kustomization string
+	registry      string
+	images        []string
+	secureCookies bool
+}
+
+func (f *manifestFlags) add(cmd *cobra.Command) {
+	fs := cmd.Flags()
+	fs.StringVar(&f.profile, "profile", components.ProfileDefault, "Size of the stack: "+strings.Join(components.Profiles(), " or ")+"; slim fits a node of 2 CPUs and 4 GiB with a notebook running")
+	fs.StringVar(&f.userEmail, "user-email", components.DefaultUserEmail, "First `user`: the address that logs in, and the owner of the first namespace")
+	fs.StringVarP(&f.kustomization, "kustomize", "k", "", "`Directory` of a kustomization of your own, applied on top of the manifests")
+	fs.StringVar(&f.registry, "registry", "", "Pull every image from `HOST[:PORT][/PREFIX]` instead of its own registry")
+	fs.StringArrayVar(&f.images, "image", nil, "Replace an image: `NAME=REF`, NAME without tag; can be repeated")
+	fs.BoolVar(&f.secureCookies, "secure-cookies", false, "Mark cookies Secure; browsers then drop them over plain HTTP")
+	// Goes together with TLS on the gateway; alone it only locks people out.
+	_ = fs.MarkHidden("secure-cookies")
+	complete(cmd, "profile", components.Profiles)
+}
+
+// options checks the flags and says what they mean.
+func (f *manifestFlags) options() (components.Options, error) {
+	o := components.Options{
+		Profile:       f.profile,
+		UserEmail:     f.userEmail,
+		Kustomization: f.kustomization,
+		Registry:      f.registry,
+		SecureCookies: f.secureCookies,
+	}
+	for _, i := range f.images {
+		name, ref, ok := strings.Cut(i, "=")
+		if !ok || name == "" || ref == "" {
+			return o, fmt.Errorf("--image: %q is not NAME=REF, as in --image docker.io/dexidp/dex=registry.example.com/dex:v2.41.1", i)
+		}
+		if o.Images == nil {
+			o.Images = map[string]string{}
+		}
+		if _, twice := o.Images[name]; twice {
+			return o, fmt.Errorf("--image: %s is named twice", name)
+		}
+		o.Images[name] = ref
+	}
+	if err := o.Validate(); err != nil {
+		return o, err
+	}
+	return o, checkDirectory(o.Kustomization)
+}
+
+// checkDirectory tells what is wrong with -k before anything else is done.
+func checkDirectory(dir string) error {
+	if dir == "" {
+		return nil
+	}
+	info, err := os.Stat(dir)
+	var path *os.PathError
+	switch {
+	case errors.As(err, &path):
+		return fmt.Errorf("-k %s: %w", dir, path.Err)
+	case err != nil:
+		return fmt.Errorf("-k %s: %w", dir, err)
+	case !info.IsDir():
+		return fmt.Errorf("-k %s: not a directory: name the one that holds kustomization.yaml", dir)
+	}
+	return nil
+}
+
+// chosen are the named components, or what the profile installs when none is named.
+func chosen(release *components.Release, profile string, args []string) ([]string, error) {
+	for _, a := range args {
+		if _, err := release.Component(a); err != nil {
+			return nil, err
+		}
+	}
+	if len(args) > 0 {
+		return args, nil
+	}
+	return rollout.Select(release, profile, nil, nil, nil)
+}
+
+// complete offers values for a flag.
+func complete(cmd *cobra.Command, flag string, values func() []string) {
+	// The only error is a flag that does not exist: a mistake in the program.
+	if err := cmd.RegisterFlagCompletionFunc(flag, func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
+		return values(), cobra.ShellCompDirectiveNoFileComp
+	}); err != nil {
+		panic(err)
+	}
+}
+
+// completeComponents offers the components that are not named yet.
+func completeComponents(_ *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
+	return without(components.Release110().Names(), args), cobra.ShellCompDirectiveNoFileComp
+}
+
+func without(names, taken []string) []string {
+	var out []string
+next:
+	for _, n := range names {
+		for _, t := range taken {
+			if n == t {
+				continue next
+			}
+		}
+		out = append(out, n)
+	}
+	return out
+}

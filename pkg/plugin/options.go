@@ -1,0 +1,25 @@
+package plugin
+
+import (
+	"fmt"
+
+	"github.com/spf13/cobra"
+)
+
+func newOptionsCommand(b *base) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:     "options",
+		GroupID: groupOther,
+		Short:   "Print the flags that every command takes",
+		Example: examples(`
+			# Which flags choose the cluster and the user?
+			kubectl jupyter options`),
+		Args:                  noArgs,
+		DisableFlagsInUseLine: true,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			_, err := fmt.Fprintf(b.Out, "The following flags can be passed to any command:\n\n%s", cmd.InheritedFlags().FlagUsages())
+			return err
+		},
+	}
+	return cmd
+}

@@ -1,0 +1,164 @@
+// Package plugin is the command line: one file for each command, each a thin face
+// on an engine. Flags hold what was typed, ToOptions turns them into what is meant,
+// Run does it.
+package plugin
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+
+	"github.com/go-logr/logr"
+	"github.com/spf13/cobra"
+	"k8s.io/cli-runtime/pkg/genericclioptions"
+	"k8s.io/cli-runtime/pkg/genericiooptions"
+	"k8s.io/klog/v2"
+
+	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/cluster"
+	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/components"
+	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/version"
+	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/view"
+)
+
+// Groups of commands in the help.
+const (
+	groupStack     = "stack"
+	groupManifests = "manifests"
+	groupOther     = "other"
+)
+
+// base is what every command has: the streams, the way to a cluster, the manifests.
+type base struct {
+	genericiooptions.IOStreams
+	config *genericclioptions.ConfigFlags
+}
+
+// NewCommand builds the command tree on the given streams.
+func NewCommand(streams genericiooptions.IOStreams) *cobra.Command {
+	b := &base{IOStreams: streams, config: genericclioptions.NewConfigFlags(true)}
+	var verbosity int
+	root := &cobra.Command{
+		Use:   "kubectl-jupyter",
+		Short: "Jupyter notebooks on Kubernetes, with everything they need",
+		Long: `Jupyter notebooks on Kubernetes: the Kubeflow notebooks stack on an empty cluster.
+
+The way:
+  kubectl jupyter install        brings the whole stack into the cluster, and says why when it cannot
+  kubectl jupyter install        again at any time: it changes only what differs
+  kubectl jupyter uninstall      takes it out again; notebooks and their volumes stay
+
+Before anything is sent:
+  kubectl jupyter install --dry-run=server    what would be created and changed
+  kubectl jupyter render                      the manifests
+  kubectl jupyter images                      the images, for a mirror`,
+		// kubectl runs the program under its file name; people type this.
+		Annotations:   map[string]string{cobra.CommandDisplayNameAnnotation: "kubectl jupyter"},
+		SilenceErrors: true,
+		SilenceUsage:  true,
+		CompletionOptions: cobra.CompletionOptions{
+			DisableDefaultCmd: true,
+		},
+		PersistentPreRunE: func(*cobra.Command, []string) error { return setVerbosity(verbosity) },
+		RunE:              func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+		Args: func(cmd *cobra.Command, args []string) error {
+			if len(args) == 0 {
+				return nil
+			}
+			return unknownCommand(cmd, args[0])
+		},
+	}
+	root.SetOut(streams.Out)
+	root.SetErr(streams.ErrOut)
+	root.SetIn(streams.In)
+	b.config.AddFlags(root.PersistentFlags())
+	root.PersistentFlags().IntVar(&verbosity, "v", 0, "Log level of the Kubernetes client library, on standard error; 6 shows requests")
+	root.SetFlagErrorFunc(usageError)
+	root.AddGroup(
+		&cobra.Group{ID: groupStack, Title: "The stack:"},
+		&cobra.Group{ID: groupManifests, Title: "What it consists of:"},
+		&cobra.Group{ID: groupOther, Title: "Other:"},
+	)
+	root.SetHelpCommandGroupID(groupOther)
+	root.AddCommand(
+		newInstallCommand(b),
+		newUninstallCommand(b),
+		newRenderCommand(b),
+		newImagesCommand(b),
+		newComponentsCommand(b),
+		newVersionCommand(b),
+		newOptionsCommand(b),
+	)
+	setUsage(root)
+	return root
+}
+
+func unknownCommand(cmd *cobra.Command, name string) error {
+	err := fmt.Errorf("unknown command %q for %q", name, cmd.CommandPath())
+	cmd.SuggestionsMinimumDistance = 2
+	if s := cmd.SuggestionsFor(name); len(s) > 0 {
+		err = fmt.Errorf("%w: did you mean %s?", err, strings.Join(s, " or "))
+	}
+	return usageError(cmd, err)
+}
+
+// setVerbosity keeps the client library quiet unless somebody asks: its own lines
+// would come between ours and say in other words what our errors say.
+func setVerbosity(v int) error {
+	if v <= 0 {
+		klog.SetLogger(logr.Discard())
+		return nil
+	}
+	var level klog.Level
+	return level.Set(fmt.Sprint(v))
+}
+
+// source is where the manifests come from.
+func (b *base) source() (*components.Embedded, error) { return components.NewEmbedded() }
+
+// connect reaches the cluster that the flags and the kubeconfig name. Warnings of
+// the API server go to w.
+func (b *base) connect(ctx context.Context, w io.Writer) (*cluster.Cluster, error) {
+	if err := b.checkConfig(); err != nil {
+		return nil, err
+	}
+	return cluster.Connect(ctx, b.config, cluster.Options{UserAgent: version.Get().Tooling(), Warnings: w})
+}
+
+// checkConfig refuses a configuration that names no cluster. client-go would try
+// localhost:8080, where nobody has been listening for years.
+func (b *base) checkConfig() error {
+	raw, err := b.config.ToRawKubeConfigLoader().RawConfig()
+	if err != nil {
+		return fmt.Errorf("kubeconfig: %w", err)
+	}
+	inCluster := os.Getenv("KUBERNETES_SERVICE_HOST") != "" && os.Getenv("KUBERNETES_SERVICE_PORT") != ""
+	if *b.config.APIServer != "" || inCluster || os.Getenv("KUBERNETES_MASTER") != "" {
+		return nil
+	}
+	name := raw.CurrentContext
+	if *b.config.Context != "" {
+		name = *b.config.Context
+	}
+	known := make([]string, 0, len(raw.Contexts))
+	for n := range raw.Contexts {
+		known = append(known, n)
+	}
+	switch c, ok := raw.Contexts[name]; {
+	case len(raw.Contexts) == 0 && len(raw.Clusters) == 0:
+		return errors.New("no cluster is configured: there is no kubeconfig, or it is empty; name one with --kubeconfig or KUBECONFIG")
+	case name == "" && *b.config.ClusterName != "":
+		return nil
+	case name == "":
+		return fmt.Errorf("the kubeconfig has no current context: choose one with --context: %s", list(known))
+	case !ok:
+		return fmt.Errorf("--context: the kubeconfig has no context %q: the contexts are %s", name, list(known))
+	case *b.config.ClusterName == "" && raw.Clusters[c.Cluster] == nil:
+		return fmt.Errorf("kubeconfig: context %q names the cluster %q, which is not in it: choose another --context or name a --cluster", name, c.Cluster)
+	}
+	return nil
+}
+
+func styleFor(w io.Writer) view.Style { return view.StyleFor(w, os.Getenv) }

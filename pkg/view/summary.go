@@ -1,0 +1,105 @@
+package view
+
+import (
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/report"
+)
+
+// Result is what an installation has to say at its end.
+type Result struct {
+	report.Report
+	// User who can log in.
+	User string `json:"user,omitempty"`
+	// Password is set only in the run that generated it.
+	Password string `json:"password,omitempty"`
+	// Kubectl is the command that reaches the cluster, with its flags.
+	Kubectl       string `json:"-"`
+	SecureCookies bool   `json:"-"`
+}
+
+// gatewayComponents have to be there before anybody can log in.
+var gatewayComponents = []string{"istio", "dex", "oauth2-proxy", "jupyter-web-app"}
+
+// Summary prints what is ready, who can log in, and how to go on.
+func Summary(w io.Writer, r Result, style Style) {
+	counts := Counts(r.Components)
+	objects := 0
+	unready := 0
+	state := map[string]report.State{}
+	for _, c := range r.Components {
+		objects += c.Objects
+		state[c.Name] = c.State
+		if c.State != report.Ready {
+			unready++
+		}
+	}
+	elapsed := Elapsed(time.Duration(r.Elapsed * float64(time.Second)))
+	changed := counts[report.Created] + counts[report.Configured] + counts[report.Pruned]
+	fmt.Fprintln(w)
+	switch {
+	case changed == 0 && unready == 0:
+		fmt.Fprintf(w, "%s nothing to change. %s, %s, in %s.\n", style.State(report.Ready, "Ready:"),
+			plural(len(r.Components), "component"), plural(objects, "object"), elapsed)
+	case unready == 0:
+		fmt.Fprintf(w, "%s %s, %s, in %s (%s).\n", style.State(report.Ready, "Ready:"),
+			plural(len(r.Components), "component"), plural(objects, "object"), elapsed, CountsText(counts))
+	default:
+		fmt.Fprintf(w, "%s %s, %s, in %s (%s). Nobody waited for them to be ready:\n  %s get pods --all-namespaces\n", style.State(report.Accepted, "Accepted:"),
+			plural(len(r.Components), "component"), plural(objects, "object"), elapsed, CountsText(counts), r.Kubectl)
+	}
+	if r.User != "" && state["dex"] != "" {
+		fmt.Fprintf(w, "\nUser:      %s\n", style.Bold(r.User))
+		if r.Password != "" {
+			fmt.Fprintf(w, "Password:  %s\n           It is shown this once: the cluster keeps only a hash.\n", style.Bold(r.Password))
+		}
+	}
+	for _, name := range gatewayComponents {
+		if state[name] == "" {
+			return
+		}
+	}
+	fmt.Fprintf(w, `
+How to go on:
+  %s -n istio-system port-forward svc/istio-ingressgateway 8080:80
+  then open http://localhost:8080/ and log in.
+`, r.Kubectl)
+	if !r.SecureCookies {
+		fmt.Fprintln(w, "\nThe gateway speaks plain HTTP: whoever is on the way can read passwords and sessions. Over port-forward the way is encrypted.")
+	}
+}
+
+// Counts adds up what happened to the objects of all components.
+func Counts(rows []report.Component) map[report.Action]int {
+	counts := map[report.Action]int{}
+	for _, c := range rows {
+		for action, n := range c.Changes {
+			counts[action] += n
+		}
+	}
+	return counts
+}
+
+// CountsText is "178 created, 3 unchanged".
+func CountsText(counts map[report.Action]int) string {
+	var parts []string
+	for _, a := range []report.Action{report.Created, report.Configured, report.Pruned, report.Deleted, report.Unchanged, report.Kept} {
+		if n := counts[a]; n > 0 {
+			parts = append(parts, fmt.Sprintf("%d %s", n, a))
+		}
+	}
+	if len(parts) == 0 {
+		return "nothing changed"
+	}
+	return strings.Join(parts, ", ")
+}
+
+func plural(n int, noun string) string {
+	if n == 1 {
+		return "1 " + noun
+	}
+	return fmt.Sprintf("%d %ss", n, noun)
+}

@@ -3,6 +3,7 @@ package fidelity
 import (
 	"fmt"
 	"sort"
+	"strings"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 )
@@ -36,12 +37,57 @@ func (d Difference) String() string {
 	return fmt.Sprintf("%s %s %s", d.Sign, d.Object, d.Path)
 }
 
-// Compare lists how ours differ from the facts, sorted by object and path.
-func Compare(facts *Facts, ours []*unstructured.Unstructured) ([]Difference, error) {
+// Counterparts are the objects that are ours under another name: upstream's ID
+// to ours. A reference to such an object is the same reference.
+type Counterparts map[string]string
+
+// Check reports what a counterpart names and is not there, on either side.
+func (c Counterparts) Check(facts *Facts, ours []*unstructured.Unstructured) []string {
+	rendered := map[string]bool{}
+	for _, u := range ours {
+		rendered[ID(u)] = true
+	}
+	var out []string
+	for _, theirs := range sortedKeys(c) {
+		if _, known := facts.Objects[theirs]; !known {
+			out = append(out, "upstream has no "+theirs)
+		}
+		if !rendered[c[theirs]] {
+			out = append(out, "we have no "+c[theirs])
+		}
+	}
+	return out
+}
+
+// sameReference tells whether a value of ours is the name of an object whose
+// upstream name has the fingerprint.
+func (c Counterparts) sameReference(value, print string) bool {
+	for theirs, ours := range c {
+		if value == quote(nameOf(ours)) && print == Fingerprint(quote(nameOf(theirs))) {
+			return true
+		}
+	}
+	return false
+}
+
+func nameOf(id string) string { return id[strings.LastIndex(id, "/")+1:] }
+
+func quote(text string) string { return `"` + text + `"` } // object names need no escapes
+
+// Compare lists how ours differ from the facts, sorted by object and path. The
+// object of a difference is upstream's where there is one.
+func Compare(facts *Facts, ours []*unstructured.Unstructured, counterparts Counterparts) ([]Difference, error) {
 	var out []Difference
 	seen := map[string]bool{}
+	upstreamID := map[string]string{}
+	for theirs, our := range counterparts {
+		upstreamID[our] = theirs
+	}
 	for _, u := range ours {
 		id := ID(u)
+		if theirs, renamed := upstreamID[id]; renamed {
+			id = theirs
+		}
 		if seen[id] {
 			return nil, fmt.Errorf("%s is rendered twice", id)
 		}
@@ -60,7 +106,7 @@ func Compare(facts *Facts, ours []*unstructured.Unstructured) ([]Difference, err
 			switch {
 			case !both:
 				out = append(out, Difference{Sign: Added, Object: id, Path: path, Ours: value})
-			case print != Fingerprint(value):
+			case print != Fingerprint(value) && !counterparts.sameReference(value, print):
 				out = append(out, Difference{Sign: Changed, Object: id, Path: path, Ours: value})
 			}
 		}

@@ -32,7 +32,7 @@ var defaults = []defaulted{
 	{workloads, regexp.MustCompile(`\.spec\.schedulerName$`), `"default-scheduler"`},
 	{workloads, regexp.MustCompile(`\.spec\.terminationGracePeriodSeconds$`), `30`},
 	{workloads, regexp.MustCompile(`\.spec\.enableServiceLinks$`), `true`},
-	{workloads, regexp.MustCompile(`\.(securityContext|resources|affinity|nodeSelector|annotations|labels)$`), `{}`},
+	{workloads, regexp.MustCompile(`\.(securityContext|resources|affinity|nodeAffinity|nodeSelector|annotations|labels)$`), `{}`},
 	{workloads, regexp.MustCompile(`\.(tolerations|volumes|args|env)$`), `[]`},
 	{workloads, regexp.MustCompile(`\.terminationMessagePath$`), `"/dev/termination-log"`},
 	{workloads, regexp.MustCompile(`\.terminationMessagePolicy$`), `"File"`},
@@ -60,6 +60,7 @@ var defaults = []defaulted{
 	{[]string{"CustomResourceDefinition"}, regexp.MustCompile(`^\.spec\.conversion\.strategy$`), `"None"`},
 	{[]string{"CustomResourceDefinition"}, regexp.MustCompile(`^\.spec\.preserveUnknownFields$`), `false`},
 	{[]string{"ServiceAccount"}, regexp.MustCompile(`^\.automountServiceAccountToken$`), `true`},
+	{[]string{"Secret"}, regexp.MustCompile(`^\.type$`), `"Opaque"`},
 	{nil, regexp.MustCompile(`^\.metadata(\.labels|\.annotations)?$`), `{}`},
 }
 

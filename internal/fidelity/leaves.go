@@ -40,9 +40,7 @@ func ID(u *unstructured.Unstructured) string {
 func LeavesOf(u *unstructured.Unstructured) (Leaves, error) {
 	object := u.DeepCopy().Object
 	delete(object, "status")
-	for _, identity := range []string{"kind"} {
-		delete(object, identity)
-	}
+	delete(object, "kind")
 	if metadata, ok := object["metadata"].(map[string]any); ok {
 		for _, key := range []string{"name", "namespace", "creationTimestamp"} {
 			delete(metadata, key)
@@ -135,18 +133,50 @@ func parseFiles(object map[string]any) {
 // may be the order in which a person is shown choices.
 type document struct{ content any }
 
-// settings reads `key = value` lines; comments and blank lines say nothing.
+// settings reads `key = value` lines; comments and blank lines say nothing. A
+// value that opens a bracket goes on until the bracket is closed.
 func settings(text string) map[string]any {
 	out := map[string]any{}
+	open, list := "", ""
 	for _, line := range strings.Split(text, "\n") {
 		line = strings.TrimSpace(line)
 		if line == "" || strings.HasPrefix(line, "#") {
 			continue
 		}
+		if open != "" {
+			list += line
+			if strings.HasSuffix(line, "]") {
+				out[open], open = listSetting(list), ""
+			}
+			continue
+		}
 		key, value, _ := strings.Cut(line, "=")
-		out[strings.TrimSpace(key)] = strings.TrimSpace(value)
+		key, value = strings.TrimSpace(key), strings.TrimSpace(value)
+		if strings.HasPrefix(value, "[") && !strings.HasSuffix(value, "]") {
+			open, list = key, value
+			continue
+		}
+		out[key] = listSetting(value)
+	}
+	if open != "" {
+		out[open] = list // never closed: compared as it stands
 	}
 	return out
+}
+
+// listSetting parses a list of strings or numbers, and leaves any other value
+// as it is.
+func listSetting(value string) any {
+	body, isList := strings.CutPrefix(value, "[")
+	if !isList {
+		return value
+	}
+	body = strings.TrimSpace(strings.TrimSuffix(body, "]"))
+	var list []any
+	if err := json.Unmarshal([]byte("["+strings.TrimSuffix(body, ",")+"]"), &list); err != nil {
+		return value
+	}
+	return list
 }
 
 // rights turns the rules of a role into the rights they add up to.
@@ -264,6 +294,7 @@ func podForms(pod map[string]any) {
 			if !ok {
 				continue
 			}
+			numberPorts(container)
 			image, _ := container["image"].(string)
 			policy := "IfNotPresent"
 			if strings.HasSuffix(image, ":latest") || !strings.Contains(image[strings.LastIndex(image, "/")+1:], ":") {
@@ -281,6 +312,27 @@ func podForms(pod map[string]any) {
 						}
 					}
 				}
+			}
+		}
+	}
+}
+
+// numberPorts resolves the port names that a container's probes use: the name
+// and the number are the same port.
+func numberPorts(container map[string]any) {
+	numbers := map[any]any{}
+	ports, _ := container["ports"].([]any)
+	for _, entry := range ports {
+		if port, ok := entry.(map[string]any); ok && port["name"] != nil {
+			numbers[port["name"]] = port["containerPort"]
+		}
+	}
+	for _, probe := range []string{"livenessProbe", "readinessProbe", "startupProbe"} {
+		actions, _ := container[probe].(map[string]any)
+		for _, action := range []string{"httpGet", "tcpSocket"} {
+			target, _ := actions[action].(map[string]any)
+			if number, named := numbers[target["port"]]; named {
+				target["port"] = number
 			}
 		}
 	}

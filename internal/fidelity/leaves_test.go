@@ -33,6 +33,9 @@ func TestTwoFormsOfOneMeaningHaveTheSameLeaves(t *testing.T) {
 		{"settings in another order, with comments",
 			"apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\ndata: {p.cfg: \"a = 1\\nb=2\\n\"}",
 			"apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\ndata: {p.cfg: \"# why\\nb = 2\\n\\na=1\"}"},
+		{"a list of a settings file on one line and on several",
+			"apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\ndata: {p.cfg: \"l = [ \\\"a\\\", \\\"b\\\" ]\\nk=1\"}",
+			"apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\ndata:\n  p.cfg: |\n    k=1\n    l = [\n      \"a\",\n      # why\n      \"b\",\n    ]\n"},
 		{"rules split in another way",
 			"apiVersion: rbac.authorization.k8s.io/v1\nkind: Role\nmetadata: {name: a}\nrules: [{apiGroups: [''], resources: [pods, services], verbs: [get, list]}]",
 			"apiVersion: rbac.authorization.k8s.io/v1\nkind: Role\nmetadata: {name: a}\nrules: [{apiGroups: [''], resources: [services], verbs: [list, get]}, {apiGroups: [''], resources: [pods], verbs: [get, list]}]"},
@@ -121,7 +124,7 @@ spec:
 			}
 			changed := object(t, base)
 			test.change(changed.Object)
-			differences, err := Compare(facts, []*unstructured.Unstructured{changed})
+			differences, err := Compare(facts, []*unstructured.Unstructured{changed}, nil)
 			if err != nil {
 				t.Fatal(err)
 			}

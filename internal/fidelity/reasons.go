@@ -15,10 +15,15 @@ import (
 //	SIGNS OBJECT PATH
 //
 // SIGNS are one or more of + - ~ (see Sign), OBJECT is an ID, PATH a leaf or
-// (object). In OBJECT and PATH a star stands for any run of characters and
+// (object). An object of ours under another name stands, with its reason, in a
+// block fenced with the word "counterparts", one a line: UPSTREAM'S-ID OUR-ID.
+//
+// In OBJECT and PATH a star stands for any run of characters and
 // {a,b} for one of several.
 type Reasons struct {
-	patterns []pattern
+	// Counterparts are the objects under another name.
+	Counterparts Counterparts
+	patterns     []pattern
 }
 
 type pattern struct {
@@ -46,33 +51,24 @@ func ReadReasons(file string) (*Reasons, error) {
 
 func parseReasons(document string) (*Reasons, error) {
 	const fence = "```"
-	reasons := &Reasons{}
+	reasons := &Reasons{Counterparts: Counterparts{}}
 	scanner := bufio.NewScanner(strings.NewReader(document))
 	heading, prose := "", false
-	inside, other := false, false
+	block, inside := "", false
 	for number := 1; scanner.Scan(); number++ {
 		line := strings.TrimSpace(scanner.Text())
 		switch {
 		case inside && line == fence:
 			inside = false
-		case inside && line != "":
-			p, err := parsePattern(line)
-			if err != nil {
+		case inside:
+			if err := reasons.add(block, line, heading, number); err != nil {
 				return nil, fmt.Errorf("%d: %w", number, err)
 			}
-			p.line, p.heading = number, heading
-			reasons.patterns = append(reasons.patterns, p)
-		case inside:
-		case other && line == fence:
-			other = false
-		case other:
-		case line == fence+"differences":
-			if !prose {
+		case strings.HasPrefix(line, fence):
+			block, inside = strings.TrimPrefix(line, fence), true
+			if !prose && (block == "differences" || block == "counterparts") {
 				return nil, fmt.Errorf("%d: no reason is given before the block", number)
 			}
-			inside = true
-		case strings.HasPrefix(line, fence):
-			other = true
 		case strings.HasPrefix(line, "#"):
 			heading, prose = strings.TrimSpace(strings.TrimLeft(line, "#")), false
 		case line != "":
@@ -86,6 +82,29 @@ func parseReasons(document string) (*Reasons, error) {
 		return nil, fmt.Errorf("the last block is not closed")
 	}
 	return reasons, nil
+}
+
+// add takes one line of a block; blocks of other kinds are prose.
+func (r *Reasons) add(block, line, heading string, number int) error {
+	if line == "" {
+		return nil
+	}
+	switch block {
+	case "differences":
+		p, err := parsePattern(line)
+		if err != nil {
+			return err
+		}
+		p.line, p.heading = number, heading
+		r.patterns = append(r.patterns, p)
+	case "counterparts":
+		ids := strings.Fields(line)
+		if len(ids) != 2 || strings.Count(ids[0], "/") != 2 || strings.Count(ids[1], "/") != 2 {
+			return fmt.Errorf("%q is not UPSTREAM'S-ID OUR-ID", line)
+		}
+		r.Counterparts[ids[0]] = ids[1]
+	}
+	return nil
 }
 
 func parsePattern(line string) (pattern, error) {

@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 )
 
 const statedReasons = "# Differences\n\n## Resources\nEvery container asks for some.\n\n" +
@@ -53,6 +54,7 @@ func TestADocumentThatStatesNoReasonIsRefused(t *testing.T) {
 		{"a block right after its heading", "## Empty\n```differences\n+ a b\n```\n", "no reason is given"},
 		{"a line without a path", "why\n```differences\n+ a\n```\n", "is not SIGNS OBJECT PATH"},
 		{"a sign that is none", "why\n```differences\n! a b\n```\n", "is not SIGNS OBJECT PATH"},
+		{"a counterpart that is no ID", "why\n```counterparts\na b\n```\n", "is not UPSTREAM'S-ID OUR-ID"},
 		{"a block that does not end", "why\n```differences\n+ a b\n", "not closed"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -61,5 +63,53 @@ func TestADocumentThatStatesNoReasonIsRefused(t *testing.T) {
 				t.Errorf("got %v, want an error with %q", err, test.message)
 			}
 		})
+	}
+}
+
+func TestACounterpartIsComparedUnderItsOtherNameAndSoAreReferencesToIt(t *testing.T) {
+	const config = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: %NAME%, namespace: ns}\ndata: {k: v}\n"
+	const pod = "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: d, namespace: ns}\nspec: {template: {spec: {containers: [{name: c, image: i:1, envFrom: [{configMapRef: {name: %NAME%}}]}]}}}\n"
+	named := func(name string) []*unstructured.Unstructured {
+		return []*unstructured.Unstructured{
+			object(t, strings.ReplaceAll(config, "%NAME%", name)),
+			object(t, strings.ReplaceAll(pod, "%NAME%", name)),
+		}
+	}
+	facts, err := FactsOf("test", named("config-abc"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	reasons, err := parseReasons("why\n```counterparts\nConfigMap/ns/config-abc ConfigMap/ns/config\n```\n")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, test := range []struct {
+		name         string
+		counterparts Counterparts
+		want         []string
+	}{
+		{"with the counterpart stated", reasons.Counterparts, nil},
+		{"without", nil, []string{
+			"+ ConfigMap/ns/config (object)",
+			"- ConfigMap/ns/config-abc (object)",
+			"~ Deployment.apps/ns/d .spec.template.spec.containers[c].envFrom[0].configMapRef.name",
+		}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			differences, err := Compare(facts, named("config"), test.counterparts)
+			if err != nil {
+				t.Fatal(err)
+			}
+			var got []string
+			for _, d := range differences {
+				got = append(got, d.String())
+			}
+			if difference := cmp.Diff(test.want, got); difference != "" {
+				t.Error(difference)
+			}
+		})
+	}
+	if wrong := reasons.Counterparts.Check(facts, named("other")); len(wrong) != 1 || wrong[0] != "we have no ConfigMap/ns/config" {
+		t.Errorf("a counterpart that is not rendered is not reported: %v", wrong)
 	}
 }

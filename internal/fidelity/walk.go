@@ -107,7 +107,7 @@ func (w walker) walkWords(path string, words []string) error {
 // naturalKeys are the fields that name an item of a list, best first. Several
 // fields joined by a slash name it together.
 var naturalKeys = []string{
-	"mountPath", "containerPort", "port", "kind/namespace/name", "name", "id", "key", "topologyKey",
+	"mountPath", "containerPort", "port", "kind/namespace/name", "idEnv", "name", "id", "key", "topologyKey",
 }
 
 // itemKeys gives each item of a list its address: its natural key where every

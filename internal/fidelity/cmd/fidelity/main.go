@@ -86,7 +86,7 @@ func diff(ctx context.Context, out io.Writer, facts *fidelity.Facts, upstream []
 			ours = append(ours, r.Objects...)
 		}
 	}
-	differences, err := fidelity.Compare(facts, ours)
+	differences, err := fidelity.Compare(facts, ours, reasons.Counterparts)
 	if err != nil {
 		return err
 	}
@@ -119,14 +119,14 @@ func diff(ctx context.Context, out io.Writer, facts *fidelity.Facts, upstream []
 			fmt.Fprintf(out, "      ours:     %s\n", cut(d.Ours, width))
 		}
 	}
-	present := 0
-	for _, u := range ours {
-		if _, ok := facts.Objects[fidelity.ID(u)]; ok {
-			present++
+	missing := 0
+	for _, d := range differences {
+		if d.Sign == fidelity.Missing && d.Path == fidelity.WholeObject {
+			missing++
 		}
 	}
-	_, err = fmt.Fprintf(out, "%d of upstream's %d objects have their counterpart; %d differences, %d with a reason\n",
-		present, len(facts.Objects), len(differences), stated)
+	_, err = fmt.Fprintf(out, "%d of upstream's %d objects have their counterpart, %d of them under another name; %d differences, %d with a reason\n",
+		len(facts.Objects)-missing, len(facts.Objects), len(reasons.Counterparts), len(differences), stated)
 	return err
 }
 

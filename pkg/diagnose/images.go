@@ -1,0 +1,135 @@
+package diagnose
+
+import (
+	"fmt"
+	"regexp"
+	"strings"
+
+	corev1 "k8s.io/api/core/v1"
+
+	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/report"
+)
+
+// findImage: the image is not on the node, and why.
+func findImage(s *Snapshot, sub Subject, p *corev1.Pod) []report.Cause {
+	if leaving(p) {
+		return nil
+	}
+	var causes []report.Cause
+	for _, ct := range containers(p) {
+		w := ct.status.State.Waiting
+		if w == nil {
+			continue
+		}
+		image := ct.spec.Image
+		switch w.Reason {
+		case "InvalidImageName":
+			c := s.podCause(sub, p, InvalidImageName, report.Error, fmt.Sprintf("%q is no valid image name", image))
+			c.Evidence = []string{event(w.Reason, w.Message)}
+			c.Remedy = fmt.Sprintf("correct the image of container %s (--image, --registry or your kustomization)", ct.spec.Name)
+			causes = append(causes, c)
+		case "ErrImagePull", "ImagePullBackOff", "RegistryUnavailable", "ImageInspectError", "SignatureValidationFailed", "ErrImageNeverPull":
+			causes = append(causes, s.failedPull(sub, p, ct, w))
+		case "ContainerCreating", "PodInitializing", "":
+			if e := s.pulling(p, image); e != nil {
+				c := s.podCause(sub, p, ImagePulling, report.Delay, fmt.Sprintf("image %s is being pulled", image))
+				c.Evidence = []string{fmt.Sprintf("%s (on node %s, since %s)", event(e.Reason, e.Message), p.Spec.NodeName, age(s.Time.Sub(seen(*e).Time)))}
+				causes = append(causes, c)
+			}
+		}
+	}
+	return causes
+}
+
+func (s *Snapshot) failedPull(sub Subject, p *corev1.Pod, ct container, w *corev1.ContainerStateWaiting) report.Cause {
+	image := ct.spec.Image
+	// The registry's answer is in an event; newer kubelets have it in the status too.
+	answer := event(w.Reason, w.Message)
+	for _, e := range s.events("Pod", p.Namespace, p.Name, "Failed", "FailedToPullImage", "InspectFailed", "ErrImageNeverPull") {
+		if strings.Contains(e.Message, image) {
+			answer = event(w.Reason, e.Message)
+			break
+		}
+	}
+	c := s.podCause(sub, p, ImagePullBackOff, report.Error, "")
+	c.Evidence = []string{answer}
+	text := strings.ToLower(answer + " " + w.Message)
+	switch {
+	case notInRegistry(text):
+		c.Summary = fmt.Sprintf("image %s is not in its registry", image)
+		c.Remedy = fmt.Sprintf("check name and tag, or name another image: kubectl jupyter install --image NAME=REF, or a mirror: --registry HOST/PREFIX (%s is wanted)", image)
+	case needsLogin(text):
+		c.Summary = fmt.Sprintf("the registry does not let the node have image %s", image)
+		c.Remedy = fmt.Sprintf("give the service account a pull secret: kubectl -n %s create secret docker-registry pull --docker-server=%s --docker-username=USER --docker-password=... && kubectl -n %s patch serviceaccount %s -p '{\"imagePullSecrets\":[{\"name\":\"pull\"}]}'",
+			p.Namespace, registryOf(image), p.Namespace, serviceAccountOf(p))
+	case strings.Contains(text, "toomanyrequests") || strings.Contains(text, "429 too many"):
+		c.Severity = report.Delay
+		c.Summary = fmt.Sprintf("registry %s limits how many images may be pulled", registryOf(image))
+		c.Remedy = "wait, log in to the registry with a pull secret, or use a mirror: kubectl jupyter install --registry HOST/PREFIX"
+	case strings.Contains(text, "no space left on device"):
+		c.Summary = fmt.Sprintf("node %s has no disk space for image %s", p.Spec.NodeName, image)
+		c.Remedy = "free disk space on the node: kubectl describe node " + p.Spec.NodeName
+	case w.Reason == "ErrImageNeverPull":
+		c.Summary = fmt.Sprintf("image %s is not on node %s and may not be pulled", image, p.Spec.NodeName)
+		c.Remedy = "load the image onto the node, or set imagePullPolicy: IfNotPresent"
+	case strings.Contains(text, "no match for platform"):
+		c.Name = WrongArchitecture
+		c.Summary = fmt.Sprintf("image %s does not exist for the architecture of node %s", image, p.Spec.NodeName)
+		c.Remedy = "kubectl get nodes -L kubernetes.io/arch; run the pods on amd64 nodes, or name an image for this architecture: kubectl jupyter install --image NAME=REF"
+	default:
+		c.Summary = fmt.Sprintf("image %s cannot be pulled", image)
+		c.Remedy = fmt.Sprintf("does node %s reach %s? without a way out, mirror the images (kubectl jupyter images) and install with --registry HOST/PREFIX", p.Spec.NodeName, registryOf(image))
+		// A registry or a network may come back; one that has been away for long does not.
+		if s.Time.Sub(p.CreationTimestamp.Time) < patience {
+			c.Severity = report.Delay
+		}
+	}
+	return c
+}
+
+// notInRegistry: the registry was reached and knows that there is no such image.
+// It takes lower-case text.
+func notInRegistry(text string) bool {
+	return strings.Contains(text, "manifest unknown") || strings.Contains(text, "name unknown") ||
+		strings.Contains(text, "repository does not exist") ||
+		strings.Contains(text, ": not found") && (strings.Contains(text, "failed to resolve reference") || strings.Contains(text, "failed to resolve image"))
+}
+
+// needsLogin: the registry was reached and refuses. It takes lower-case text.
+func needsLogin(text string) bool {
+	for _, word := range []string{"unauthorized", "401", "403 forbidden", "access denied", "authentication required", "no basic auth credentials", "insufficient_scope"} {
+		if strings.Contains(text, word) {
+			return true
+		}
+	}
+	return false
+}
+
+var registryHost = regexp.MustCompile(`^([^/]+\.[^/]+|[^/]+:\d+|localhost)/`)
+
+func registryOf(image string) string {
+	if m := registryHost.FindStringSubmatch(image); m != nil {
+		return m[1]
+	}
+	return "docker.io"
+}
+
+func serviceAccountOf(p *corev1.Pod) string {
+	if p.Spec.ServiceAccountName != "" {
+		return p.Spec.ServiceAccountName
+	}
+	return "default"
+}
+
+// pulling is the event of a pull that has begun and not ended.
+func (s *Snapshot) pulling(p *corev1.Pod, image string) *corev1.Event {
+	for _, e := range s.events("Pod", p.Namespace, p.Name, "Pulling", "Pulled", "Failed") {
+		if strings.Contains(e.Message, `"`+image+`"`) {
+			if e.Reason != "Pulling" {
+				return nil
+			}
+			return &e
+		}
+	}
+	return nil
+}

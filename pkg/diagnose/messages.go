@@ -1,0 +1,93 @@
+package diagnose
+
+import (
+	"fmt"
+	"regexp"
+	"strings"
+
+	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/report"
+)
+
+var (
+	deniedByWebhook  = regexp.MustCompile(`admission webhook "([^"]+)" denied the request`)
+	exceededQuota    = regexp.MustCompile(`exceeded quota: ([^,]+),`)
+	mustSpecify      = regexp.MustCompile(`failed quota: ([^:]+): must specify`)
+	violatesSecurity = regexp.MustCompile(`violates PodSecurity "([^":]+)`)
+	noServiceAccount = regexp.MustCompile(`error looking up service account ([^/]+)/([^:]+):`)
+	noMatches        = regexp.MustCompile(`no matches for kind "([^"]+)" in (?:version|group) "([^"]+)"`)
+	userCannot       = regexp.MustCompile(`(?s)User "([^"]+)" cannot (\S+) resource "([^"]+)"`)
+	beingTerminated  = regexp.MustCompile(`unable to create new content in namespace (\S+) because it is being terminated`)
+	noNamespace      = regexp.MustCompile(`namespaces "([^"]+)" not found`)
+	invalidObject    = regexp.MustCompile(`^\S+ "[^"]+" is invalid: `)
+)
+
+// What needs more than Pod Security's level "baseline" allows.
+var needsPrivileged = regexp.MustCompile(`non-default capabilities|privileged|hostPath|host namespaces|hostPort|hostNetwork|NET_ADMIN`)
+
+// findInMessage reads what the API server answered when the subject was sent.
+func findInMessage(s *Snapshot, sub Subject) []report.Cause {
+	return s.refusal(sub, sub.Message, sub.Ref)
+}
+
+// refusal names the reason for which the API server has refused object, if message is
+// such a refusal. The same sentences come as errors to whoever applies something, and
+// as events to what controllers could not create.
+func (s *Snapshot) refusal(sub Subject, message string, object report.Ref) []report.Cause {
+	if message == "" {
+		return nil
+	}
+	said := event("", message)
+	c := report.Cause{Severity: report.Error, Component: sub.Component, Object: object, Evidence: []string{said}}
+	one := func(name, summary, remedy string) []report.Cause {
+		c.Name, c.Summary, c.Remedy = name, summary, remedy
+		return []report.Cause{c}
+	}
+	if call, ok := parseWebhookCall(message); ok {
+		return s.webhookFailed(sub, call, object, said)
+	}
+	if m := deniedByWebhook.FindStringSubmatch(message); m != nil {
+		return one(WebhookRefused, fmt.Sprintf("webhook %s refuses the object", m[1]), "correct what the webhook names, or ask whoever runs it for an exception")
+	}
+	if m := violatesSecurity.FindStringSubmatch(message); m != nil {
+		level := "baseline"
+		if m[1] == "baseline" || needsPrivileged.MatchString(message) {
+			level = "privileged"
+		}
+		return one(PodSecurityViolation, fmt.Sprintf("namespace %s enforces Pod Security %q, which the pod does not meet", object.Namespace, m[1]),
+			fmt.Sprintf("kubectl label namespace %s pod-security.kubernetes.io/enforce=%s --overwrite", object.Namespace, level))
+	}
+	if m := exceededQuota.FindStringSubmatch(message); m != nil {
+		return one(QuotaExceeded, fmt.Sprintf("quota %s of namespace %s is used up", m[1], object.Namespace),
+			fmt.Sprintf("free some of it or raise it: kubectl -n %s describe resourcequota %s", object.Namespace, m[1]))
+	}
+	if m := mustSpecify.FindStringSubmatch(message); m != nil {
+		return one(QuotaExceeded, fmt.Sprintf("quota %s of namespace %s wants requests and limits that the pod does not have", m[1], object.Namespace),
+			fmt.Sprintf("give the namespace a LimitRange with defaults, or change the quota: kubectl -n %s describe resourcequota %s", object.Namespace, m[1]))
+	}
+	if m := noServiceAccount.FindStringSubmatch(message); m != nil {
+		remedy := fmt.Sprintf("kubectl -n %s get serviceaccounts", m[1])
+		if m[2] == "default-editor" || m[2] == "default-viewer" {
+			remedy = fmt.Sprintf("the namespace has no Profile, or the profile controller has not got to it: kubectl get profile %s; kubectl -n kubeflow get pods -l kustomize.component=profiles", m[1])
+		}
+		return one(ServiceAccountMissing, fmt.Sprintf("ServiceAccount %s/%s does not exist", m[1], m[2]), remedy)
+	}
+	if m := noMatches.FindStringSubmatch(message); m != nil {
+		return one(KindMissing, fmt.Sprintf("the server does not know kind %s in %s", m[1], m[2]),
+			fmt.Sprintf("kubectl get crds | grep %s; install what defines it, and try again", strings.SplitN(m[2], "/", 2)[0]))
+	}
+	if m := beingTerminated.FindStringSubmatch(message); m != nil {
+		return one(NamespaceTerminating, fmt.Sprintf("namespace %s is being deleted", m[1]),
+			fmt.Sprintf("wait until it is gone, then install again: kubectl wait --for=delete namespace/%s --timeout=5m", m[1]))
+	}
+	if m := userCannot.FindStringSubmatch(message); m != nil {
+		return one(Forbidden, fmt.Sprintf("%s may not %s %s", m[1], m[2], m[3]),
+			fmt.Sprintf("ask for the right, and check it: kubectl auth can-i %s %s --as %s", m[2], m[3], m[1]))
+	}
+	if m := noNamespace.FindStringSubmatch(message); m != nil {
+		return one(NamespaceMissing, fmt.Sprintf("namespace %s does not exist", m[1]), "kubectl create namespace "+m[1])
+	}
+	if invalidObject.MatchString(message) {
+		return one(InvalidObject, "the API server does not accept the object as it is", "correct the fields that it names (your kustomization, --image or the options given)")
+	}
+	return nil
+}

@@ -1,0 +1,102 @@
+package diagnose
+
+// Names of causes. They are stable: documentation is found by them and programs may
+// compare them. Where Kubernetes has a word of its own, the name is that word.
+const (
+	// Pods and their containers.
+	ImagePullBackOff           = "ImagePullBackOff"
+	InvalidImageName           = "InvalidImageName"
+	ImagePulling               = "ImagePulling"
+	CrashLoopBackOff           = "CrashLoopBackOff"
+	OOMKilled                  = "OOMKilled"
+	IstioInitCrash             = "IstioInitCrash"
+	TooManyOpenFiles           = "TooManyOpenFiles"
+	WrongArchitecture          = "WrongArchitecture"
+	CreateContainerConfigError = "CreateContainerConfigError"
+	CreateContainerError       = "CreateContainerError"
+	MountFailed                = "MountFailed"
+	PodSandboxFailed           = "PodSandboxFailed"
+	ProbeFailing               = "ProbeFailing"
+	SidecarMissing             = "SidecarMissing"
+	Evicted                    = "Evicted"
+	ContainerStarting          = "ContainerStarting"
+
+	// Scheduling and nodes.
+	InsufficientCPU      = "InsufficientCPU"
+	InsufficientMemory   = "InsufficientMemory"
+	InsufficientResource = "InsufficientResource"
+	UntoleratedTaint     = "UntoleratedTaint"
+	NodeSelectorMismatch = "NodeSelectorMismatch"
+	Unschedulable        = "Unschedulable"
+	NoNodes              = "NoNodes"
+	NodeNotReady         = "NodeNotReady"
+	NodePressure         = "NodePressure"
+	NotScheduledYet      = "NotScheduledYet"
+
+	// Volumes.
+	NoDefaultStorageClass = "NoDefaultStorageClass"
+	StorageClassMissing   = "StorageClassMissing"
+	ProvisioningFailed    = "ProvisioningFailed"
+	VolumePending         = "VolumePending"
+	VolumeMissing         = "VolumeMissing"
+
+	// What the API server or a controller refuses.
+	QuotaExceeded            = "QuotaExceeded"
+	PodSecurityViolation     = "PodSecurityViolation"
+	ServiceAccountMissing    = "ServiceAccountMissing"
+	FailedCreate             = "FailedCreate"
+	ProgressDeadlineExceeded = "ProgressDeadlineExceeded"
+	InvalidObject            = "InvalidObject"
+	Forbidden                = "Forbidden"
+	KindMissing              = "KindMissing"
+	ObjectMissing            = "ObjectMissing"
+
+	// Webhooks.
+	WebhookRefused             = "WebhookRefused"
+	WebhookServiceMissing      = "WebhookServiceMissing"
+	WebhookWithoutEndpoints    = "WebhookWithoutEndpoints"
+	WebhookCABundleMissing     = "WebhookCABundleMissing"
+	WebhookCertificateRejected = "WebhookCertificateRejected"
+	WebhookTimeout             = "WebhookTimeout"
+	WebhookUnreachable         = "WebhookUnreachable"
+
+	// Certificates.
+	CertificateNotReady = "CertificateNotReady"
+	CertificateIgnored  = "CertificateIgnored"
+	IssuerNotReady      = "IssuerNotReady"
+	IssuerMissing       = "IssuerMissing"
+
+	// Namespaces, definitions, services, anything.
+	NamespaceMissing     = "NamespaceMissing"
+	NamespaceTerminating = "NamespaceTerminating"
+	CRDNamesConflict     = "CRDNamesConflict"
+	CRDNonStructural     = "CRDNonStructural"
+	CRDNotEstablished    = "CRDNotEstablished"
+	LoadBalancerPending  = "LoadBalancerPending"
+	StuckTerminating     = "StuckTerminating"
+	NotReady             = "NotReady"
+
+	// What could not be found out.
+	Unreadable      = "Unreadable"
+	DiagnosisFailed = "DiagnosisFailed"
+)
+
+// weight orders causes of one severity: what others follow from comes first. A pod
+// that cannot be scheduled explains the webhook that does not answer, and the webhook
+// explains the pods that are refused.
+var weight = map[string]int{
+	NoNodes: 100, NodeNotReady: 98, NodePressure: 97,
+	KindMissing: 95, CRDNamesConflict: 95, CRDNonStructural: 95, CRDNotEstablished: 94,
+	NamespaceTerminating: 93, NamespaceMissing: 92, Forbidden: 91,
+	InsufficientCPU: 90, InsufficientMemory: 90, InsufficientResource: 90,
+	UntoleratedTaint: 89, NodeSelectorMismatch: 89, Unschedulable: 85,
+	NoDefaultStorageClass: 88, StorageClassMissing: 88, ProvisioningFailed: 87, VolumeMissing: 86, VolumePending: 84,
+	InvalidImageName: 80, ImagePullBackOff: 80, WrongArchitecture: 79, OOMKilled: 78, TooManyOpenFiles: 78,
+	IstioInitCrash: 77, CrashLoopBackOff: 76, CreateContainerConfigError: 75, CreateContainerError: 75,
+	PodSandboxFailed: 74, Evicted: 74, ImagePulling: 72, ProbeFailing: 70, ContainerStarting: 68,
+	IssuerMissing: 62, IssuerNotReady: 61, CertificateIgnored: 60, CertificateNotReady: 60, MountFailed: 58,
+	WebhookServiceMissing: 52, WebhookWithoutEndpoints: 52, WebhookCABundleMissing: 51, WebhookCertificateRejected: 51,
+	WebhookTimeout: 50, WebhookUnreachable: 50, WebhookRefused: 48,
+	QuotaExceeded: 46, PodSecurityViolation: 46, ServiceAccountMissing: 45, InvalidObject: 45, SidecarMissing: 44,
+	FailedCreate: 42, ProgressDeadlineExceeded: 30, LoadBalancerPending: 25, StuckTerminating: 20, ObjectMissing: 15,
+}

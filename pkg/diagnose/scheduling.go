@@ -1,0 +1,246 @@
+package diagnose
+
+import (
+	"cmp"
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
+	resourcehelper "k8s.io/component-helpers/resource"
+
+	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/report"
+)
+
+// maxNodeLines bounds the nodes that evidence names.
+const maxNodeLines = 4
+
+// unscheduled is the scheduler's answer for a pod that it has no node for.
+func unscheduled(p *corev1.Pod) *corev1.PodCondition {
+	c := podCondition(p, corev1.PodScheduled)
+	if p.Spec.NodeName != "" || c == nil || c.Status != corev1.ConditionFalse {
+		return nil
+	}
+	return c
+}
+
+func addRequests(sums map[string]corev1.ResourceList, p *corev1.Pod) {
+	if p.Spec.NodeName == "" {
+		return
+	}
+	sum := sums[p.Spec.NodeName]
+	if sum == nil {
+		sum = corev1.ResourceList{}
+		sums[p.Spec.NodeName] = sum
+	}
+	for name, q := range requests(p) {
+		so := sum[name]
+		so.Add(q)
+		sum[name] = so
+	}
+}
+
+// requests of a pod as the scheduler counts them: sidecars, init containers and
+// overhead included, and the pod itself.
+func requests(p *corev1.Pod) corev1.ResourceList {
+	r := resourcehelper.PodRequests(p, resourcehelper.PodResourcesOptions{})
+	r[corev1.ResourcePods] = resource.MustParse("1")
+	return r
+}
+
+var insufficient = regexp.MustCompile(`Insufficient ([\w./-]+)`)
+
+// findUnschedulable: there is no node for the pod. The scheduler's own words are the
+// evidence; the numbers behind them are worked out.
+func findUnschedulable(s *Snapshot, sub Subject, p *corev1.Pod) []report.Cause {
+	cond := unscheduled(p)
+	if cond == nil || leaving(p) {
+		return nil
+	}
+	said := event(cond.Reason, cond.Message)
+	if cond.Reason == "SchedulingGated" {
+		c := s.podCause(sub, p, NotScheduledYet, report.Delay, "the pod is held back by a scheduling gate")
+		c.Evidence, c.Remedy = []string{said}, describe(podRef(p))
+		return []report.Cause{c}
+	}
+	if strings.Contains(cond.Message, "no nodes available") || s.read("nodes") && len(s.Nodes) == 0 {
+		c := s.podCause(sub, p, NoNodes, report.Error, "the cluster has no node that pods can run on")
+		c.Evidence, c.Remedy = []string{said}, "kubectl get nodes"
+		return []report.Cause{c}
+	}
+	var causes []report.Cause
+	add := func(c report.Cause) {
+		if len(s.events("Pod", p.Namespace, p.Name, "TriggeredScaleUp")) > 0 {
+			c.Severity = report.Delay
+			c.Evidence = append(c.Evidence, "the cluster autoscaler is adding a node")
+		}
+		causes = append(causes, c)
+	}
+	for _, m := range insufficient.FindAllStringSubmatch(cond.Message, -1) {
+		c := s.insufficient(sub, p, corev1.ResourceName(strings.TrimRight(m[1], ".,")))
+		c.Evidence = append([]string{said}, c.Evidence...)
+		add(c)
+	}
+	if strings.Contains(cond.Message, "Too many pods") {
+		c := s.insufficient(sub, p, corev1.ResourcePods)
+		c.Evidence = append([]string{said}, c.Evidence...)
+		add(c)
+	}
+	if c, ok := s.unboundClaims(sub, p, cond.Message); ok {
+		c.Evidence = append([]string{said}, c.Evidence...)
+		add(c)
+	}
+	// With Insufficient on some nodes and a taint on others both are true, and either
+	// may be what a person can change: a control plane's taint on a small cluster.
+	if strings.Contains(cond.Message, "untolerated taint") || strings.Contains(cond.Message, "were unschedulable") {
+		if c, ok := s.tainted(sub, p); ok {
+			c.Evidence = append([]string{said}, c.Evidence...)
+			if len(causes) > 0 {
+				c.Severity = report.Warning
+			}
+			add(c)
+		}
+	}
+	if strings.Contains(cond.Message, "node affinity/selector") && len(causes) == 0 {
+		c := s.podCause(sub, p, NodeSelectorMismatch, report.Error, "no node has the labels that the pod asks for")
+		c.Evidence = []string{said, fmt.Sprintf("pod %s: nodeSelector %v", p.Name, p.Spec.NodeSelector)}
+		c.Remedy = "kubectl get nodes --show-labels; label a node, or change the pod's nodeSelector or affinity"
+		add(c)
+	}
+	if len(causes) == 0 {
+		c := s.podCause(sub, p, Unschedulable, report.Error, "no node fits the pod")
+		c.Evidence, c.Remedy = []string{said}, describe(podRef(p))
+		add(c)
+	}
+	return causes
+}
+
+func (s *Snapshot) insufficient(sub Subject, p *corev1.Pod, name corev1.ResourceName) report.Cause {
+	cause := InsufficientResource
+	remedy := fmt.Sprintf("add a node that has %s, or free some: kubectl describe nodes", name)
+	switch name {
+	case corev1.ResourceCPU:
+		cause = InsufficientCPU
+		remedy = "add a node or a larger one, free some cpu (kubectl top pods -A), or install with smaller requests: kubectl jupyter install --profile slim"
+	case corev1.ResourceMemory:
+		cause = InsufficientMemory
+		remedy = "add a node or a larger one, free some memory (kubectl top pods -A), or install with smaller requests: kubectl jupyter install --profile slim"
+	case corev1.ResourcePods:
+		remedy = "add a node, delete pods, or raise the kubelet's maxPods"
+	}
+	c := s.podCause(sub, p, cause, report.Error, fmt.Sprintf("no node has enough %s left", name))
+	c.Remedy = remedy
+	want := requests(p)[name]
+	c.Evidence = append(c.Evidence, fmt.Sprintf("pod %s requests %s %s", p.Name, amount(name, want), name))
+
+	type room struct {
+		node       string
+		free, total resource.Quantity
+	}
+	var rooms []room
+	for i := range s.Nodes {
+		n := &s.Nodes[i]
+		all := n.Status.Allocatable[name]
+		free := all.DeepCopy()
+		if used, ok := s.Requested[n.Name][name]; ok {
+			free.Sub(used)
+		}
+		if schedulable(n) {
+			rooms = append(rooms, room{n.Name, free, all})
+		}
+	}
+	slices.SortStableFunc(rooms, func(a, b room) int {
+		return cmp.Or(b.free.Cmp(a.free), cmp.Compare(a.node, b.node))
+	})
+	largest := resource.Quantity{}
+	for _, r := range rooms {
+		if r.total.Cmp(largest) > 0 {
+			largest = r.total
+		}
+	}
+	if len(rooms) > 0 && want.Cmp(largest) > 0 {
+		c.Summary = fmt.Sprintf("the pod asks for more %s than any node has", name)
+	}
+	for i, r := range rooms {
+		if i == maxNodeLines {
+			c.Evidence = append(c.Evidence, fmt.Sprintf("%d more nodes have less", len(rooms)-i))
+			break
+		}
+		if s.Requested == nil {
+			c.Evidence = append(c.Evidence, fmt.Sprintf("node %s: %s %s in all", r.node, amount(name, r.total), name))
+			continue
+		}
+		c.Evidence = append(c.Evidence, fmt.Sprintf("node %s: %s of %s %s free", r.node, amount(name, r.free), amount(name, r.total), name))
+	}
+	return c
+}
+
+// schedulable leaves out the nodes that take no ordinary pod at all.
+func schedulable(n *corev1.Node) bool {
+	if n.Spec.Unschedulable {
+		return false
+	}
+	return !slices.ContainsFunc(n.Spec.Taints, func(t corev1.Taint) bool {
+		return t.Effect == corev1.TaintEffectNoSchedule || t.Effect == corev1.TaintEffectNoExecute
+	})
+}
+
+// amount writes memory in binary units, whatever unit the node reports it in.
+func amount(name corev1.ResourceName, q resource.Quantity) string {
+	if name == corev1.ResourceMemory || name == corev1.ResourceEphemeralStorage {
+		return fmt.Sprintf("%dMi", q.Value()>>20)
+	}
+	return q.String()
+}
+
+// tainted: nodes are closed to the pod.
+func (s *Snapshot) tainted(sub Subject, p *corev1.Pod) (report.Cause, bool) {
+	c := s.podCause(sub, p, UntoleratedTaint, report.Error, "nodes are closed to the pod by taints")
+	c.Remedy = "kubectl get nodes -o custom-columns=NAME:.metadata.name,TAINTS:.spec.taints"
+	lines := 0
+	for i := range s.Nodes {
+		n := &s.Nodes[i]
+		var why string
+		switch t := untolerated(n, p); {
+		case n.Spec.Unschedulable:
+			why = "cordoned"
+			c.Remedy = "kubectl uncordon " + n.Name
+		case t != nil:
+			why = "taint " + t.ToString()
+			if strings.HasPrefix(t.Key, "node-role.kubernetes.io/") {
+				c.Remedy = fmt.Sprintf("add a worker node, or let the control plane's node take pods: kubectl taint nodes %s %s:%s-", n.Name, t.Key, t.Effect)
+			}
+			if strings.HasPrefix(t.Key, "node.kubernetes.io/") {
+				c.Remedy = "kubectl describe node " + n.Name
+			}
+		default:
+			continue
+		}
+		if lines++; lines <= maxNodeLines {
+			c.Evidence = append(c.Evidence, fmt.Sprintf("node %s: %s", n.Name, why))
+		}
+	}
+	return c, lines > 0 || !s.read("nodes")
+}
+
+func untolerated(n *corev1.Node, p *corev1.Pod) *corev1.Taint {
+	for i := range n.Spec.Taints {
+		t := &n.Spec.Taints[i]
+		if t.Effect == corev1.TaintEffectPreferNoSchedule {
+			continue
+		}
+		if !slices.ContainsFunc(p.Spec.Tolerations, func(tol corev1.Toleration) bool { return tolerates(tol, t) }) {
+			return t
+		}
+	}
+	return nil
+}
+
+func tolerates(tol corev1.Toleration, t *corev1.Taint) bool {
+	if tol.Effect != "" && tol.Effect != t.Effect || tol.Key != "" && tol.Key != t.Key {
+		return false
+	}
+	return tol.Operator == corev1.TolerationOpExists || tol.Key != "" && tol.Value == t.Value
+}

@@ -1,0 +1,194 @@
+package diagnose
+
+import (
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+
+	corev1 "k8s.io/api/core/v1"
+	storagev1 "k8s.io/api/storage/v1"
+
+	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/report"
+)
+
+const defaultClass = "storageclass.kubernetes.io/is-default-class"
+
+// findVolume explains a claim that is a subject itself.
+func findVolume(s *Snapshot, sub Subject) []report.Cause {
+	if sub.Ref.Kind != "PersistentVolumeClaim" {
+		return nil
+	}
+	for i := range s.Claims {
+		c := &s.Claims[i]
+		if c.Namespace == sub.Ref.Namespace && c.Name == sub.Ref.Name {
+			if cause, ok := s.claimCause(c); ok {
+				cause.Component = sub.Component
+				return []report.Cause{cause}
+			}
+		}
+	}
+	return nil
+}
+
+// unboundClaims: the pod waits for its volumes.
+func (s *Snapshot) unboundClaims(sub Subject, p *corev1.Pod, message string) (report.Cause, bool) {
+	for _, name := range claimsOf(p) {
+		i := slices.IndexFunc(s.Claims, func(c corev1.PersistentVolumeClaim) bool {
+			return c.Namespace == p.Namespace && c.Name == name
+		})
+		if i < 0 {
+			if s.read("persistentvolumeclaims " + p.Namespace) {
+				c := s.podCause(sub, p, VolumeMissing, report.Error, fmt.Sprintf("the pod's volume claim %s does not exist", name))
+				c.Remedy = fmt.Sprintf("kubectl -n %s get pvc; create the claim, or delete what refers to it", p.Namespace)
+				return c, true
+			}
+			continue
+		}
+		claim := &s.Claims[i]
+		if claim.Status.Phase == corev1.ClaimBound {
+			continue
+		}
+		if cause, ok := s.claimCause(claim); ok {
+			owner := s.podCause(sub, p, "", 0, "")
+			cause.Component, cause.Also = owner.Component, []report.Ref{owner.Object}
+			return cause, true
+		}
+	}
+	if strings.Contains(message, "unbound immediate PersistentVolumeClaims") || strings.Contains(message, "persistentvolumeclaim ") {
+		c := s.podCause(sub, p, VolumePending, report.Error, "the pod waits for a volume")
+		c.Remedy = fmt.Sprintf("kubectl -n %s describe pvc", p.Namespace)
+		return c, true
+	}
+	return report.Cause{}, false
+}
+
+// claimCause says why a claim has no volume.
+func (s *Snapshot) claimCause(claim *corev1.PersistentVolumeClaim) (report.Cause, bool) {
+	ref := report.Ref{Kind: "PersistentVolumeClaim", Namespace: claim.Namespace, Name: claim.Name}
+	c := report.Cause{Object: ref, Severity: report.Error, Remedy: describe(ref)}
+	switch claim.Status.Phase {
+	case corev1.ClaimBound:
+		return c, false
+	case corev1.ClaimLost:
+		c.Name, c.Summary = VolumeMissing, "the volume behind a claim is gone"
+		c.Evidence = []string{"phase Lost, volume " + claim.Spec.VolumeName}
+		return c, true
+	}
+	events := s.events(ref.Kind, ref.Namespace, ref.Name)
+	said := func(reasons ...string) []string {
+		for _, e := range events {
+			if slices.Contains(reasons, e.Reason) {
+				return []string{event(e.Reason, e.Message)}
+			}
+		}
+		return nil
+	}
+	class := claim.Spec.StorageClassName
+	if class == nil || *class == "" && claim.Spec.VolumeName == "" {
+		if class == nil && s.read("storageclasses") && !slices.ContainsFunc(s.Classes, isDefault) {
+			c.Name = NoDefaultStorageClass
+			c.Summary = "the cluster has no default StorageClass, and the claim names none"
+			c.Evidence = said("FailedBinding")
+			c.Remedy = "kubectl get storageclass; then: kubectl annotate storageclass NAME " + defaultClass + "=true"
+			if len(s.Classes) == 0 {
+				c.Remedy = "install a provisioner, such as your platform's or local-path-provisioner, and mark its StorageClass: kubectl annotate storageclass NAME " + defaultClass + "=true"
+			}
+			c.Evidence = append(c.Evidence, fmt.Sprintf("claim %s/%s: storageClassName is not set; classes: %s", claim.Namespace, claim.Name, classNames(s.Classes)))
+			return c, true
+		}
+	} else if i := slices.IndexFunc(s.Classes, func(k storagev1.StorageClass) bool { return k.Name == *class }); i < 0 && *class != "" && s.read("storageclasses") {
+		c.Name = StorageClassMissing
+		c.Summary = fmt.Sprintf("StorageClass %s does not exist", *class)
+		c.Evidence = append(said("ProvisioningFailed", "FailedBinding"), "classes: "+classNames(s.Classes))
+		c.Remedy = fmt.Sprintf("create StorageClass %s, or choose one that exists: kubectl get storageclass", *class)
+		return c, true
+	} else if i >= 0 && s.Classes[i].VolumeBindingMode != nil && *s.Classes[i].VolumeBindingMode == storagev1.VolumeBindingWaitForFirstConsumer {
+		if failed := said("ProvisioningFailed"); failed == nil {
+			c.Name, c.Severity = VolumePending, report.Delay
+			c.Summary = "the volume is made when a pod that uses it has been scheduled"
+			c.Evidence = said("WaitForFirstConsumer", "WaitForPodScheduled")
+			return c, true
+		}
+	}
+	if failed := said("ProvisioningFailed", "VolumeMismatch", "FailedBinding"); failed != nil {
+		c.Name, c.Summary, c.Evidence = ProvisioningFailed, "the volume cannot be made", failed
+		return c, true
+	}
+	c.Name, c.Severity, c.Summary = VolumePending, report.Delay, "the volume is not there yet"
+	c.Evidence = said("ExternalProvisioning", "Provisioning")
+	if waited := s.Time.Sub(claim.CreationTimestamp.Time); waited > patience {
+		c.Severity = report.Error
+		c.Summary = "nobody makes the volume: the provisioner may not be running"
+		c.Evidence = append(c.Evidence, fmt.Sprintf("claim %s/%s: pending for %s", claim.Namespace, claim.Name, age(waited)))
+	}
+	return c, true
+}
+
+func isDefault(c storagev1.StorageClass) bool {
+	return c.Annotations[defaultClass] == "true" || c.Annotations["storageclass.beta.kubernetes.io/is-default-class"] == "true"
+}
+
+func classNames(classes []storagev1.StorageClass) string {
+	var names []string
+	for _, c := range classes {
+		names = append(names, c.Name)
+	}
+	if len(names) == 0 {
+		return "none"
+	}
+	return strings.Join(names, ", ")
+}
+
+var (
+	secretNotFound    = regexp.MustCompile(`secret "([^"]+)" not found|references non-existent secret key`)
+	configMapNotFound = regexp.MustCompile(`configmap "([^"]+)" not found`)
+)
+
+// missingSecret is the Secret that a mount waits for, or "".
+func missingSecret(message string) string {
+	if m := secretNotFound.FindStringSubmatch(message); m != nil {
+		return m[1]
+	}
+	return ""
+}
+
+// findMount: the pod has a node, but not what it mounts.
+func findMount(s *Snapshot, sub Subject, p *corev1.Pod) []report.Cause {
+	if p.Status.Phase != corev1.PodPending || p.Spec.NodeName == "" || leaving(p) || started(p) {
+		return nil
+	}
+	for _, e := range s.events("Pod", p.Namespace, p.Name, "FailedMount", "FailedAttachVolume", "FailedMapVolume") {
+		c := s.podCause(sub, p, MountFailed, report.Error, "a volume of the pod cannot be mounted")
+		c.Evidence = []string{event(e.Reason, e.Message)}
+		c.Remedy = describe(podRef(p))
+		secret := missingSecret(e.Message)
+		switch m := configMapNotFound.FindStringSubmatch(e.Message); {
+		case secret != "":
+			c.Summary = fmt.Sprintf("the pod waits for Secret %s, which does not exist", secret)
+			c.Remedy = fmt.Sprintf("kubectl -n %s get certificates,secrets", p.Namespace)
+			for _, u := range s.Objects {
+				if u.GetKind() == "Certificate" && u.GetNamespace() == p.Namespace && certificateSecret(u) == secret {
+					c.Severity = report.Delay
+					c.Summary = fmt.Sprintf("the pod waits for Secret %s, which Certificate %s has not made yet", secret, u.GetName())
+					return append(s.certificate(Subject{Component: sub.Component, Ref: refOfObject(u)}, u), c)
+				}
+			}
+		case m != nil:
+			c.Summary = fmt.Sprintf("the pod waits for ConfigMap %s, which does not exist", m[1])
+			c.Remedy = fmt.Sprintf("kubectl -n %s get configmaps", p.Namespace)
+		}
+		return []report.Cause{c}
+	}
+	return nil
+}
+
+// started tells that the kubelet got past mounting.
+func started(p *corev1.Pod) bool {
+	for _, ct := range containers(p) {
+		if st := ct.status.State; st.Running != nil || st.Terminated != nil {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,256 @@
+package diagnose
+
+import (
+	"fmt"
+	"regexp"
+	"strconv"
+	"strings"
+
+	admissionv1 "k8s.io/api/admissionregistration/v1"
+
+	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/report"
+)
+
+// webhookCall is what the API server says when a webhook could not be asked.
+type webhookCall struct {
+	webhook, service, namespace string
+	port                        int
+	// why is the part behind the webhook's name.
+	why string
+}
+
+var (
+	failedCall = regexp.MustCompile(`failed calling webhook "([^"]+)": (.*)`)
+	calledURL  = regexp.MustCompile(`https://([a-z0-9-]+)\.([a-z0-9-]+)\.svc(?:\.[a-z0-9.-]+)?(?::(\d+))?/`)
+	// conversionCall: a CRD's conversion webhook has no name of its own.
+	conversionCall = regexp.MustCompile(`conversion webhook for ([^ ]+,? ?[^ ]*) failed: (.*)`)
+)
+
+func parseWebhookCall(message string) (webhookCall, bool) {
+	message = strings.ReplaceAll(message, "\n", " ")
+	m := failedCall.FindStringSubmatch(message)
+	if m == nil {
+		m = conversionCall.FindStringSubmatch(message)
+	}
+	if m == nil {
+		return webhookCall{}, false
+	}
+	call := webhookCall{webhook: m[1], why: m[2]}
+	if u := calledURL.FindStringSubmatch(message); u != nil {
+		call.service, call.namespace = u[1], u[2]
+		call.port, _ = strconv.Atoi(u[3])
+	}
+	return call, true
+}
+
+// webhook is one entry of a webhook configuration.
+type webhook struct {
+	configuration report.Ref
+	name          string
+	service       *admissionv1.ServiceReference
+	caBundle      []byte
+}
+
+// configuredWebhooks are the entries of one configuration, or of all when ref is empty.
+func (s *Snapshot) configuredWebhooks(ref report.Ref) []webhook {
+	var all []webhook
+	add := func(kind, configuration, name string, client admissionv1.WebhookClientConfig) {
+		r := report.Ref{Group: "admissionregistration.k8s.io", Kind: kind, Name: configuration}
+		if ref == (report.Ref{}) || plain(ref) == plain(r) {
+			all = append(all, webhook{r, name, client.Service, client.CABundle})
+		}
+	}
+	for _, c := range s.Mutating {
+		for _, w := range c.Webhooks {
+			add("MutatingWebhookConfiguration", c.Name, w.Name, w.ClientConfig)
+		}
+	}
+	for _, c := range s.Validating {
+		for _, w := range c.Webhooks {
+			add("ValidatingWebhookConfiguration", c.Name, w.Name, w.ClientConfig)
+		}
+	}
+	return all
+}
+
+func (s *Snapshot) webhook(name string) *webhook {
+	for _, w := range s.configuredWebhooks(report.Ref{}) {
+		if w.name == name {
+			return &w
+		}
+	}
+	return nil
+}
+
+// findWebhookConfiguration: a configuration is a subject when its webhook does not
+// answer as it should.
+func findWebhookConfiguration(s *Snapshot, sub Subject) []report.Cause {
+	if sub.Ref.Kind != "MutatingWebhookConfiguration" && sub.Ref.Kind != "ValidatingWebhookConfiguration" {
+		return nil
+	}
+	var causes []report.Cause
+	for _, w := range s.configuredWebhooks(sub.Ref) {
+		causes = append(causes, s.webhookBackend(sub, w)...)
+	}
+	return causes
+}
+
+// webhookFailed explains why the API server could not ask a webhook. victim is what
+// could not be created without its answer.
+func (s *Snapshot) webhookFailed(sub Subject, call webhookCall, victim report.Ref, said string) []report.Cause {
+	w := webhook{name: call.webhook}
+	if known := s.webhook(call.webhook); known != nil {
+		w = *known
+	}
+	if w.service == nil && call.service != "" {
+		w.service = &admissionv1.ServiceReference{Namespace: call.namespace, Name: call.service}
+	}
+	object := w.configuration
+	if object == (report.Ref{}) {
+		object = victim
+	}
+	component := s.component(object)
+	if component == "" && object == victim {
+		component = sub.Component
+	}
+	why := strings.ToLower(call.why)
+	backend := s.webhookBackend(Subject{Component: component, Ref: object}, w)
+	proven := false
+	for i := range backend {
+		if backend[i].Object == object {
+			backend[i].Evidence = append([]string{said}, backend[i].Evidence...)
+			backend[i].Also = append(backend[i].Also, victim)
+			proven = true
+		}
+	}
+	if proven {
+		return backend
+	}
+	c := report.Cause{
+		Severity: report.Error, Component: component, Object: object, Also: []report.Ref{victim},
+		Evidence: []string{said},
+	}
+	service := "its service"
+	pods := "its pods"
+	if w.service != nil {
+		service = "service " + w.service.Namespace + "/" + w.service.Name
+		pods = fmt.Sprintf("kubectl -n %s get endpointslices,pods", w.service.Namespace)
+	}
+	ready := w.service != nil && s.readyEndpoints(w.service.Namespace, w.service.Name) > 0
+	switch {
+	case ready && (strings.Contains(why, "no endpoints available") || strings.Contains(why, "connection refused")):
+		// Controllers come back to what was refused later and later, a quarter of an
+		// hour in the end: the webhook may have been fine for long.
+		c.Name, c.Severity = WebhookUnreachable, report.Delay
+		c.Summary = fmt.Sprintf("webhook %s did not answer; it has a ready pod by now, and what it held up is tried again", w.name)
+		c.Remedy = "wait, or have it tried at once: " + retry(victim)
+	case strings.Contains(why, "no endpoints available"):
+		c.Name, c.Summary = WebhookWithoutEndpoints, fmt.Sprintf("webhook %s has no pod behind it that is ready", w.name)
+		c.Remedy = pods
+	case strings.Contains(why, "service ") && strings.Contains(why, "not found"):
+		c.Name, c.Summary = WebhookServiceMissing, fmt.Sprintf("%s of webhook %s does not exist", service, w.name)
+		c.Remedy = removeWebhook(w)
+	case strings.Contains(why, "x509") || strings.Contains(why, "tls:") || strings.Contains(why, "certificate"):
+		c.Name, c.Summary = WebhookCertificateRejected, fmt.Sprintf("the API server does not trust the certificate of webhook %s", w.name)
+		c.Remedy = fmt.Sprintf("whoever writes the caBundle (cert-manager's cainjector, or istiod) has not done so yet, or has written an old one; restart it: %s", restartInjector(w))
+		if strings.Contains(why, "expired") {
+			c.Summary = fmt.Sprintf("the certificate of webhook %s has expired", w.name)
+		}
+	case strings.Contains(why, "deadline exceeded") || strings.Contains(why, "i/o timeout") || strings.Contains(why, "timeout awaiting"):
+		c.Name, c.Summary = WebhookTimeout, fmt.Sprintf("webhook %s does not answer the API server in time", w.name)
+		c.Remedy = "on a private cluster, allow the control plane to reach the nodes on tcp 15017 (Istio), 10250 (cert-manager, MetalLB) and 4443 (PodDefaults); otherwise see whether a NetworkPolicy or a proxy is in between"
+	default:
+		c.Name, c.Summary = WebhookUnreachable, fmt.Sprintf("the API server cannot reach webhook %s", w.name)
+		c.Remedy = pods
+		// Connections are refused for some seconds after a pod has become ready, and
+		// after it has gone, until every node knows.
+		if strings.Contains(why, "connection refused") {
+			c.Severity = report.Delay
+		}
+	}
+	return append(backend, c)
+}
+
+// retry makes a controller try at once what it would try again later.
+func retry(victim report.Ref) string {
+	switch victim.Kind {
+	case "Deployment", "StatefulSet", "DaemonSet":
+		return kubectl("rollout restart", victim)
+	}
+	return "kubectl jupyter install"
+}
+
+// webhookBackend follows a webhook to its service, endpoints and pods. What it finds
+// about the webhook has sub as its object, what it finds behind it has its own.
+func (s *Snapshot) webhookBackend(sub Subject, w webhook) []report.Cause {
+	if w.service == nil {
+		return nil
+	}
+	ns, name := w.service.Namespace, w.service.Name
+	c := report.Cause{Severity: report.Error, Component: sub.Component, Object: sub.Ref}
+	service := report.Ref{Kind: "Service", Namespace: ns, Name: name}
+	if s.missing(service) || s.missing(report.Ref{Kind: "Namespace", Name: ns}) {
+		c.Name = WebhookServiceMissing
+		c.Summary = fmt.Sprintf("service %s/%s of webhook %s does not exist", ns, name, w.name)
+		c.Evidence = []string{fmt.Sprintf("%s refers to service %s/%s: not found", w.configuration, ns, name)}
+		c.Remedy = removeWebhook(w)
+		return []report.Cause{c}
+	}
+	if s.read("endpointslices "+ns+" kubernetes.io/service-name="+name) && s.readyEndpoints(ns, name) == 0 {
+		pods := s.pods(service)
+		c.Name = WebhookWithoutEndpoints
+		c.Summary = fmt.Sprintf("webhook %s has no pod behind it that is ready", w.name)
+		c.Evidence = []string{fmt.Sprintf("service %s/%s: %d pods, no ready endpoint", ns, name, len(pods))}
+		c.Remedy = fmt.Sprintf("kubectl -n %s get endpointslices,pods", ns)
+		behind := s.behind(service)
+		for _, b := range behind {
+			if b.Severity < report.Error {
+				c.Severity = report.Delay
+			}
+		}
+		for _, b := range behind {
+			if b.Severity >= report.Error {
+				c.Severity = report.Error
+			}
+		}
+		return append(behind, c)
+	}
+	if len(w.caBundle) == 0 && w.configuration.Name != "" {
+		c.Name = WebhookCABundleMissing
+		c.Summary = fmt.Sprintf("webhook %s has no caBundle, so the API server cannot trust it", w.name)
+		c.Evidence = []string{fmt.Sprintf("%s: webhooks[%s].clientConfig.caBundle is empty", w.configuration, w.name)}
+		c.Remedy = "whoever writes it (cert-manager's cainjector, or istiod) is not ready or has not got to it; restart it: " + restartInjector(w)
+		return []report.Cause{c}
+	}
+	return nil
+}
+
+// behind explains the pods of a service.
+func (s *Snapshot) behind(service report.Ref) []report.Cause {
+	sub := Subject{Ref: service}
+	var causes []report.Cause
+	for _, find := range []func(*Snapshot, Subject) []report.Cause{
+		eachPod(findUnschedulable), eachPod(findNode), eachPod(findImage), eachPod(findCrash), eachPod(findContainerConfig),
+		eachPod(findMount), eachPod(findSandbox), eachPod(findProbe), eachPod(findStarting),
+	} {
+		causes = append(causes, find(s, sub)...)
+	}
+	return causes
+}
+
+// removeWebhook: the configuration of a webhook whose service is gone blocks whatever
+// it selects, and is of use to nobody.
+func removeWebhook(w webhook) string {
+	if w.configuration.Name == "" {
+		return "kubectl get mutatingwebhookconfigurations,validatingwebhookconfigurations"
+	}
+	return fmt.Sprintf("install again what the webhook belongs to, or, when it has been removed for good, remove what is left of it: kubectl delete %s %s",
+		strings.ToLower(w.configuration.Kind), w.configuration.Name)
+}
+
+func restartInjector(w webhook) string {
+	if w.service != nil && strings.HasPrefix(w.service.Name, "istiod") {
+		return fmt.Sprintf("kubectl -n %s rollout restart deployment %s", w.service.Namespace, w.service.Name)
+	}
+	return "kubectl -n cert-manager rollout restart deployment cert-manager-cainjector"
+}

@@ -66,7 +66,10 @@ func (r *Removal) Deleted() []report.Ref {
 			out = append(out, m.key.ref())
 		}
 	}
-	return append(out, report.Ref{Kind: "ConfigMap", Namespace: InventoryNamespace, Name: InventoryName})
+	if r.parent != nil {
+		out = append(out, refOf(r.parent))
+	}
+	return out
 }
 
 // Kept lists what stays and why.
@@ -78,12 +81,17 @@ func (e *Engine) PlanUninstall(ctx context.Context, release *components.Release,
 	if err != nil {
 		return nil, err
 	}
-	if parent == nil {
-		return nil, fmt.Errorf("%w: no inventory (ConfigMap %s/%s) in the cluster", ErrNothingInstalled, InventoryNamespace, InventoryName)
+	// Without an inventory there may still be what an earlier uninstall kept.
+	kinds := []schema.GroupKind{{Group: "apiextensions.k8s.io", Kind: crdKind}, {Group: "kubeflow.org", Kind: "Profile"}}
+	if parent != nil {
+		kinds = groupKindsOf(parent)
 	}
-	all, err := e.members(ctx, groupKindsOf(parent))
+	all, err := e.members(ctx, kinds)
 	if err != nil {
 		return nil, err
+	}
+	if parent == nil && len(all) == 0 {
+		return nil, fmt.Errorf("%w: no inventory (ConfigMap %s/%s) in the cluster", ErrNothingInstalled, InventoryNamespace, InventoryName)
 	}
 	r := &Removal{options: o, parent: parent}
 	ours := map[key]bool{}

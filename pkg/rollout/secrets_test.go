@@ -1,0 +1,57 @@
+package rollout
+
+import (
+	"strings"
+	"testing"
+
+	"golang.org/x/crypto/bcrypt"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+)
+
+func TestGeneratedValues(t *testing.T) {
+	v := &vault{}
+	cookie, err := v.generate(cookieSecret, nil)
+	if err != nil || len(cookie) != 32 {
+		t.Errorf("cookie secret %q (%d bytes), %v: oauth2-proxy takes 16, 24 or 32 bytes", cookie, len(cookie), err)
+	}
+	if again, _ := v.generate(cookieSecret, nil); again == cookie {
+		t.Error("two cookie secrets are the same")
+	}
+	hash, err := v.generate(passwordHash, []byte("given"))
+	if err != nil || bcrypt.CompareHashAndPassword([]byte(hash), []byte("given")) != nil {
+		t.Errorf("the hash does not fit the given password: %v", err)
+	}
+	if v.password != "" {
+		t.Error("a given password is kept for showing")
+	}
+	hash, err = v.generate(passwordHash, nil)
+	if err != nil || bcrypt.CompareHashAndPassword([]byte(hash), []byte(v.password)) != nil || len(v.password) < 20 {
+		t.Errorf("the hash does not fit the generated password (%d characters): %v", len(v.password), err)
+	}
+	if _, err := v.generate("nonsense", nil); err == nil || !strings.Contains(err.Error(), "nonsense") {
+		t.Errorf("an unknown placeholder gives %v", err)
+	}
+}
+
+func TestPodsThatReadASecretRollWithIt(t *testing.T) {
+	secret := object(t, `{apiVersion: v1, kind: Secret, metadata: {namespace: auth, name: s}, stringData: {K: "$(generated:oidc-client-secret)"}}`)
+	deployment := func() *unstructured.Unstructured {
+		return object(t, `{apiVersion: apps/v1, kind: Deployment, metadata: {namespace: auth, name: d}, spec: {template: {spec: {containers: [{name: c, envFrom: [{secretRef: {name: s}}]}]}}}}`)
+	}
+	hash := func(value string) string {
+		v := &vault{states: map[key]*secretState{keyOf(secret): {object: secret}}, values: map[string]string{oidcClientSecret: value}}
+		d := deployment()
+		if err := v.annotate(d); err != nil {
+			t.Fatal(err)
+		}
+		h, _, _ := unstructured.NestedString(d.Object, "spec", "template", "metadata", "annotations", secretHashAnnotation)
+		return h
+	}
+	a, b := hash("one"), hash("two")
+	if a == "" || a == b || a != hash("one") {
+		t.Errorf("hashes %q and %q: want the same for the same secret and another for another", a, b)
+	}
+	if strings.Contains(a, "one") {
+		t.Error("the annotation shows the secret")
+	}
+}

@@ -76,8 +76,9 @@ func dropDefaults(kind string, leaves Leaves) {
 	}
 }
 
-// bindingDefaults removes the API groups that a binding implies.
-func bindingDefaults(object map[string]any) {
+// bindingDefaults removes the API groups that a binding implies, and gives an
+// account without a namespace the binding's, where RBAC looks for it.
+func bindingDefaults(namespace string, object map[string]any) {
 	const group = "rbac.authorization.k8s.io"
 	if role, ok := object["roleRef"].(map[string]any); ok && role["apiGroup"] == group {
 		delete(role, "apiGroup")
@@ -92,6 +93,9 @@ func bindingDefaults(object map[string]any) {
 		case "ServiceAccount":
 			if subject["apiGroup"] == "" {
 				delete(subject, "apiGroup")
+			}
+			if subject["namespace"] == nil && namespace != "" {
+				subject["namespace"] = namespace
 			}
 		case "User", "Group":
 			if subject["apiGroup"] == group {

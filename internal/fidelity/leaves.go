@@ -46,7 +46,7 @@ func LeavesOf(u *unstructured.Unstructured) (Leaves, error) {
 			delete(metadata, key)
 		}
 	}
-	if err := normalise(u.GetKind(), object); err != nil {
+	if err := normalise(u.GetKind(), u.GetNamespace(), object); err != nil {
 		return nil, fmt.Errorf("%s: %w", ID(u), err)
 	}
 	out := Leaves{}
@@ -59,7 +59,7 @@ func LeavesOf(u *unstructured.Unstructured) (Leaves, error) {
 }
 
 // normalise rewrites the forms that mean the same, by kind.
-func normalise(kind string, object map[string]any) error {
+func normalise(kind, namespace string, object map[string]any) error {
 	switch kind {
 	case "Secret":
 		return secretText(object)
@@ -68,7 +68,7 @@ func normalise(kind string, object map[string]any) error {
 	case "Role", "ClusterRole":
 		object["rules"] = rights(object["rules"])
 	case "RoleBinding", "ClusterRoleBinding":
-		bindingDefaults(object)
+		bindingDefaults(namespace, object)
 	case "Service":
 		serviceDefaults(object)
 	case "CustomResourceDefinition":

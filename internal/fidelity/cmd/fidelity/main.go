@@ -119,6 +119,10 @@ func diff(ctx context.Context, out io.Writer, facts *fidelity.Facts, upstream []
 			fmt.Fprintf(out, "      ours:     %s\n", cut(d.Ours, width))
 		}
 	}
+	_, idle := reasons.Check(differences)
+	for _, pattern := range idle {
+		fmt.Fprintf(out, "stated, but not so: %s\n", pattern)
+	}
 	missing := 0
 	for _, d := range differences {
 		if d.Sign == fidelity.Missing && d.Path == fidelity.WholeObject {

@@ -136,7 +136,7 @@ func (s *Snapshot) insufficient(sub Subject, p *corev1.Pod, name corev1.Resource
 	c.Evidence = append(c.Evidence, fmt.Sprintf("pod %s requests %s %s", p.Name, amount(name, want), name))
 
 	type room struct {
-		node       string
+		node        string
 		free, total resource.Quantity
 	}
 	var rooms []room

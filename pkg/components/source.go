@@ -204,16 +204,15 @@ func kustomize(fsys filesys.FileSystem, dir string) ([]*unstructured.Unstructure
 	}
 	out := make([]*unstructured.Unstructured, 0, resources.Size())
 	for _, r := range resources.Resources() {
-		data, err := r.MarshalJSON()
+		content, err := nodeContent(r.YNode())
 		if err != nil {
-			return nil, err
+			return nil, fmt.Errorf("%s: %w", r.CurId(), err)
 		}
-		u := &unstructured.Unstructured{}
-		// utiljson keeps integers as int64, which is what unstructured content must hold.
-		if err := utiljson.Unmarshal(data, &u.Object); err != nil {
-			return nil, err
+		object, ok := content.(map[string]any)
+		if !ok {
+			return nil, fmt.Errorf("%s: not an object", r.CurId())
 		}
-		out = append(out, u)
+		out = append(out, &unstructured.Unstructured{Object: object})
 	}
 	return out, nil
 }

@@ -6,7 +6,6 @@ import (
 	"reflect"
 
 	"github.com/rogpeppe/go-internal/diff"
-	yaml "go.yaml.in/yaml/v2"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/report"
@@ -64,7 +63,7 @@ func document(object map[string]any) ([]byte, error) {
 	if object == nil {
 		return nil, nil
 	}
-	return yaml.Marshal(object)
+	return appendYAML(nil, object)
 }
 
 // mask hides the values of a Secret on both sides and keeps visible whether they differ.

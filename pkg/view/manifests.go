@@ -5,12 +5,9 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"runtime"
 	"slices"
 	"strings"
 
-	yaml "go.yaml.in/yaml/v2"
-	"golang.org/x/sync/errgroup"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 )
 
@@ -57,28 +54,18 @@ func ObjectName(u *unstructured.Unstructured) string {
 	return strings.ToLower(gvk.GroupKind().String()) + "/" + u.GetName()
 }
 
-// manifestsYAML encodes objects side by side. It goes straight from the object to
-// the encoder that sigs.k8s.io/yaml uses at the end of its way through JSON, with
-// the same result; that way would cost three times as much, and a megabyte of
-// CustomResourceDefinitions makes it felt.
 func manifestsYAML(w io.Writer, objects []*unstructured.Unstructured) error {
-	docs := make([][]byte, len(objects))
-	var group errgroup.Group
-	group.SetLimit(runtime.GOMAXPROCS(0))
+	var b []byte
+	var err error
 	for i, u := range objects {
-		group.Go(func() error {
-			doc, err := yaml.Marshal(u.Object)
-			if err != nil {
-				return fmt.Errorf("%s %s/%s: %w", u.GetKind(), u.GetNamespace(), u.GetName(), err)
-			}
-			docs[i] = doc
-			return nil
-		})
+		if i > 0 {
+			b = append(b, "---\n"...)
+		}
+		if b, err = appendYAML(b, u.Object); err != nil {
+			return fmt.Errorf("%s %s/%s: %w", u.GetKind(), u.GetNamespace(), u.GetName(), err)
+		}
 	}
-	if err := group.Wait(); err != nil {
-		return err
-	}
-	_, err := w.Write(bytes.Join(docs, []byte("---\n")))
+	_, err = w.Write(b)
 	return err
 }
 

@@ -51,6 +51,8 @@ type Config struct {
 	ProxyPort int `json:"proxyPort,omitempty"`
 	// GPUs is the number of GPUs that a real node says it has.
 	GPUs int `json:"gpus,omitempty"`
+	// Images is the directory of the images that a real node gets.
+	Images string `json:"images,omitempty"`
 }
 
 // Validate finds choices that cannot be.

@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -60,7 +61,7 @@ func (r *runner) startNodes(ctx, parts context.Context) (stops []func(), err err
 		}
 	}
 	if r.cfg.Nodes == RealNodes {
-		stop, err := r.startRealNode(ctx)
+		stop, err := r.startRealNode(ctx, parts)
 		if stop != nil {
 			stops = append(stops, stop)
 		}
@@ -124,7 +125,8 @@ func (r *runner) startMetricsServer(parts context.Context, applier *apply.Applie
 		// The time-out has to be below the resolution.
 		"--metric-resolution=10s", "--kubelet-request-timeout=5s")
 	child, err := process.Start(parts, cmd, process.Options{
-		Name: "metrics-server", Book: r.dir.Book(), Log: r.dir.Log("metrics-server")})
+		Name: "metrics-server", Book: r.dir.Book(), Log: r.dir.Log("metrics-server"),
+		Grace: time.Second}) // it keeps nothing
 	if err != nil {
 		return err
 	}

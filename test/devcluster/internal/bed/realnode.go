@@ -2,14 +2,58 @@ package bed
 
 import (
 	"context"
-	"errors"
+	"fmt"
 	"io"
+	"path/filepath"
+
+	"github.com/kubectl-jupyter/kubectl-jupyter/test/devcluster/internal/images"
+	"github.com/kubectl-jupyter/kubectl-jupyter/test/devcluster/internal/kubeversion"
+	"github.com/kubectl-jupyter/kubectl-jupyter/test/devcluster/internal/node"
+	"github.com/kubectl-jupyter/kubectl-jupyter/test/devcluster/internal/pki"
 )
 
+const realNodeName = "real-0"
+
 // startRealNode starts the real node of a bed.
-func (r *runner) startRealNode(context.Context) (stop func(), err error) {
-	return nil, errors.New("--nodes real: this build has no real node")
+func (r *runner) startRealNode(ctx, parts context.Context) (stop func(), err error) {
+	var have []images.Archive
+	for _, a := range (images.Store{Dir: r.cfg.Images}).List() {
+		if a.File == "" {
+			r.part("image "+a.Name, Missing, "", a.Missing)
+			continue
+		}
+		have = append(have, a)
+		r.part("image "+a.Name, Kind(a.Kind), a.From, a.Note)
+	}
+	r.say("a real node: containerd, runc, kubelet and kube-proxy; %d images", len(have))
+	n, err := node.Up(parts, ctx, node.Config{
+		Dir: r.dir.Path("node"), Cache: r.dir.Path(cacheEntry), Logs: filepath.Dir(r.dir.Log(mainLog)),
+		Name: realNodeName, Address: Address,
+		Kubeconfig: r.dir.internalKubeconfig(), ClientCA: r.pki.Cert(pki.CA),
+		Images: have, GPUs: r.cfg.GPUs, Book: r.dir.Book(), Say: r.say,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("real node: %w", err)
+	}
+	r.watchFailure(parts, n.Failed())
+	for _, p := range []struct{ name, version, note string }{
+		{"kubelet", kubeversion.Of(kubeversion.Kubernetes), "node " + realNodeName + ", on containerd and runc of this machine"},
+		{"kube-proxy", kubeversion.Of(kubeversion.Kubernetes), "iptables, in the bed's network"},
+	} {
+		r.part(p.name, Real, p.version, p.note)
+	}
+	r.part("volumes", Real, "", "the default StorageClass makes directories in the bed's own")
+	if r.cfg.GPUs > 0 {
+		r.part("GPUs", Simulated, "", fmt.Sprintf("node %s says that it has %d nvidia.com/gpu; there is no device", realNodeName, r.cfg.GPUs))
+	}
+	return func() {
+		if err := n.Down(context.WithoutCancel(ctx)); err != nil {
+			r.say("the real node: %v", err)
+		}
+	}, nil
 }
 
 // cleanUpNode removes what a killed bed's real node left outside of its directory.
-func (d Dir) cleanUpNode(context.Context, io.Writer) error { return nil }
+func (d Dir) cleanUpNode(ctx context.Context, _ io.Writer) error {
+	return node.CleanUp(ctx, d.Path("node"))
+}

@@ -83,6 +83,9 @@ func (r *runner) inherit() error {
 	return errors.Join(files[fdAPI].Close(), files[fdProxy].Close())
 }
 
+// childGrace is how long the processes of a bed that stops may take.
+const childGrace = 3 * time.Second
+
 // inheritedLock keeps the lock's file from being collected and closed.
 var inheritedLock *os.File
 
@@ -133,7 +136,10 @@ func (r *runner) run(ctx context.Context) error {
 	// The parts outlive the request to stop until the node is down, which
 	// needs the API server.
 	parts, cancel := context.WithCancel(context.WithoutCancel(ctx))
-	defer cancel()
+	defer func() {
+		cancel()
+		process.WaitAll(childGrace)
+	}()
 	starting, stopStarting := context.WithCancelCause(ctx)
 	defer stopStarting(nil)
 	go func() {
@@ -149,6 +155,9 @@ func (r *runner) run(ctx context.Context) error {
 	if stop != nil {
 		defer stop()
 	}
+	// In the order of a stop: the real node while the API server is there, then
+	// the processes beside it. What runs in this process ends with it: its
+	// data is thrown away.
 	if err != nil {
 		if cause := context.Cause(starting); cause != nil && ctx.Err() == nil {
 			return cause
@@ -206,7 +215,6 @@ func (r *runner) startParts(ctx, parts context.Context, server string) (stop fun
 	if err != nil {
 		return stop, err
 	}
-	stops = append(stops, func() { _ = cp.Close() })
 	r.watchFailure(parts, cp.Failed())
 	r.serveAPI(parts, cpc.Address())
 	r.part("etcd", Real, kubeversion.Of(kubeversion.Etcd), "in the bed's process")

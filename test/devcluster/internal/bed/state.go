@@ -26,11 +26,13 @@ const (
 type Kind string
 
 // Real is the software itself, Simulated pretends that something runs,
-// StandIn answers in the place of software that does not run here.
+// StandIn answers in the place of software that does not run here, Missing
+// could not be had.
 const (
 	Real      Kind = "real"
 	Simulated Kind = "simulated"
 	StandIn   Kind = "stand-in"
+	Missing   Kind = "missing"
 )
 
 // Part is one piece of the bed as it is told to people.

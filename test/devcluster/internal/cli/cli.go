@@ -34,7 +34,7 @@ side by side, each in its own directory.`,
 		SilenceErrors: true,
 	}
 	root.CompletionOptions.DisableDefaultCmd = true
-	root.AddCommand(upCommand(), downCommand(), statusCommand(), execCommand(), kubectlHelp(), runCommand())
+	root.AddCommand(upCommand(), downCommand(), statusCommand(), execCommand(), kubectlHelp(), runCommand(), imagesCommand(), runNodeCommand())
 	root.SetArgs(args[1:])
 	return exitCode(root.ExecuteContext(ctx))
 }

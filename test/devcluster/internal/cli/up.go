@@ -22,6 +22,7 @@ func upCommand() *cobra.Command {
 	var dir string
 	var foreground bool
 	var nodes string
+	var im imagesFlags
 	cfg := bed.Config{NodeCount: 5, GPUNodes: 2, PodDelay: time.Second, MetricsServer: true, StandIns: true}
 	c := &cobra.Command{
 		Use:   "up",
@@ -34,6 +35,12 @@ func upCommand() *cobra.Command {
 			}
 			if cfg.CertManager == "" {
 				cfg.CertManager = besideUs("cert-manager")
+			}
+			if cfg.Nodes == bed.RealNodes {
+				if err := prepareRealNode(c, im); err != nil {
+					return err
+				}
+				cfg.Images = im.dir
 			}
 			ready := func(s bed.State) {
 				printState(c.OutOrStdout(), s)
@@ -54,6 +61,7 @@ func upCommand() *cobra.Command {
 	f.StringVar(&cfg.CertManager, "cert-manager", "", "the real cert-manager's binary; by default the one beside devcluster")
 	f.IntVar(&cfg.APIPort, "api-port", 0, "port of the API server on 127.0.0.1; 0 takes a free one")
 	f.IntVar(&cfg.ProxyPort, "proxy-port", 0, "port of the HTTP proxy on 127.0.0.1; 0 takes a free one")
+	im.add(f)
 	f.BoolVar(&foreground, "foreground", false, "stay attached; the bed ends with this command")
 	return c
 }

@@ -6,7 +6,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"net"
 	"net/http"
 	"path/filepath"
@@ -57,24 +56,20 @@ func (c Config) path(f string) string { return filepath.Join(c.Dir, f) }
 // ControlPlane is a running control plane.
 type ControlPlane struct {
 	failed chan error
-	etcd   io.Closer
 }
 
 // Failed yields the error of a component that stopped by itself.
 func (c *ControlPlane) Failed() <-chan error { return c.failed }
 
-// Close stops etcd; the other components stop with the context of Start.
-func (c *ControlPlane) Close() error { return c.etcd.Close() }
-
 // Start starts the components and returns once the API server is ready. They
-// run until ctx ends. It may be called once in a process: the components
+// run until ctx ends; etcd runs as long as the process, since its data is
+// thrown away with it and an orderly end would wait for its clients. It may be called once in a process: the components
 // share process-wide registries.
 func Start(ctx context.Context, cfg Config, cluster *rest.Config) (*ControlPlane, error) {
-	etcd, err := startEtcd(ctx, cfg.path("etcd"))
-	if err != nil {
+	if err := startEtcd(ctx, cfg.path("etcd")); err != nil {
 		return nil, fmt.Errorf("etcd: %w", err)
 	}
-	cp := &ControlPlane{failed: make(chan error, 8), etcd: etcd}
+	cp := &ControlPlane{failed: make(chan error, 8)}
 
 	// All flags are parsed before the shared registry of feature gates is set,
 	// once. The components' own cobra commands are not used: each installs the

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"net/url"
 	"time"
 
@@ -19,23 +18,16 @@ const (
 
 func etcdURL(port int) string { return fmt.Sprintf("http://%s:%d", loopback, port) }
 
-type etcdCloser struct{ *embed.Etcd }
-
-func (e etcdCloser) Close() error {
-	e.Etcd.Close()
-	return nil
-}
-
-func startEtcd(ctx context.Context, dir string) (io.Closer, error) {
+func startEtcd(ctx context.Context, dir string) error {
 	cfg := embed.NewConfig()
 	cfg.Dir = dir
 	client, err := url.Parse(etcdURL(etcdClientPort))
 	if err != nil {
-		return nil, err
+		return err
 	}
 	peer, err := url.Parse(etcdURL(etcdPeerPort))
 	if err != nil {
-		return nil, err
+		return err
 	}
 	cfg.ListenClientUrls, cfg.AdvertiseClientUrls = []url.URL{*client}, []url.URL{*client}
 	cfg.ListenPeerUrls, cfg.AdvertisePeerUrls = []url.URL{*peer}, []url.URL{*peer}
@@ -46,18 +38,18 @@ func startEtcd(ctx context.Context, dir string) (io.Closer, error) {
 	cfg.UnsafeNoFsync = true
 	e, err := embed.StartEtcd(cfg)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	select {
 	case <-e.Server.ReadyNotify():
-		return etcdCloser{e}, nil
+		return nil
 	case err := <-e.Err():
-		return nil, err
+		return err
 	case <-ctx.Done():
 		e.Close()
-		return nil, ctx.Err()
+		return ctx.Err()
 	case <-time.After(etcdTimeout):
 		e.Close()
-		return nil, errors.New("not ready after 30 s")
+		return errors.New("not ready after 30 s")
 	}
 }

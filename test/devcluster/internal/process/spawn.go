@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"sync"
 	"syscall"
 	"time"
 )
@@ -61,8 +62,10 @@ func Start(ctx context.Context, cmd *exec.Cmd, o Options) (*Child, error) {
 	}
 	cmd.SysProcAttr.Pdeathsig = syscall.SIGKILL
 	c := &Child{done: make(chan struct{}), cmd: cmd}
+	running.Add(1)
 	started := make(chan error, 1)
 	go func() {
+		defer running.Done()
 		defer close(c.done)
 		// The parent-death signal belongs to the thread that forked: this
 		// goroutine keeps the thread for the life of the child and never
@@ -125,4 +128,23 @@ func (c *Child) Stop(grace time.Duration) {
 	}
 	_ = c.cmd.Process.Kill()
 	<-c.done
+}
+
+// running counts the children of this process.
+var running sync.WaitGroup
+
+// WaitAll waits until all children have ended, at most timeout, and tells
+// whether they have.
+func WaitAll(timeout time.Duration) bool {
+	done := make(chan struct{})
+	go func() {
+		running.Wait()
+		close(done)
+	}()
+	select {
+	case <-done:
+		return true
+	case <-time.After(timeout):
+		return false
+	}
 }

@@ -1,0 +1,332 @@
+package images
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"sort"
+	"strings"
+	"time"
+)
+
+// Archive is an image as it lies in a Store.
+type Archive struct {
+	Image
+	// File is the archive, Digest that of the image's manifest; both are
+	// empty where the image could not be made.
+	File   string `json:"file,omitempty"`
+	Digest string `json:"digest,omitempty"`
+	// Missing says why there is none.
+	Missing string `json:"missing,omitempty"`
+}
+
+// Store is a directory of archives. Several beds share one.
+type Store struct {
+	Dir string
+	// Source is the directory of devcluster's module.
+	Source string
+	// Say tells of progress; it may be nil.
+	Say func(format string, args ...any)
+}
+
+// DefaultDir returns $DEVCLUSTER_IMAGES, otherwise a directory in the user's cache.
+func DefaultDir() string {
+	if d := os.Getenv("DEVCLUSTER_IMAGES"); d != "" {
+		return d
+	}
+	if d, err := os.UserCacheDir(); err == nil {
+		return filepath.Join(d, "devcluster", "images")
+	}
+	return filepath.Join(os.TempDir(), fmt.Sprintf("devcluster-images-%d", os.Getuid()))
+}
+
+const moduleName = "github.com/kubectl-jupyter/kubectl-jupyter/test/devcluster"
+
+// FindSource returns the directory of devcluster's module: at, or in
+// test/devcluster of, one of starts or of a directory above them.
+func FindSource(starts ...string) (string, error) {
+	for _, s := range starts {
+		s, err := filepath.Abs(s)
+		if err != nil {
+			continue
+		}
+		for d := s; ; d = filepath.Dir(d) {
+			for _, c := range []string{d, filepath.Join(d, "test", "devcluster")} {
+				if b, err := os.ReadFile(filepath.Join(c, "go.mod")); err == nil && moduleOf(b) == moduleName {
+					return c, nil
+				}
+			}
+			if d == filepath.Dir(d) {
+				break
+			}
+		}
+	}
+	return "", fmt.Errorf("the source of the images (module %s) is not found from %s: run in a clone of the repository, or give --source", moduleName, strings.Join(starts, ", "))
+}
+
+func moduleOf(gomod []byte) string {
+	for line := range strings.Lines(string(gomod)) {
+		if name, ok := strings.CutPrefix(line, "module "); ok {
+			return strings.TrimSpace(name)
+		}
+	}
+	return ""
+}
+
+// record is what the store remembers of a program or an image.
+type record struct {
+	// Inputs is a digest of all that it was made from.
+	Inputs string `json:"inputs"`
+	Digest string `json:"digest,omitempty"`
+}
+
+// List returns every image of the catalogue with what the store has of it.
+func (s Store) List() []Archive {
+	var all []Archive
+	for _, i := range Catalogue() {
+		a := Archive{Image: i}
+		r, err := readRecord(s.imageRecord(i))
+		if err == nil {
+			if _, err = os.Stat(s.imageFile(i)); err == nil {
+				a.File, a.Digest = s.imageFile(i), r.Digest
+			}
+		}
+		if err != nil {
+			a.Missing = "not built yet"
+		}
+		all = append(all, a)
+	}
+	return all
+}
+
+// Build makes what is not there or whose inputs have changed, and returns all
+// images. One that cannot be made is returned with the reason; that is no
+// error of Build, which fails when nothing can be made at all or ctx ends.
+func (s Store) Build(ctx context.Context) ([]Archive, error) {
+	if s.Say == nil {
+		s.Say = func(string, ...any) {}
+	}
+	if err := os.MkdirAll(filepath.Join(s.Dir, "bin"), 0o755); err != nil {
+		return nil, fmt.Errorf("directory of the images: %w", err)
+	}
+	if _, err := exec.LookPath("go"); err != nil {
+		return nil, errors.New("the images are built with Go, and there is no go on PATH: install Go 1.26 or later")
+	}
+	built := map[string]string{} // program -> digest
+	failed := map[string]error{}
+	for _, p := range programs {
+		d, err := s.program(ctx, p)
+		if ctx.Err() != nil {
+			return nil, fmt.Errorf("building %s: %w", p.name, context.Cause(ctx))
+		}
+		if err != nil {
+			s.Say("%s cannot be built: %v", p.name, err)
+			failed[p.name] = err
+			continue
+		}
+		built[p.name] = d
+	}
+	var all []Archive
+	for _, i := range Catalogue() {
+		a, err := s.image(i, built, failed)
+		if err != nil {
+			a = Archive{Image: i, Missing: err.Error()}
+		}
+		all = append(all, a)
+	}
+	return all, nil
+}
+
+func (s Store) binary(name string) string { return filepath.Join(s.Dir, "bin", name) }
+
+// program builds a program unless it is there, made from the same inputs, and
+// returns a digest that changes with it.
+func (s Store) program(ctx context.Context, p program) (string, error) {
+	recordFile := s.binary(p.name) + ".json"
+	var inputs string
+	if !p.local {
+		var err error
+		if inputs, err = p.inputs(s.Source, runtime.Version()); err != nil {
+			return "", err
+		}
+		if r, err := readRecord(recordFile); err == nil && r.Inputs == inputs {
+			if _, err := os.Stat(s.binary(p.name)); err == nil {
+				return inputs, nil
+			}
+		}
+	}
+	if err := s.compile(ctx, p); err != nil {
+		return "", err
+	}
+	if p.local {
+		return fileDigest(s.binary(p.name))
+	}
+	return inputs, writeRecord(recordFile, record{Inputs: inputs})
+}
+
+// heartbeat is how often a long build says that it goes on.
+const heartbeat = 30 * time.Second
+
+func (s Store) compile(ctx context.Context, p program) error {
+	if p.minutes > 0 {
+		s.Say("building %s; the first time takes about %g minutes on two cores", p.name, p.minutes)
+	}
+	start := time.Now()
+	tmp := s.binary(p.name) + ".tmp"
+	args := []string{"build", "-trimpath", "-buildvcs=false", "-ldflags", p.ldflags, "-o", tmp}
+	if p.tags != "" {
+		args = append(args, "-tags", p.tags)
+	}
+	cmd := exec.CommandContext(ctx, "go", append(args, p.pkg)...)
+	cmd.Dir = filepath.Join(s.Source, p.dir)
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOFLAGS=-mod=readonly", "GOWORK=off")
+	if p.cgo {
+		cmd.Env = append(cmd.Env, "CGO_ENABLED=1")
+	}
+	var out bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &out
+	done := make(chan struct{})
+	defer close(done)
+	go func() {
+		t := time.NewTicker(heartbeat)
+		defer t.Stop()
+		for {
+			select {
+			case <-t.C:
+				s.Say("still building %s (%s)", p.name, time.Since(start).Round(time.Second))
+			case <-done:
+				return
+			}
+		}
+	}()
+	if err := cmd.Run(); err != nil {
+		return fmt.Errorf("go build %s in %s: %w: %s", p.pkg, p.dir, err, lastLines(out.String(), 3))
+	}
+	if p.minutes > 0 {
+		s.Say("built %s in %s", p.name, time.Since(start).Round(time.Second))
+	}
+	return os.Rename(tmp, s.binary(p.name))
+}
+
+func lastLines(s string, n int) string {
+	lines := strings.Split(strings.TrimSpace(s), "\n")
+	return strings.Join(lines[max(0, len(lines)-n):], "; ")
+}
+
+// inputs is a digest of everything that decides what a program of a nested
+// module becomes: its sources, the pins of its dependencies, the flags and Go itself.
+func (p program) inputs(source, goVersion string) (string, error) {
+	h := sha256.New()
+	fmt.Fprintln(h, "v1", goVersion, runtime.GOARCH, p.name, p.pkg, p.cgo, p.tags, p.ldflags)
+	root := filepath.Join(source, p.dir)
+	var files []string
+	err := filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		name := d.Name()
+		if name == "go.mod" || name == "go.sum" || strings.HasSuffix(name, ".go") && !strings.HasSuffix(name, "_test.go") {
+			files = append(files, path)
+		}
+		return nil
+	})
+	if err != nil {
+		return "", err
+	}
+	sort.Strings(files)
+	for _, f := range files {
+		rel, err := filepath.Rel(root, f)
+		if err != nil {
+			return "", err
+		}
+		d, err := fileDigest(f)
+		if err != nil {
+			return "", err
+		}
+		fmt.Fprintln(h, filepath.ToSlash(rel), d)
+	}
+	return hex.EncodeToString(h.Sum(nil)), nil
+}
+
+func fileDigest(name string) (string, error) {
+	f, err := os.Open(name)
+	if err != nil {
+		return "", err
+	}
+	defer func() { _ = f.Close() }()
+	h := sha256.New()
+	if _, err := io.Copy(h, f); err != nil {
+		return "", err
+	}
+	return hex.EncodeToString(h.Sum(nil)), nil
+}
+
+func (s Store) imageFile(i Image) string {
+	return filepath.Join(s.Dir, strings.NewReplacer("/", "_", ":", "_").Replace(i.Name)+".tar")
+}
+
+func (s Store) imageRecord(i Image) string {
+	return strings.TrimSuffix(s.imageFile(i), ".tar") + ".json"
+}
+
+// image writes the archive of an image unless the same is there.
+func (s Store) image(i Image, built map[string]string, failed map[string]error) (Archive, error) {
+	h := sha256.New()
+	fmt.Fprintf(h, "v1 %+v\n", i)
+	for _, f := range i.files {
+		if err := failed[f.program]; err != nil {
+			return Archive{}, err
+		}
+		fmt.Fprintln(h, f.program, built[f.program])
+	}
+	inputs := hex.EncodeToString(h.Sum(nil))
+	a := Archive{Image: i, File: s.imageFile(i)}
+	if r, err := readRecord(s.imageRecord(i)); err == nil && r.Inputs == inputs {
+		if _, err := os.Stat(a.File); err == nil {
+			a.Digest = r.Digest
+			return a, nil
+		}
+	}
+	tmp := a.File + ".tmp"
+	out, err := os.Create(tmp)
+	if err != nil {
+		return Archive{}, err
+	}
+	defer func() { _ = out.Close() }()
+	d, err := write(out, i, func(program string) (*os.File, error) { return os.Open(s.binary(program)) })
+	if err != nil {
+		return Archive{}, err
+	}
+	if err := errors.Join(out.Close(), os.Rename(tmp, a.File)); err != nil {
+		return Archive{}, err
+	}
+	a.Digest = d.String()
+	return a, writeRecord(s.imageRecord(i), record{Inputs: inputs, Digest: a.Digest})
+}
+
+func readRecord(file string) (record, error) {
+	var r record
+	b, err := os.ReadFile(file)
+	if err != nil {
+		return r, err
+	}
+	return r, json.Unmarshal(b, &r)
+}
+
+func writeRecord(file string, r record) error {
+	b, err := json.Marshal(r)
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(file, b, 0o644)
+}

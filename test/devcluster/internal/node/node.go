@@ -1,0 +1,311 @@
+// Package node is a real Kubernetes node: containerd, runc, kubelet and
+// kube-proxy, with cluster DNS and a default StorageClass, on the machine
+// that the bed runs on.
+//
+// Its processes live in a process and a mount namespace of their own, in the
+// network namespace of the caller. When its first process ends, for whatever
+// reason, the kernel ends all of the node's containers and drops all of its
+// mounts. What the kernel does not undo, a few settings of the machine and an
+// empty control group, CleanUp does.
+package node
+
+import (
+	"context"
+	_ "embed"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/fields"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/watch"
+	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/rest"
+	"k8s.io/client-go/tools/cache"
+	"k8s.io/client-go/tools/clientcmd"
+	watchtools "k8s.io/client-go/tools/watch"
+
+	"github.com/kubectl-jupyter/kubectl-jupyter/test/devcluster/internal/apply"
+	"github.com/kubectl-jupyter/kubectl-jupyter/test/devcluster/internal/images"
+	"github.com/kubectl-jupyter/kubectl-jupyter/test/devcluster/internal/process"
+)
+
+// The addresses of a real node's pods and of its cluster DNS.
+const (
+	PodCIDR    = "10.245.0.0/24"
+	ClusterDNS = "10.96.0.10"
+)
+
+const readyTimeout = time.Minute
+
+//go:embed objects.yaml
+var objects string
+
+// Config says what to start and where.
+type Config struct {
+	// Dir is the node's directory, Cache the one for images, which outlives it.
+	Dir, Cache string
+	// Logs is the directory of its log files.
+	Logs string
+	// Name is the Node's name, Address its address in the network namespace.
+	Name, Address string
+	// Kubeconfig is an administrator's kubeconfig, ClientCA the certificate
+	// authority of clients that the kubelet accepts.
+	Kubeconfig, ClientCA string
+	// Images are put into containerd.
+	Images []images.Archive
+	// GPUs is the number of nvidia.com/gpu that the Node says it has.
+	GPUs int
+	// Book records the node's first process.
+	Book process.Book
+	// Say tells of progress; it may be nil.
+	Say func(format string, args ...any)
+}
+
+// Node is a running node.
+type Node struct {
+	cfg    Config
+	child  *process.Child
+	cancel context.CancelFunc
+	failed chan error
+}
+
+// Up starts a real node and returns when it is Ready, cluster DNS answers and
+// all images are there. The node lives until Down is called or life ends; ctx
+// bounds the start alone.
+func Up(life, ctx context.Context, cfg Config) (*Node, error) {
+	t, err := findTools(thisHost())
+	if err != nil {
+		return nil, err
+	}
+	if cfg.Say == nil {
+		cfg.Say = func(string, ...any) {}
+	}
+	l := layout{dir: cfg.Dir, cache: cfg.Cache}
+	if err := l.writeAll(values{
+		Dir: cfg.Dir, Socket: l.socket(), ContainerdRoot: l.containerdRoot(), PluginDir: t.pluginDir,
+		ClientCA: cfg.ClientCA, ClusterDNS: ClusterDNS, PodCIDR: PodCIDR, ResolvConf: l.path("resolv.conf"),
+		Cgroup: l.cgroup(), PauseImage: images.PauseImage,
+	}); err != nil {
+		return nil, err
+	}
+	if err := saveSysctls(procSys, l.sysctls()); err != nil {
+		return nil, err
+	}
+	rc, err := clientcmd.BuildConfigFromFlags("", cfg.Kubeconfig)
+	if err != nil {
+		return nil, err
+	}
+	rc.QPS = -1
+	client, err := kubernetes.NewForConfig(rc)
+	if err != nil {
+		return nil, err
+	}
+
+	life, cancel := context.WithCancel(life)
+	n := &Node{cfg: cfg, cancel: cancel, failed: make(chan error, 2)}
+	if err := n.start(life, l, t); err != nil {
+		cancel()
+		return nil, err
+	}
+	if err := n.finish(life, ctx, l, t, rc, client); err != nil {
+		return nil, errors.Join(err, n.Down(context.WithoutCancel(ctx)))
+	}
+	return n, nil
+}
+
+// start starts the node's processes.
+func (n *Node) start(ctx context.Context, l layout, t tools) error {
+	self, err := os.Executable()
+	if err != nil {
+		return err
+	}
+	log := func(name string) string { return filepath.Join(n.cfg.Logs, name+".log") }
+	plan := Plan{
+		Keep:   []string{n.cfg.Dir, n.cfg.Cache, n.cfg.Logs, filepath.Dir(n.cfg.Kubeconfig), filepath.Dir(n.cfg.ClientCA)},
+		Socket: l.socket(),
+		Processes: []Program{
+			{Name: "containerd", Path: t.containerd, Log: log("containerd"), Args: []string{"--config", l.path("containerd.toml"), "--log-level", "warn"}},
+			// A process finds its own program there, even where its path is hidden from the node.
+			{Name: "kube-proxy", Path: "/proc/self/exe", Log: log("kube-proxy"), Args: []string{"kube-proxy",
+				"--config=" + l.path("kube-proxy.yaml"), "--kubeconfig=" + n.cfg.Kubeconfig, "--hostname-override=" + n.cfg.Name}},
+			{Name: "kubelet", Path: "/proc/self/exe", Log: log("kubelet"), NeedsRuntime: true, Args: []string{"kubelet",
+				"--config=" + l.path("kubelet.yaml"), "--kubeconfig=" + n.cfg.Kubeconfig, "--root-dir=" + l.path("kubelet"),
+				"--cert-dir=" + l.path("kubelet", "pki"), "--hostname-override=" + n.cfg.Name, "--node-ip=" + n.cfg.Address,
+				"--node-labels=devcluster.test/node=real"}},
+		},
+	}
+	data, err := json.Marshal(plan)
+	if err != nil {
+		return err
+	}
+	file := l.path("plan.json")
+	if err := os.WriteFile(file, data, 0o600); err != nil {
+		return err
+	}
+	cmd := exec.Command(self, RunCommand, file)
+	cmd.Dir = "/"
+	cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWPID, Unshareflags: syscall.CLONE_NEWNS}
+	n.child, err = process.Start(ctx, cmd, process.Options{Name: "node", Book: n.cfg.Book, Log: log("node")})
+	if err != nil {
+		return err
+	}
+	go func() {
+		<-n.child.Done()
+		if ctx.Err() == nil {
+			n.failed <- fmt.Errorf("the real node stopped: %w; see %s", n.child.Wait(), log("node"))
+		}
+	}()
+	return nil
+}
+
+// finish waits for what start started and completes it.
+func (n *Node) finish(life, ctx context.Context, l layout, t tools, rc *rest.Config, client kubernetes.Interface) error {
+	if err := waitSocket(ctx, l.socket(), n.failed); err != nil {
+		return err
+	}
+	im := importer{ctr: t.ctr, socket: l.socket(), stamps: l.imported()}
+	count, err := im.importAll(ctx, n.cfg.Images)
+	if err != nil {
+		return err
+	}
+	n.cfg.Say("%d images, %d of them new to containerd", len(n.cfg.Images), count)
+	if err := n.waitReady(ctx, client); err != nil {
+		return err
+	}
+	n.cfg.Say("node %s is Ready", n.cfg.Name)
+	if n.cfg.GPUs > 0 {
+		if err := n.setGPUs(ctx, client); err != nil {
+			return err
+		}
+	}
+	applier, err := apply.New(rc)
+	if err != nil {
+		return err
+	}
+	text := strings.NewReplacer("COREDNS_IMAGE", images.CoreDNSImage, "CLUSTER_DNS", ClusterDNS, "PROVISIONER", Provisioner).Replace(objects)
+	if err := applier.Text(ctx, []byte(text)); err != nil {
+		return err
+	}
+	p := provisioner{client: client, dir: l.path("volumes"), node: n.cfg.Name}
+	go func() {
+		if err := p.run(life); err != nil && life.Err() == nil {
+			n.failed <- fmt.Errorf("volume provisioner stopped: %w", err)
+		}
+	}()
+	if !has(n.cfg.Images, images.CoreDNSImage) {
+		n.cfg.Say("no image %s: names of Services will not resolve", images.CoreDNSImage)
+		return nil
+	}
+	return n.waitDNS(ctx, client)
+}
+
+func has(archives []images.Archive, name string) bool {
+	for _, a := range archives {
+		if a.Name == name {
+			return true
+		}
+	}
+	return false
+}
+
+// Failed gets an error when the node ends without having been asked to.
+func (n *Node) Failed() <-chan error { return n.failed }
+
+// Down ends the node and undoes what it did to the machine.
+func (n *Node) Down(ctx context.Context) error {
+	n.cancel()
+	select {
+	case <-n.child.Done():
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	return CleanUp(ctx, n.cfg.Dir)
+}
+
+// CleanUp undoes what a node that kept its things in dir did to the machine.
+// The node must have ended; one that was killed is cleaned up after by the
+// next bed. A directory without a node is no error.
+func CleanUp(ctx context.Context, dir string) error {
+	l := layout{dir: dir}
+	return errors.Join(
+		removeCgroup(ctx, cgroupRoot, l.cgroup()),
+		restoreSysctls(procSys, l.sysctls()))
+}
+
+func (n *Node) waitReady(ctx context.Context, client kubernetes.Interface) error {
+	return n.until(ctx, client.CoreV1().RESTClient(), "nodes", "", n.cfg.Name, &corev1.Node{}, "Node "+n.cfg.Name+" is not Ready", func(e watch.Event) (bool, error) {
+		node, ok := e.Object.(*corev1.Node)
+		if !ok {
+			return false, nil
+		}
+		for _, c := range node.Status.Conditions {
+			if c.Type == corev1.NodeReady {
+				return c.Status == corev1.ConditionTrue, nil
+			}
+		}
+		return false, nil
+	})
+}
+
+func (n *Node) waitDNS(ctx context.Context, client kubernetes.Interface) error {
+	return n.until(ctx, client.CoreV1().RESTClient(), "endpoints", "kube-system", "kube-dns", &corev1.Endpoints{}, "cluster DNS (Service kube-system/kube-dns) has no ready Pod", func(e watch.Event) (bool, error) {
+		ep, ok := e.Object.(*corev1.Endpoints)
+		if !ok {
+			return false, nil
+		}
+		for _, s := range ep.Subsets {
+			if len(s.Addresses) > 0 {
+				return true, nil
+			}
+		}
+		return false, nil
+	})
+}
+
+// until watches one object until done says so. The end of the node ends it too.
+func (n *Node) until(ctx context.Context, c cache.Getter, resource, namespace, name string, obj runtime.Object, what string, done watchtools.ConditionFunc) error {
+	ctx, cancel := context.WithTimeoutCause(ctx, readyTimeout, fmt.Errorf("%s after %s; see %s", what, readyTimeout, filepath.Join(n.cfg.Logs, "kubelet.log")))
+	defer cancel()
+	ctx, stop := context.WithCancelCause(ctx)
+	defer stop(nil)
+	go func() {
+		select {
+		case err := <-n.failed:
+			n.failed <- err
+			stop(err)
+		case <-ctx.Done():
+		}
+	}()
+	lw := cache.NewListWatchFromClient(c, resource, namespace, fields.OneTermEqualSelector(metav1.ObjectNameField, name))
+	if _, err := watchtools.UntilWithSync(ctx, lw, obj, nil, done); err != nil {
+		if cause := context.Cause(ctx); cause != nil {
+			return cause
+		}
+		return fmt.Errorf("%s: %w", what, err)
+	}
+	return nil
+}
+
+// setGPUs puts GPUs on the Node's status, as a device plugin would make the
+// kubelet do. The kubelet leaves extended resources there alone.
+func (n *Node) setGPUs(ctx context.Context, client kubernetes.Interface) error {
+	q := map[string]any{"nvidia.com/gpu": fmt.Sprint(n.cfg.GPUs)}
+	patch, err := json.Marshal(map[string]any{"status": map[string]any{"capacity": q, "allocatable": q}})
+	if err != nil {
+		return err
+	}
+	if _, err := client.CoreV1().Nodes().Patch(ctx, n.cfg.Name, types.MergePatchType, patch, metav1.PatchOptions{}, "status"); err != nil {
+		return fmt.Errorf("GPUs of Node %s: %w", n.cfg.Name, err)
+	}
+	return nil
+}

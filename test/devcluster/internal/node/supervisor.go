@@ -1,0 +1,168 @@
+package node
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"golang.org/x/sys/unix"
+	"k8s.io/apimachinery/pkg/util/wait"
+)
+
+// RunCommand is the hidden subcommand that Up starts: the node's first
+// process, in a process and a mount namespace of its own. Whatever ends it,
+// the kernel ends all processes of the node with it and drops its mounts.
+const RunCommand = "run-node"
+
+// Plan is what the supervisor starts; Up writes it, Supervise reads it.
+type Plan struct {
+	Keep      []string  `json:"keep"`
+	Socket    string    `json:"socket"`
+	Processes []Program `json:"processes"`
+}
+
+// Program is one process of the node.
+type Program struct {
+	Name string   `json:"name"`
+	Path string   `json:"path"`
+	Args []string `json:"args"`
+	Log  string   `json:"log"`
+	// NeedsRuntime tells that it cannot start before containerd answers.
+	NeedsRuntime bool `json:"needsRuntime,omitempty"`
+}
+
+const socketTimeout = 30 * time.Second
+
+// Supervise starts the programs of a plan and waits for ctx or for the first
+// of them to end, which is an error. It must be process 1 of its process namespace.
+func Supervise(ctx context.Context, plan Plan) error {
+	if os.Getpid() != 1 {
+		return fmt.Errorf("%s is not for people to call; use `devcluster up --nodes real`", RunCommand)
+	}
+	if err := isolate(plan.Keep...); err != nil {
+		return err
+	}
+	if err := os.Setenv("PATH", os.Getenv("PATH")+string(filepath.ListSeparator)+systemPath); err != nil {
+		return err
+	}
+	f := newFamily()
+	go f.reap()
+	for _, p := range plan.Processes {
+		if p.NeedsRuntime {
+			if err := waitSocket(ctx, plan.Socket, f.ended); err != nil {
+				return err
+			}
+		}
+		if err := f.start(p); err != nil {
+			return err
+		}
+	}
+	select {
+	case <-ctx.Done():
+		return nil
+	case err := <-f.ended:
+		return err
+	}
+}
+
+// waitSocket waits until somebody accepts connections on a unix socket.
+func waitSocket(ctx context.Context, path string, ended <-chan error) error {
+	ctx, cancel := context.WithTimeout(ctx, socketTimeout)
+	defer cancel()
+	var last error
+	err := wait.PollUntilContextCancel(ctx, 20*time.Millisecond, true, func(ctx context.Context) (bool, error) {
+		select {
+		case err := <-ended:
+			return false, err
+		default:
+		}
+		var c net.Conn
+		var d net.Dialer
+		if c, last = d.DialContext(ctx, "unix", path); last != nil {
+			return false, nil
+		}
+		return true, c.Close()
+	})
+	if err != nil {
+		return fmt.Errorf("socket %s does not answer: %w (%v)", path, err, last)
+	}
+	return nil
+}
+
+// family is the processes of a namespace as its process 1 sees them: its own
+// children, and the orphans that the kernel hands to it, such as the shims
+// of containers.
+type family struct {
+	mu    sync.Mutex
+	own   map[int]Program
+	ended chan error
+	// born wakes the reaper when there had been nobody to wait for.
+	born chan struct{}
+}
+
+func newFamily() *family {
+	return &family{own: map[int]Program{}, ended: make(chan error, 8), born: make(chan struct{}, 1)}
+}
+
+func (f *family) start(p Program) error {
+	log, err := os.OpenFile(p.Log, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = log.Close() }()
+	null, err := os.Open(os.DevNull)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = null.Close() }()
+	// The reaper must not see a process end before it knows whose it was.
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	child, err := os.StartProcess(p.Path, append([]string{p.Name}, p.Args...), &os.ProcAttr{
+		Dir: "/", Env: os.Environ(), Files: []*os.File{null, log, log},
+	})
+	if err != nil {
+		return fmt.Errorf("start %s: %w", p.Name, err)
+	}
+	f.own[child.Pid] = p
+	select {
+	case f.born <- struct{}{}:
+	default:
+	}
+	return nil
+}
+
+// reap waits for every process that ends. A zombie would keep its place in
+// the process table, and a container's shim waits for its children by it.
+func (f *family) reap() {
+	for {
+		var status unix.WaitStatus
+		pid, err := unix.Wait4(-1, &status, 0, nil)
+		switch err {
+		case nil:
+		case unix.ECHILD:
+			<-f.born
+			continue
+		default:
+			continue
+		}
+		f.mu.Lock()
+		p, ok := f.own[pid]
+		delete(f.own, pid)
+		f.mu.Unlock()
+		if ok {
+			f.ended <- fmt.Errorf("%s ended (%s); see %s", p.Name, describe(status), p.Log)
+		}
+	}
+}
+
+func describe(s unix.WaitStatus) string {
+	if s.Signaled() {
+		return "signal " + s.Signal().String()
+	}
+	return fmt.Sprintf("exit code %d", s.ExitStatus())
+}

@@ -78,7 +78,7 @@ func (s *Snapshot) certificate(sub Subject, u *unstructured.Unstructured) []repo
 	if ready == nil {
 		return []report.Cause{s.ignored(c, u)}
 	}
-	c.Name, c.Summary = CertificateNotReady, "the certificate has not been issued"
+	c.Name, c.Summary = CertificateNotReady, fmt.Sprintf("certificate %s/%s has not been issued", sub.Ref.Namespace, sub.Ref.Name)
 	c.Evidence = []string{event(ready.reason, ready.message)}
 	if issuing := condition(u, "Issuing"); issuing != nil && issuing.message != "" {
 		c.Evidence = append(c.Evidence, event(issuing.reason, issuing.message))
@@ -97,7 +97,7 @@ func (s *Snapshot) issuer(sub Subject, u *unstructured.Unstructured) []report.Ca
 	case ready == nil:
 		return []report.Cause{s.ignored(c, u)}
 	case ready.status != "True":
-		c.Name, c.Summary = IssuerNotReady, "the issuer cannot issue certificates"
+		c.Name, c.Summary = IssuerNotReady, fmt.Sprintf("%s cannot issue certificates", sub.Ref)
 		c.Evidence = []string{event(ready.reason, ready.message)}
 		return []report.Cause{c}
 	}

@@ -58,7 +58,7 @@ func run(t *testing.T, cases []testCase) {
 }
 
 func brief(c report.Cause) string {
-	return c.Severity.String() + " " + c.Name + " " + c.Object.String()
+	return strings.TrimSpace(c.Severity.String() + " " + c.Name + " " + c.Object.String())
 }
 
 // check holds every cause to what readers and programs rely on.

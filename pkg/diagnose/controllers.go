@@ -20,7 +20,7 @@ func findRefusedPods(s *Snapshot, sub Subject) []report.Cause {
 			if found == nil {
 				found = []report.Cause{{
 					Name: FailedCreate, Severity: report.Error, Component: sub.Component, Object: object,
-					Summary: "the pods cannot be created", Remedy: describe(object),
+					Summary: fmt.Sprintf("the pods of %s cannot be created", object), Remedy: describe(object),
 					Evidence: []string{event(e.Reason, e.Message)},
 				}}
 			}
@@ -100,7 +100,7 @@ func findDeadline(s *Snapshot, sub Subject) []report.Cause {
 	}
 	return []report.Cause{{
 		Name: ProgressDeadlineExceeded, Severity: report.Error, Component: sub.Component, Object: sub.Ref,
-		Summary:  fmt.Sprintf("the rollout makes no progress, and %d pods say nothing", len(s.pods(sub.Ref))),
+		Summary:  fmt.Sprintf("the rollout of %s/%s makes no progress, and its pods do not say why", sub.Ref.Namespace, sub.Ref.Name),
 		Evidence: []string{event(c.reason, c.message)},
 		Remedy:   describe(sub.Ref),
 	}}

@@ -55,7 +55,7 @@ func findCrash(s *Snapshot, sub Subject, p *corev1.Pod) []report.Cause {
 		if end.Reason != "" {
 			state += " (" + end.Reason + ")"
 		}
-		c.Evidence = append([]string{fmt.Sprintf("%s, %d restarts", state, ct.status.RestartCount)}, log...)
+		c.Evidence = append([]string{fmt.Sprintf("%s, restarts: %d", state, ct.status.RestartCount)}, log...)
 		causes = append(causes, c)
 	}
 	return causes
@@ -78,7 +78,7 @@ func (s *Snapshot) crash(sub Subject, p *corev1.Pod, ct container, end *corev1.C
 		if q, ok := ct.spec.Resources.Limits[corev1.ResourceMemory]; ok {
 			limit = "limit " + q.String()
 		}
-		c := s.podCause(sub, p, OOMKilled, report.Error, fmt.Sprintf("container %s needs more memory than it may have (%s)", name, limit))
+		c := s.podCause(sub, p, OOMKilled, report.Error, fmt.Sprintf("container %s of %s needs more memory than it may have (%s)", name, s.owner(p), limit))
 		c.Remedy = fmt.Sprintf("raise the memory limit of container %s with a kustomization of your own (-k DIR); where nodes report memory that they do not have, as minikube's docker driver does, start the cluster with more", name)
 		return c
 	case inotifyLimit.MatchString(text):
@@ -94,7 +94,7 @@ func (s *Snapshot) crash(sub Subject, p *corev1.Pod, ct container, end *corev1.C
 		c.Remedy = "kubectl get nodes -L kubernetes.io/arch; run the pods on amd64 nodes, or name an image for this architecture: kubectl jupyter install --image NAME=REF"
 		return c
 	}
-	c := s.podCause(sub, p, CrashLoopBackOff, report.Error, fmt.Sprintf("container %s crashes", name))
+	c := s.podCause(sub, p, CrashLoopBackOff, report.Error, fmt.Sprintf("container %s of %s crashes", name, s.owner(p)))
 	previous := ""
 	if ct.status.State.Terminated == nil {
 		previous = " --previous"

@@ -46,7 +46,7 @@ func (s *Snapshot) refusal(sub Subject, message string, object report.Ref) []rep
 		return s.webhookFailed(sub, call, object, said)
 	}
 	if m := deniedByWebhook.FindStringSubmatch(message); m != nil {
-		return one(WebhookRefused, fmt.Sprintf("webhook %s refuses the object", m[1]), "correct what the webhook names, or ask whoever runs it for an exception")
+		return one(WebhookRefused, fmt.Sprintf("webhook %s refuses %s", m[1], object), "correct what the webhook names, or ask whoever runs it for an exception")
 	}
 	if m := violatesSecurity.FindStringSubmatch(message); m != nil {
 		level := "baseline"
@@ -87,7 +87,7 @@ func (s *Snapshot) refusal(sub Subject, message string, object report.Ref) []rep
 		return one(NamespaceMissing, fmt.Sprintf("namespace %s does not exist", m[1]), "kubectl create namespace "+m[1])
 	}
 	if invalidObject.MatchString(message) {
-		return one(InvalidObject, "the API server does not accept the object as it is", "correct the fields that it names (your kustomization, --image or the options given)")
+		return one(InvalidObject, fmt.Sprintf("the API server does not accept %s as it is", object), "correct the fields that it names (your kustomization, --image or the options given)")
 	}
 	return nil
 }

@@ -12,10 +12,10 @@ import (
 
 // findMissing: the subject, its kind or its namespace is not there.
 func findMissing(s *Snapshot, sub Subject) []report.Cause {
-	c := report.Cause{Severity: report.Error, Component: sub.Component, Object: sub.Ref}
-	if said := event("", sub.Message); said != "" {
-		c.Evidence = []string{said}
+	if len(findInMessage(s, sub)) > 0 {
+		return nil // it is not there because it was refused
 	}
+	c := report.Cause{Severity: report.Error, Component: sub.Component, Object: sub.Ref}
 	namespace := report.Ref{Kind: "Namespace", Name: sub.Ref.Namespace}
 	group := sub.Ref.Group
 	if group == "" {
@@ -24,12 +24,16 @@ func findMissing(s *Snapshot, sub Subject) []report.Cause {
 	switch {
 	case sub.Ref.Namespace != "" && s.missing(namespace):
 		c.Name, c.Summary = NamespaceMissing, fmt.Sprintf("namespace %s does not exist", sub.Ref.Namespace)
+		c.Object, c.Also = namespace, []report.Ref{sub.Ref}
+		c.Evidence = []string{"the API server has no such namespace"}
 		c.Remedy = "run kubectl jupyter install again: it makes the namespaces that it needs"
 	case s.missing(kindRef(group, sub.Ref.Kind)):
 		c.Name, c.Summary = KindMissing, fmt.Sprintf("the server does not know kind %s of group %s", sub.Ref.Kind, group)
+		c.Evidence = []string{fmt.Sprintf("discovery: no %s in %s", sub.Ref.Kind, group)}
 		c.Remedy = fmt.Sprintf("kubectl get crds | grep %s; run kubectl jupyter install again: it brings its own definitions", group)
 	case s.missing(sub.Ref):
 		c.Name, c.Summary = ObjectMissing, fmt.Sprintf("a %s that is wanted does not exist", sub.Ref.Kind)
+		c.Evidence = []string{fmt.Sprintf("%s: not found", sub.Ref)}
 		c.Remedy = "somebody has deleted it, or it has not been sent: run kubectl jupyter install again"
 	default:
 		return nil
@@ -130,7 +134,7 @@ func findService(s *Snapshot, sub Subject) []report.Cause {
 		c.Severity = report.Error
 	}
 	if len(c.Evidence) == 0 {
-		c.Evidence = []string{fmt.Sprintf("type LoadBalancer for %s, status.loadBalancer is empty, %d events", age(waited), len(events))}
+		c.Evidence = []string{fmt.Sprintf("type LoadBalancer for %s, status.loadBalancer is empty, events: %d", age(waited), len(events))}
 	}
 	return []report.Cause{c}
 }
@@ -171,7 +175,7 @@ func findCondition(s *Snapshot, sub Subject) []report.Cause {
 	if len(c.Evidence) == 0 {
 		return nil
 	}
-	c.Summary = "it says itself that it is not ready"
+	c.Summary = fmt.Sprintf("%s says that it is not ready", sub.Ref)
 	c.Evidence = append(c.Evidence, s.warnings(sub.Ref)...)
 	return []report.Cause{c}
 }
@@ -184,7 +188,7 @@ func findNotReady(s *Snapshot, sub Subject) []report.Cause {
 	}
 	if said := event("", sub.Message); said != "" {
 		c.Evidence = []string{said}
-		c.Summary = "it is not ready yet"
+		c.Summary = "it is not ready yet: " + cut(said, maxLogLine)
 	}
 	c.Evidence = append(c.Evidence, s.warnings(sub.Ref)...)
 	return []report.Cause{c}

@@ -79,10 +79,10 @@ func findContainerConfig(s *Snapshot, sub Subject, p *corev1.Pod) []report.Cause
 		switch w.Reason {
 		case "CreateContainerConfigError":
 			name = CreateContainerConfigError
-			summary = fmt.Sprintf("container %s refers to something that is not there or is not allowed", ct.spec.Name)
+			summary = fmt.Sprintf("container %s of %s refers to something that is not there or is not allowed", ct.spec.Name, s.owner(p))
 		case "CreateContainerError", "RunContainerError", "PreCreateHookError", "PreStartHookError", "PostStartHookError":
 			name = CreateContainerError
-			summary = fmt.Sprintf("container %s cannot be started", ct.spec.Name)
+			summary = fmt.Sprintf("container %s of %s cannot be started", ct.spec.Name, s.owner(p))
 		default:
 			continue
 		}
@@ -121,7 +121,7 @@ func findProbe(s *Snapshot, sub Subject, p *corev1.Pod) []report.Cause {
 			if up > patience {
 				severity = report.Error
 			}
-			c := s.podCause(sub, p, ProbeFailing, severity, fmt.Sprintf("container %s runs, but its probe fails", ct.spec.Name))
+			c := s.podCause(sub, p, ProbeFailing, severity, fmt.Sprintf("container %s of %s runs, but its probe fails", ct.spec.Name, s.owner(p)))
 			c.Evidence = []string{event(e.Reason, e.Message), fmt.Sprintf("pod %s: running for %s", p.Name, age(up))}
 			c.Remedy = fmt.Sprintf("kubectl -n %s logs %s -c %s", p.Namespace, p.Name, ct.spec.Name)
 			causes = append(causes, c)

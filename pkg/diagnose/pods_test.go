@@ -3,7 +3,18 @@ package diagnose
 import "testing"
 
 // dex is a Deployment of one pod; what is wrong with the pod is a case's own.
-const dex = `
+const dex = dexAlone + `
+apiVersion: v1
+kind: Node
+metadata: {name: worker}
+status:
+  allocatable: {cpu: "2", memory: 4Gi, pods: "110"}
+  conditions: [{type: Ready, status: "True"}]
+---
+`
+
+// dexAlone has no node.
+const dexAlone = `
 apiVersion: v1
 kind: Namespace
 metadata: {name: auth}
@@ -23,18 +34,13 @@ metadata:
 spec: {replicas: 1, selector: {}}
 status: {replicas: 1}
 ---
-apiVersion: v1
-kind: Node
-metadata: {name: worker}
-status:
-  allocatable: {cpu: "2", memory: 4Gi, pods: "110"}
-  conditions: [{type: Ready, status: "True"}]
----
 `
 
 // dexPod with more of its metadata, spec and status.
-func dexPod(spec, status string) string {
-	return dex + `
+func dexPod(spec, status string) string { return dex + podOfDex(spec, status) }
+
+func podOfDex(spec, status string) string {
+	return `
 apiVersion: v1
 kind: Pod
 metadata:

@@ -110,7 +110,7 @@ func findUnschedulable(s *Snapshot, sub Subject, p *corev1.Pod) []report.Cause {
 		add(c)
 	}
 	if len(causes) == 0 {
-		c := s.podCause(sub, p, Unschedulable, report.Error, "no node fits the pod")
+		c := s.podCause(sub, p, Unschedulable, report.Error, fmt.Sprintf("no node fits the pod of %s", s.owner(p)))
 		c.Evidence, c.Remedy = []string{said}, describe(podRef(p))
 		add(c)
 	}
@@ -161,7 +161,7 @@ func (s *Snapshot) insufficient(sub Subject, p *corev1.Pod, name corev1.Resource
 		}
 	}
 	if len(rooms) > 0 && want.Cmp(largest) > 0 {
-		c.Summary = fmt.Sprintf("the pod asks for more %s than any node has", name)
+		c.Summary = fmt.Sprintf("the pod asks for more %s than any node that it may run on has", name)
 	}
 	for i, r := range rooms {
 		if i == maxNodeLines {

@@ -112,7 +112,7 @@ func (s *Snapshot) claimCause(claim *corev1.PersistentVolumeClaim) (report.Cause
 		}
 	}
 	if failed := said("ProvisioningFailed", "VolumeMismatch", "FailedBinding"); failed != nil {
-		c.Name, c.Summary, c.Evidence = ProvisioningFailed, "the volume cannot be made", failed
+		c.Name, c.Summary, c.Evidence = ProvisioningFailed, fmt.Sprintf("the volume of claim %s/%s cannot be made", claim.Namespace, claim.Name), failed
 		return c, true
 	}
 	c.Name, c.Severity, c.Summary = VolumePending, report.Delay, "the volume is not there yet"
@@ -159,7 +159,7 @@ func findMount(s *Snapshot, sub Subject, p *corev1.Pod) []report.Cause {
 		return nil
 	}
 	for _, e := range s.events("Pod", p.Namespace, p.Name, "FailedMount", "FailedAttachVolume", "FailedMapVolume") {
-		c := s.podCause(sub, p, MountFailed, report.Error, "a volume of the pod cannot be mounted")
+		c := s.podCause(sub, p, MountFailed, report.Error, fmt.Sprintf("a volume of %s cannot be mounted", s.owner(p)))
 		c.Evidence = []string{event(e.Reason, e.Message)}
 		c.Remedy = describe(podRef(p))
 		secret := missingSecret(e.Message)

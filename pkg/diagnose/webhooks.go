@@ -110,8 +110,8 @@ func (s *Snapshot) webhookFailed(sub Subject, call webhookCall, victim report.Re
 		object = victim
 	}
 	component := s.component(object)
-	if component == "" && object == victim {
-		component = sub.Component
+	if component == "" {
+		component = sub.Component // the one that is held up
 	}
 	why := strings.ToLower(call.why)
 	backend := s.webhookBackend(Subject{Component: component, Ref: object}, w)
@@ -192,7 +192,7 @@ func (s *Snapshot) webhookBackend(sub Subject, w webhook) []report.Cause {
 	if s.missing(service) || s.missing(report.Ref{Kind: "Namespace", Name: ns}) {
 		c.Name = WebhookServiceMissing
 		c.Summary = fmt.Sprintf("service %s/%s of webhook %s does not exist", ns, name, w.name)
-		c.Evidence = []string{fmt.Sprintf("%s refers to service %s/%s: not found", w.configuration, ns, name)}
+		c.Evidence = []string{fmt.Sprintf("service %s/%s: not found", ns, name)}
 		c.Remedy = removeWebhook(w)
 		return []report.Cause{c}
 	}
@@ -200,7 +200,7 @@ func (s *Snapshot) webhookBackend(sub Subject, w webhook) []report.Cause {
 		pods := s.pods(service)
 		c.Name = WebhookWithoutEndpoints
 		c.Summary = fmt.Sprintf("webhook %s has no pod behind it that is ready", w.name)
-		c.Evidence = []string{fmt.Sprintf("service %s/%s: %d pods, no ready endpoint", ns, name, len(pods))}
+		c.Evidence = []string{fmt.Sprintf("service %s/%s: pods: %d, ready endpoints: 0", ns, name, len(pods))}
 		c.Remedy = fmt.Sprintf("kubectl -n %s get endpointslices,pods", ns)
 		behind := s.behind(service)
 		for _, b := range behind {
@@ -231,9 +231,12 @@ func (s *Snapshot) behind(service report.Ref) []report.Cause {
 	var causes []report.Cause
 	for _, find := range []func(*Snapshot, Subject) []report.Cause{
 		eachPod(findUnschedulable), eachPod(findNode), eachPod(findImage), eachPod(findCrash), eachPod(findContainerConfig),
-		eachPod(findMount), eachPod(findSandbox), eachPod(findProbe), eachPod(findStarting),
+		eachPod(findMount), eachPod(findSandbox), eachPod(findProbe),
 	} {
 		causes = append(causes, find(s, sub)...)
+	}
+	if len(causes) == 0 {
+		return eachPod(findStarting)(s, sub)
 	}
 	return causes
 }

@@ -3,6 +3,7 @@ package fidelity
 import (
 	"encoding/json"
 	"fmt"
+	"regexp"
 	"sort"
 	"strconv"
 	"strings"
@@ -63,7 +64,10 @@ func (w walker) list(path string, list []any) error {
 		}
 		return w.leaf(path, list)
 	}
-	keys := itemKeys(list)
+	keys := places(list)
+	if !firstMatchWins.MatchString(path) {
+		keys = itemKeys(list)
+	}
 	for i, item := range list {
 		if err := w.walk(path+"["+keys[i]+"]", item); err != nil {
 			return err
@@ -150,6 +154,15 @@ func itemKeys(list []any) []string {
 			return keys
 		}
 	}
+	return places(list)
+}
+
+// firstMatchWins are lists whose order is their meaning, even where items have
+// names: the routes of a VirtualService.
+var firstMatchWins = regexp.MustCompile(`^\.spec\.(http|tls|tcp)$`)
+
+// places addresses items by their place.
+func places(list []any) []string {
 	keys := make([]string, len(list))
 	for i := range list {
 		keys[i] = strconv.Itoa(i)

@@ -117,9 +117,12 @@ func (o *ComponentsOptions) Run(context.Context) error {
 	}
 	rows := make([][]string, len(r.Components))
 	for i, c := range r.Components {
-		needs := make([]string, len(c.Needs))
-		for j, n := range c.Needs {
-			needs[j] = n.Component + ":" + string(n.Condition)
+		var needs []string
+		for _, n := range c.Needs {
+			// The same fact may be needed by some kinds for one reason and by others for another.
+			if need := n.Component + ":" + string(n.Condition); !slices.Contains(needs, need) {
+				needs = append(needs, need)
+			}
 		}
 		rows[i] = []string{c.Name, c.Version, strings.Join(needs, " ")}
 	}

@@ -63,7 +63,7 @@ func printError(w io.Writer, err error, interrupted bool) {
 			fmt.Fprintln(w)
 		}
 		fmt.Fprintf(w, "error: %s\n", failure.Error())
-		if failure.Stood != "" {
+		if failure.Stood != "" && !strings.Contains(failure.Error(), failure.Stood) {
 			fmt.Fprintln(w, failure.Stood)
 		}
 		return

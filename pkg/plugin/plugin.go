@@ -74,7 +74,7 @@ Before anything is sent:
 	root.SetErr(streams.ErrOut)
 	root.SetIn(streams.In)
 	b.config.AddFlags(root.PersistentFlags())
-	root.PersistentFlags().IntVar(&verbosity, "v", 0, "Log level of the Kubernetes client library, on standard error; 6 shows requests")
+	root.PersistentFlags().IntVarP(&verbosity, "v", "v", 0, "Log level of the Kubernetes client library, on standard error; 6 shows requests")
 	root.SetFlagErrorFunc(usageError)
 	root.AddGroup(
 		&cobra.Group{ID: groupStack, Title: "The stack:"},

@@ -136,6 +136,11 @@ func (o *UninstallOptions) Run(ctx context.Context) error {
 	}
 	messages.to(progress)
 	out, failed := engine.Uninstall(ctx, source.Release(), removal)
+	if out != nil {
+		for _, c := range out.Components {
+			progress.Event(report.Event{Time: time.Now(), Kind: report.EventComponent, Component: c.Name, State: c.State, Done: c.Objects, Total: c.Objects})
+		}
+	}
 	progress.Close()
 	messages.to(o.base.ErrOut)
 	return errors.Join(failed, o.end(out, removal, machine, failed))

@@ -46,6 +46,8 @@ const (
 	Missing State = "Missing"
 	// Unknown: it could not be found out.
 	Unknown State = "Unknown"
+	// Removing: uninstall is deleting it.
+	Removing State = "Removing"
 	// Removed: uninstall has deleted it.
 	Removed State = "Removed"
 )

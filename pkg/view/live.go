@@ -101,6 +101,16 @@ func (l *Live) Event(e report.Event) {
 		} else {
 			r.ended = time.Time{}
 		}
+	case report.EventObject:
+		if e.Action == report.Deleted {
+			r := l.row(nameOr(e.Component, "others"))
+			if r.started.IsZero() {
+				r.started = l.now()
+			}
+			r.state = report.Removing
+			r.done++
+			r.message = ""
+		}
 	case report.EventWait:
 		if r, ok := l.byName[e.Component]; ok && !settled(r.state) {
 			r.message = e.Message
@@ -112,6 +122,13 @@ func (l *Live) Event(e report.Event) {
 		}
 		l.redraw([]byte(l.style.Severity(report.Warning)+": "+text+"\n"), false)
 	}
+}
+
+func nameOr(name, other string) string {
+	if name == "" {
+		return other
+	}
+	return name
 }
 
 func settled(s report.State) bool {
@@ -238,6 +255,9 @@ func (l *Live) render(r *row, names, width int) string {
 		elapsed = Elapsed(end.Sub(r.started))
 	}
 	count := ""
+	if r.total == 0 && r.done > 0 {
+		count = fmt.Sprint(r.done)
+	}
 	if r.total > 0 && r.state != report.Waiting {
 		count = fmt.Sprintf("%d/%d", r.done, r.total)
 	}

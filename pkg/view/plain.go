@@ -61,7 +61,7 @@ func (p *Plain) Event(e report.Event) {
 // describe is a state with its progress and its reason.
 func describe(e report.Event) string {
 	s := string(e.State)
-	if e.Total > 0 && (e.State == report.Applying || e.State == report.Progressing) {
+	if e.Total > 0 && (e.State == report.Applying || e.State == report.Progressing || e.State == report.Removed) {
 		s += fmt.Sprintf(" %d/%d", e.Done, e.Total)
 	}
 	if e.Message != "" {

@@ -145,6 +145,9 @@ func (r *run) openGate(ctx context.Context, n *node, gate *components.Gate, f *f
 	return nil
 }
 
+// waitsFor opens the note of an object that is not sent yet.
+const waitsFor = "waits for "
+
 // bring takes one object from the plan to Ready.
 func (r *run) bring(ctx context.Context, n *node, u *unstructured.Unstructured) error {
 	k := keyOf(u)
@@ -156,7 +159,7 @@ func (r *run) bring(ctx context.Context, n *node, u *unstructured.Unstructured) 
 	}
 	for _, p := range r.graph.prerequisites(n, u) {
 		if !p.fact.holds() {
-			r.note(n, k, "waits for "+p.say)
+			r.note(n, k, waitsFor+p.say)
 		}
 		if err := p.fact.wait(ctx); err != nil {
 			return err
@@ -384,6 +387,13 @@ func (r *run) note(n *node, k key, message string) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	n.subject[k] = message
+}
+
+// forget drops a note once it no longer holds.
+func (r *run) forget(n *node, k key) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	delete(n.subject, k)
 }
 
 // subjects lists what is not ready, in catalogue order.

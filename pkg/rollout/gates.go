@@ -12,7 +12,6 @@ import (
 	"k8s.io/client-go/dynamic"
 
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/components"
-	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/report"
 )
 
 // pass proves a gate: its workload is ready, its webhooks have a CA, and its probes
@@ -63,14 +62,20 @@ func (r *run) hasCA(ctx context.Context, n *node, w components.WebhookRef) error
 	if err != nil {
 		return err
 	}
-	ref := report.Ref{Group: resource.Group, Kind: w.Kind, Name: w.Name}
-	return until(ctx, r.cluster.Dynamic.Resource(resource.GroupVersionResource), w.Name, "", func(u *unstructured.Unstructured) (bool, error) {
+	k := key{resource.Group, w.Kind, "", w.Name}
+	err = until(ctx, r.cluster.Dynamic.Resource(resource.GroupVersionResource), w.Name, "", func(u *unstructured.Unstructured) (bool, error) {
 		missing := withoutCA(u)
 		if missing != "" {
-			r.events.wait(n.Component.Name, ref, "waiting for the caBundle of "+missing)
+			message := "waiting for the caBundle of " + missing
+			r.note(n, k, message)
+			r.events.wait(n.Component.Name, k.ref(), message)
 		}
 		return missing == "", nil
 	})
+	if err == nil {
+		r.forget(n, k)
+	}
+	return err
 }
 
 // withoutCA names the first webhook of a configuration that has no caBundle.
@@ -99,6 +104,7 @@ func (r *run) probe(ctx context.Context, n *node, p *components.Probe) error {
 			var answer *unstructured.Unstructured
 			answer, err = client.Create(ctx, p.Object, metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}, FieldManager: FieldManager})
 			if ok, why := proven(p, answer, err); ok {
+				r.forget(n, keyOf(p.Object))
 				return nil
 			} else if ctx.Err() == nil {
 				if apierrors.IsForbidden(err) && !deniedByWebhook(err) {

@@ -136,14 +136,30 @@ func (r *run) failure(ctx context.Context, err error, out *report.Report) *Failu
 	case errors.Is(err, ErrTimeout):
 		f.Err = fmt.Errorf("%w: %s", err, f.Stood)
 	}
-	if r.options.Explain == nil {
-		return f
+	subjects := r.subjects()
+	if r.options.Explain != nil {
+		explaining, cancel := context.WithTimeout(ctx, explainFor)
+		defer cancel()
+		f.Causes = r.options.Explain(explaining, subjects)
 	}
-	explaining, cancel := context.WithTimeout(ctx, explainFor)
-	defer cancel()
-	f.Causes = r.options.Explain(explaining, r.subjects())
+	if len(f.Causes) == 0 {
+		f.Causes = unexplained(subjects)
+	}
 	out.Causes = f.Causes
 	return f
+}
+
+// unexplained is what is left to say when nothing in the cluster tells more: which
+// objects are not ready, and what was last heard of them. What only waits for another
+// of them is left out.
+func unexplained(subjects []Subject) []report.Cause {
+	var out []report.Cause
+	for _, s := range subjects {
+		if !strings.HasPrefix(s.Message, waitsFor) {
+			out = append(out, report.Cause{Name: "NotReady", Severity: report.Delay, Component: s.Component, Object: s.Ref, Summary: s.Message})
+		}
+	}
+	return out
 }
 
 // stood is one line: how far every component came.

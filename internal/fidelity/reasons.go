@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"regexp"
+	"slices"
 	"strings"
 )
 
@@ -26,11 +27,18 @@ type Reasons struct {
 	patterns     []pattern
 }
 
+// pattern is one line of a block, with every way to choose among its braces.
 type pattern struct {
-	line    int
-	text    string
-	heading string
-	signs   string
+	line     int
+	text     string
+	heading  string
+	signs    string
+	variants []variant
+}
+
+// variant is a pattern with one alternative of each pair of braces chosen.
+type variant struct {
+	choices []string // "1st brace: a", so that an alternative can be told apart
 	object  *regexp.Regexp
 	path    *regexp.Regexp
 }
@@ -114,50 +122,97 @@ func parsePattern(line string) (pattern, error) {
 	if !ok || path == "" || strings.Trim(signs, "+-~") != "" {
 		return pattern{}, fmt.Errorf("%q is not SIGNS OBJECT PATH", line)
 	}
-	return pattern{text: line, signs: signs, object: glob(object), path: glob(path)}, nil
-}
-
-// glob translates a pattern into an anchored expression.
-func glob(text string) *regexp.Regexp {
-	var out strings.Builder
-	out.WriteString("^")
-	depth := 0
-	for _, r := range text {
-		switch {
-		case r == '*':
-			out.WriteString(".*")
-		case r == '{':
-			depth++
-			out.WriteString("(?:")
-		case r == '}' && depth > 0:
-			depth--
-			out.WriteString(")")
-		case r == ',' && depth > 0:
-			out.WriteString("|")
-		default:
-			out.WriteString(regexp.QuoteMeta(string(r)))
+	p := pattern{text: line, signs: signs}
+	objects, err := choose(object)
+	if err != nil {
+		return pattern{}, err
+	}
+	paths, err := choose(path)
+	if err != nil {
+		return pattern{}, err
+	}
+	for _, o := range objects {
+		for _, a := range paths {
+			p.variants = append(p.variants, variant{
+				choices: append(slices.Clone(o.choices), a.choices...),
+				object:  glob(o.text),
+				path:    glob(a.text),
+			})
 		}
 	}
-	for ; depth > 0; depth-- {
-		out.WriteString(")")
-	}
-	out.WriteString("$")
-	return regexp.MustCompile(out.String())
+	return p, nil
 }
 
-func (p pattern) covers(d Difference) bool {
-	return strings.Contains(p.signs, string(d.Sign)) && p.object.MatchString(d.Object) && p.path.MatchString(d.Path)
+// chosen is a text after its braces have been replaced by alternatives.
+type chosen struct {
+	text    string
+	choices []string
+}
+
+// choose lists every choice among the braces of a text. Braces are not nested.
+func choose(text string) ([]chosen, error) {
+	open := strings.Index(text, "{")
+	if open < 0 {
+		return []chosen{{text: text}}, nil
+	}
+	length := strings.Index(text[open:], "}")
+	if length < 0 || strings.Contains(text[open+1:open+length], "{") {
+		return nil, fmt.Errorf("%q: braces are closed and not nested", text)
+	}
+	before, braces, after := text[:open], text[open:open+length+1], text[open+length+1:]
+	rest, err := choose(after)
+	if err != nil {
+		return nil, err
+	}
+	var out []chosen
+	for _, alternative := range strings.Split(strings.Trim(braces, "{}"), ",") {
+		for _, r := range rest {
+			out = append(out, chosen{
+				text: before + alternative + r.text,
+				// The remaining text tells two equal pairs of braces apart.
+				choices: append([]string{alternative + " of " + braces + after}, r.choices...),
+			})
+		}
+	}
+	return out, nil
+}
+
+// glob translates a text with stars into an anchored expression.
+func glob(text string) *regexp.Regexp {
+	return regexp.MustCompile("^" + strings.ReplaceAll(regexp.QuoteMeta(text), `\*`, ".*") + "$")
+}
+
+// covers tells by which variants a difference is covered.
+func (p pattern) covers(d Difference) []variant {
+	if !strings.Contains(p.signs, string(d.Sign)) {
+		return nil
+	}
+	var out []variant
+	for _, v := range p.variants {
+		if v.object.MatchString(d.Object) && v.path.MatchString(d.Path) {
+			out = append(out, v)
+		}
+	}
+	return out
 }
 
 // Check compares what differs with what is stated. It returns the differences
-// that no reason covers, and the patterns that cover nothing (any more).
+// that no reason covers, and what is stated and covers nothing (any more): whole
+// patterns, and single signs and alternatives of a pattern.
 func (r *Reasons) Check(differences []Difference) (unexplained []Difference, idle []string) {
-	used := make([]bool, len(r.patterns))
+	used := make([]map[string]bool, len(r.patterns))
+	for i := range used {
+		used[i] = map[string]bool{}
+	}
 	for _, d := range differences {
 		explained := false
 		for i, p := range r.patterns {
-			if p.covers(d) {
-				explained, used[i] = true, true
+			for _, v := range p.covers(d) {
+				explained = true
+				used[i]["sign "+string(d.Sign)] = true
+				for _, choice := range v.choices {
+					used[i][choice] = true
+				}
 			}
 		}
 		if !explained {
@@ -165,8 +220,24 @@ func (r *Reasons) Check(differences []Difference) (unexplained []Difference, idl
 		}
 	}
 	for i, p := range r.patterns {
-		if !used[i] {
-			idle = append(idle, fmt.Sprintf("line %d, %s: %s", p.line, p.heading, p.text))
+		where := fmt.Sprintf("line %d, %s: %s", p.line, p.heading, p.text)
+		if len(used[i]) == 0 {
+			idle = append(idle, where)
+			continue
+		}
+		wanted := map[string]bool{}
+		for _, sign := range p.signs {
+			wanted["sign "+string(sign)] = true
+		}
+		for _, v := range p.variants {
+			for _, choice := range v.choices {
+				wanted[choice] = true
+			}
+		}
+		for _, part := range sortedKeys(wanted) {
+			if !used[i][part] {
+				idle = append(idle, where+" ("+part+")")
+			}
 		}
 	}
 	return unexplained, idle
@@ -176,7 +247,7 @@ func (r *Reasons) Check(differences []Difference) (unexplained []Difference, idl
 // when there is none.
 func (r *Reasons) Heading(d Difference) string {
 	for _, p := range r.patterns {
-		if p.covers(d) {
+		if len(p.covers(d)) > 0 {
 			return p.heading
 		}
 	}

@@ -37,15 +37,34 @@ func TestAReasonCoversWhatItsPatternsSayAndNoMore(t *testing.T) {
 	}
 }
 
-func TestAReasonThatCoversNothingIsReported(t *testing.T) {
-	reasons, err := parseReasons(statedReasons)
-	if err != nil {
-		t.Fatal(err)
+func TestWhatIsStatedAndCoversNothingIsReported(t *testing.T) {
+	document := func(pattern string) string { return "# A\nwhy\n```differences\n" + pattern + "\n```\n" }
+	differences := []Difference{
+		{Added, "Deployment.apps/a/b", ".x", "1"},
+		{Missing, "Deployment.apps/a/c", ".x", ""},
 	}
-	_, idle := reasons.Check([]Difference{{Added, "Deployment.apps/a/b", ".spec.template.spec.containers[c].resources.requests.cpu", "1"}})
-	want := []string{`line 8, Resources: - {Role,ClusterRole}.rbac.authorization.k8s.io/* .rules["get pods"]`}
-	if difference := cmp.Diff(want, idle); difference != "" {
-		t.Error(difference)
+	for _, test := range []struct {
+		name, pattern string
+		idle          []string
+	}{
+		{"a pattern that covers something", "+- Deployment.apps/a/{b,c} .x", nil},
+		{"a pattern that covers nothing", "+ Secret/a/b .x", []string{"line 4, A: + Secret/a/b .x"}},
+		{"a sign that covers nothing", "+-~ Deployment.apps/a/* .x", []string{"line 4, A: +-~ Deployment.apps/a/* .x (sign ~)"}},
+		{"an alternative that covers nothing", "+- Deployment.apps/a/{b,c,d} .{x,y}", []string{
+			"line 4, A: +- Deployment.apps/a/{b,c,d} .{x,y} (d of {b,c,d})",
+			"line 4, A: +- Deployment.apps/a/{b,c,d} .{x,y} (y of {x,y})",
+		}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			reasons, err := parseReasons(document(test.pattern))
+			if err != nil {
+				t.Fatal(err)
+			}
+			_, idle := reasons.Check(differences)
+			if difference := cmp.Diff(test.idle, idle); difference != "" {
+				t.Error(difference)
+			}
+		})
 	}
 }
 
@@ -54,6 +73,7 @@ func TestADocumentThatStatesNoReasonIsRefused(t *testing.T) {
 		{"a block right after its heading", "## Empty\n```differences\n+ a b\n```\n", "no reason is given"},
 		{"a line without a path", "why\n```differences\n+ a\n```\n", "is not SIGNS OBJECT PATH"},
 		{"a sign that is none", "why\n```differences\n! a b\n```\n", "is not SIGNS OBJECT PATH"},
+		{"braces that do not close", "why\n```differences\n+ a {b\n```\n", "braces are closed"},
 		{"a counterpart that is no ID", "why\n```counterparts\na b\n```\n", "is not UPSTREAM'S-ID OUR-ID"},
 		{"a block that does not end", "why\n```differences\n+ a b\n", "not closed"},
 	} {

@@ -152,3 +152,25 @@ func TestTheGatewaysServiceLeavesItsTypeToWhoeverOpensIt(t *testing.T) {
 		}
 	})
 }
+
+func TestOlderServersGetOrdinarySidecars(t *testing.T) {
+	for _, profile := range components.Profiles() {
+		for ordinary, want := range map[bool]string{false: "true", true: "false"} {
+			objects := render(t, components.Options{Profile: profile, OrdinarySidecars: ordinary}, "istio")
+			found := 0
+			for _, c := range pod(t, find(t, objects, "Deployment", "istio-system", "istiod")).Spec.Containers {
+				for _, e := range c.Env {
+					if e.Name == "ENABLE_NATIVE_SIDECARS" {
+						found++
+						if e.Value != want {
+							t.Errorf("%s, ordinary sidecars %t: %s=%s", profile, ordinary, e.Name, e.Value)
+						}
+					}
+				}
+			}
+			if found != 1 {
+				t.Errorf("%s, ordinary sidecars %t: the variable is set %d times", profile, ordinary, found)
+			}
+		}
+	}
+}

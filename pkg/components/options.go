@@ -31,6 +31,9 @@ type Options struct {
 	// SecureCookies marks the session and CSRF cookies Secure. A browser drops such
 	// cookies over plain HTTP, so it goes together with TLS on the gateway.
 	SecureCookies bool
+	// OrdinarySidecars makes the injected sidecar an ordinary container. It is for a
+	// server older than NativeSidecarsSince, which refuses the native kind.
+	OrdinarySidecars bool
 	// Registry (HOST[:PORT][/PREFIX]) replaces the host of every image.
 	Registry string
 	// Images replaces single images: repository without tag -> full reference.
@@ -47,6 +50,24 @@ func (o Options) withDefaults() Options {
 		o.UserEmail = DefaultUserEmail
 	}
 	return o
+}
+
+// NativeSidecarsSince is the minor version of Kubernetes that has native sidecars
+// (KEP-753) switched on. An older server drops an init container's restartPolicy and
+// then refuses its probes, so that no pod with a sidecar could be created.
+const NativeSidecarsSince = 29
+
+// enabled lists the options whose kustomize Components, below a component's folder
+// options, are put on top of it.
+func (o Options) enabled() []string {
+	var names []string
+	if o.SecureCookies {
+		names = append(names, "secure-cookies")
+	}
+	if o.OrdinarySidecars {
+		names = append(names, "ordinary-sidecars")
+	}
+	return names
 }
 
 var emailShape = regexp.MustCompile(`^[A-Za-z0-9._%+-]+@[A-Za-z0-9.-]+$`)

@@ -183,8 +183,13 @@ func (e *Embedded) build(name string, o Options) ([]*unstructured.Unstructured, 
 	if overlay := path.Join("/", name, "overlays", o.Profile); mem.Exists(overlay) {
 		target = overlay
 	}
-	if option := path.Join("/", name, "options", "secure-cookies"); o.SecureCookies && mem.Exists(option) {
-		top := types.Kustomization{Resources: []string{".." + target}, Components: []string{".." + option}}
+	top := types.Kustomization{Resources: []string{".." + target}}
+	for _, option := range o.enabled() {
+		if dir := path.Join("/", name, "options", option); mem.Exists(dir) {
+			top.Components = append(top.Components, ".."+dir)
+		}
+	}
+	if len(top.Components) > 0 {
 		data, err := yaml.Marshal(top)
 		if err != nil {
 			return nil, err

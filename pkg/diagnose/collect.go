@@ -246,10 +246,13 @@ func (c *collector) behindPods() {
 	}
 }
 
+// requestedPods names the read of the pods of all nodes.
+const requestedPods = "pods of all nodes"
+
 // requested sums up what is asked of each node. Only the sums are kept: the pods may
 // be tens of thousands.
 func (c *collector) requested() {
-	c.add("pods of all nodes", func(ctx context.Context) error {
+	c.add(requestedPods, func(ctx context.Context) error {
 		pods, err := c.reader.list(ctx, podsGVR, "", metav1.ListOptions{
 			FieldSelector: "status.phase!=Succeeded,status.phase!=Failed", ResourceVersion: "0"})
 		if err != nil {

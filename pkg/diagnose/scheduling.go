@@ -168,7 +168,7 @@ func (s *Snapshot) insufficient(sub Subject, p *corev1.Pod, name corev1.Resource
 			c.Evidence = append(c.Evidence, fmt.Sprintf("%d more nodes have less", len(rooms)-i))
 			break
 		}
-		if s.Requested == nil {
+		if !s.read(requestedPods) {
 			c.Evidence = append(c.Evidence, fmt.Sprintf("node %s: %s %s in all", r.node, amount(name, r.total), name))
 			continue
 		}

@@ -38,8 +38,7 @@ type Snapshot struct {
 	Mutating    []admissionv1.MutatingWebhookConfiguration   `json:"mutating,omitempty"`
 	Validating  []admissionv1.ValidatingWebhookConfiguration `json:"validating,omitempty"`
 	Logs        []Log                                        `json:"logs,omitempty"`
-	// Requested is what the pods on each node request; nil when it was not needed or
-	// could not be read.
+	// Requested is what the pods on each node request.
 	Requested map[string]corev1.ResourceList `json:"requested,omitempty"`
 	// Read names the lists that were read, as in "nodes" or "pods kubeflow": an empty
 	// list that was not read proves nothing.

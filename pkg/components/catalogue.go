@@ -22,6 +22,8 @@ func Release110() *Release {
 			{
 				Name: "cert-manager", Title: "cert-manager", Version: "v1.16.1",
 				Namespaces: []string{"cert-manager", "kube-system"},
+				// Started for an ACME challenge over HTTP, should somebody configure one.
+				ConfigImages: []string{"quay.io/jetstack/cert-manager-acmesolver:v1.16.1"},
 				Leaves: []Leftover{
 					{"", "Secret", "cert-manager", "cert-manager-webhook-ca"},
 					{"coordination.k8s.io", "Lease", "kube-system", "cert-manager-*"},
@@ -49,8 +51,9 @@ func Release110() *Release {
 			{Name: "istio-crds", Title: "Istio's CRDs", Version: "1.24.3"},
 			{
 				Name: "istio", Title: "Istio", Version: "1.24.3",
-				Namespaces:   []string{"istio-system"},
-				Needs:        []Need{{Component: "istio-crds", Condition: Established}},
+				Namespaces: []string{"istio-system"},
+				Needs: []Need{{Component: "istio-crds", Condition: Established,
+					Kinds: append([]string{"Gateway", "AuthorizationPolicy"}, WorkloadKinds...)}},
 				ConfigImages: []string{"docker.io/istio/proxyv2:1.24.3"},
 				Leaves: []Leftover{
 					{"", "ConfigMap", "*", "istio-ca-root-cert"},

@@ -115,8 +115,8 @@ type Component struct {
 	NotIn []string `json:"notIn,omitempty"`
 	// UserData: the objects belong to a person. Never pruned, never deleted unasked.
 	UserData bool `json:"userData,omitempty"`
-	// ConfigImages are images that stand in the component's ConfigMaps, exactly as
-	// written there: a sidecar's, a notebook's.
+	// ConfigImages are images that stand in the component's ConfigMaps or in its
+	// programs' arguments, exactly as written there: a sidecar's, a notebook's.
 	ConfigImages []string   `json:"-"`
 	Gates        []Gate     `json:"-"`
 	Produces     []Produced `json:"-"`

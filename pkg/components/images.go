@@ -88,19 +88,23 @@ func replaceImages(u *unstructured.Unstructured, c *Component, o Options) {
 	if o.Registry == "" && len(o.Images) == 0 {
 		return
 	}
-	eachContainer(u, func(container map[string]any) {
-		if ref, _ := container["image"].(string); ref != "" && ref != "auto" {
-			container["image"] = o.image(ref)
-		}
-	})
-	if u.GetKind() != "ConfigMap" || len(c.ConfigImages) == 0 {
-		return
-	}
 	pairs := make([]string, 0, 2*len(c.ConfigImages))
 	for _, ref := range c.ConfigImages {
 		pairs = append(pairs, ref, o.image(ref))
 	}
-	mapStrings(u.Object["data"], strings.NewReplacer(pairs...).Replace)
+	configured := strings.NewReplacer(pairs...)
+	eachContainer(u, func(container map[string]any) {
+		if ref, _ := container["image"].(string); ref != "" && ref != "auto" {
+			container["image"] = o.image(ref)
+		}
+		// Some programs are told by an argument which image they start.
+		if args, ok := container["args"].([]any); ok {
+			mapStrings(args, configured.Replace)
+		}
+	})
+	if u.GetKind() == "ConfigMap" {
+		mapStrings(u.Object["data"], configured.Replace)
+	}
 }
 
 // eachContainer visits the containers of an object's pod template.

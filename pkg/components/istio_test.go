@@ -142,6 +142,15 @@ func TestAMirrorsNameReachesTheInjector(t *testing.T) {
 	}
 }
 
+func TestAMirrorsNameReachesProgramsThatStartPods(t *testing.T) {
+	const mirror = "mirror.example.com"
+	objects := render(t, components.Options{Registry: mirror}, "cert-manager")
+	args := pod(t, find(t, objects, "Deployment", "cert-manager", "cert-manager")).Spec.Containers[0].Args
+	if want := "--acme-http01-solver-image=" + mirror + "/jetstack/cert-manager-acmesolver:v1.16.1"; !slices.Contains(args, want) {
+		t.Errorf("args = %v, want %s", args, want)
+	}
+}
+
 func TestTheGatewaysServiceLeavesItsTypeToWhoeverOpensIt(t *testing.T) {
 	forEachVariant(t, func(t *testing.T, objects []*unstructured.Unstructured) {
 		spec := find(t, objects, "Service", "istio-system", "istio-ingressgateway").Object["spec"].(map[string]any)

@@ -103,3 +103,15 @@ func ReadFacts(path string) (*Facts, error) {
 	}
 	return facts, nil
 }
+
+// Join adds the facts of another project's release, whose objects must be other
+// ones.
+func (f *Facts) Join(other *Facts) error {
+	for id, prints := range other.Objects {
+		if _, twice := f.Objects[id]; twice {
+			return fmt.Errorf("%s is of release %s and of release %s", id, f.Release, other.Release)
+		}
+		f.Objects[id] = prints
+	}
+	return nil
+}

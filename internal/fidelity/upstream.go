@@ -40,8 +40,12 @@ var notebooksPaths = []string{
 }
 
 // LoadUpstream reads upstream's objects from dir: a clone of kubeflow/manifests
-// at v1.10.1, which is built with kustomize, or a directory of rendered YAML.
+// at v1.10.1, which is built with kustomize, or a directory of rendered YAML, or
+// one such file.
 func LoadUpstream(dir string) ([]*unstructured.Unstructured, error) {
+	if info, err := os.Stat(dir); err == nil && info.Mode().IsRegular() {
+		return readFile(dir)
+	}
 	if _, err := os.Stat(filepath.Join(dir, filepath.FromSlash(notebooksPaths[0]))); err == nil {
 		return buildClone(dir)
 	}
@@ -54,17 +58,25 @@ func LoadUpstream(dir string) ([]*unstructured.Unstructured, error) {
 	}
 	var out []*unstructured.Unstructured
 	for _, file := range files {
-		data, err := os.ReadFile(file)
+		objects, err := readFile(file)
 		if err != nil {
 			return nil, err
-		}
-		objects, err := decode(data)
-		if err != nil {
-			return nil, fmt.Errorf("%s: %w", file, err)
 		}
 		out = append(out, objects...)
 	}
 	return out, nil
+}
+
+func readFile(file string) ([]*unstructured.Unstructured, error) {
+	data, err := os.ReadFile(file)
+	if err != nil {
+		return nil, err
+	}
+	objects, err := decode(data)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", file, err)
+	}
+	return objects, nil
 }
 
 func buildClone(dir string) ([]*unstructured.Unstructured, error) {

@@ -56,12 +56,13 @@ func (f *imagesFlags) findSource() (err error) {
 
 // prepareRealNode finds out whether this machine can run a real node, and
 // makes its images, before anything is started.
-func prepareRealNode(c *cobra.Command, f imagesFlags) error {
+func prepareRealNode(c *cobra.Command, f *imagesFlags) error {
 	if err := node.Check(); err != nil {
 		return err
 	}
 	if !f.build {
-		return nil
+		_, err := f.store(c.ErrOrStderr())
+		return err
 	}
 	_, err := f.buildAll(c)
 	return err

@@ -37,7 +37,7 @@ func upCommand() *cobra.Command {
 				cfg.CertManager = besideUs("cert-manager")
 			}
 			if cfg.Nodes == bed.RealNodes {
-				if err := prepareRealNode(c, im); err != nil {
+				if err := prepareRealNode(c, &im); err != nil {
 					return err
 				}
 				cfg.Images = im.dir

@@ -42,6 +42,7 @@ func (l layout) cgroup() string {
 type values struct {
 	Dir, Socket, ContainerdRoot, PluginDir    string
 	ClientCA, ClusterDNS, PodCIDR, ResolvConf string
+	Kubeconfig, Name                          string
 	Cgroup, PauseImage                        string
 }
 

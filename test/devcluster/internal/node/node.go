@@ -94,7 +94,7 @@ func Up(life, ctx context.Context, cfg Config) (*Node, error) {
 	if err := l.writeAll(values{
 		Dir: cfg.Dir, Socket: l.socket(), ContainerdRoot: l.containerdRoot(), PluginDir: t.pluginDir,
 		ClientCA: cfg.ClientCA, ClusterDNS: ClusterDNS, PodCIDR: PodCIDR, ResolvConf: l.path("resolv.conf"),
-		Cgroup: l.cgroup(), PauseImage: images.PauseImage,
+		Kubeconfig: cfg.Kubeconfig, Name: cfg.Name, Cgroup: l.cgroup(), PauseImage: images.PauseImage,
 	}); err != nil {
 		return nil, err
 	}
@@ -137,7 +137,7 @@ func (n *Node) start(ctx context.Context, l layout, t tools) error {
 			{Name: "containerd", Path: t.containerd, Log: log("containerd"), Args: []string{"--config", l.path("containerd.toml"), "--log-level", "warn"}},
 			// A process finds its own program there, even where its path is hidden from the node.
 			{Name: "kube-proxy", Path: "/proc/self/exe", Log: log("kube-proxy"), Args: []string{"kube-proxy",
-				"--config=" + l.path("kube-proxy.yaml"), "--kubeconfig=" + n.cfg.Kubeconfig, "--hostname-override=" + n.cfg.Name}},
+				"--config=" + l.path("kube-proxy.yaml")}},
 			{Name: "kubelet", Path: "/proc/self/exe", Log: log("kubelet"), NeedsRuntime: true, Args: []string{"kubelet",
 				"--config=" + l.path("kubelet.yaml"), "--kubeconfig=" + n.cfg.Kubeconfig, "--root-dir=" + l.path("kubelet"),
 				"--cert-dir=" + l.path("kubelet", "pki"), "--hostname-override=" + n.cfg.Name, "--node-ip=" + n.cfg.Address,

@@ -12,6 +12,7 @@ import (
 	"golang.org/x/term"
 
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/cluster"
+	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/diagnose"
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/report"
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/rollout"
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/view"
@@ -90,12 +91,12 @@ func quote(s string) string {
 }
 
 // explain asks why objects are not ready.
-func explain(*cluster.Cluster) func(context.Context, []rollout.Subject) []report.Cause { return nil }
-
-// installedComponents are those of an earlier run.
-func installedComponents(_ context.Context, _ *cluster.Cluster, s *rollout.Settings) ([]string, error) {
-	if s == nil {
-		return nil, nil
+func explain(c *cluster.Cluster) func(context.Context, []rollout.Subject) []report.Cause {
+	return func(ctx context.Context, subjects []rollout.Subject) []report.Cause {
+		asked := make([]diagnose.Subject, len(subjects))
+		for i, s := range subjects {
+			asked[i] = diagnose.Subject{Component: s.Component, Ref: s.Ref, Message: s.Message}
+		}
+		return diagnose.Explain(ctx, c, asked)
 	}
-	return nil, nil
 }

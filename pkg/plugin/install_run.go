@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	utilversion "k8s.io/apimachinery/pkg/util/version"
 	"sigs.k8s.io/yaml"
 
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/cluster"
@@ -48,7 +49,7 @@ func (o *InstallOptions) Run(ctx context.Context) error {
 		Timeout: o.Timeout, Wait: o.Wait, Adopt: o.Adopt, UseExisting: o.UseExisting, Password: password,
 		Explain: explain(c), Events: progress.Event, Tooling: version.Get().Tooling(),
 	})
-	plan, err := o.plan(ctx, c, settings)
+	plan, err := o.plan(ctx, engine)
 	if err != nil {
 		return err
 	}
@@ -62,7 +63,7 @@ func (o *InstallOptions) Run(ctx context.Context) error {
 	}
 	survey, err := engine.Survey(ctx, plan)
 	if err != nil {
-		return err
+		return o.beforeWriting(ctx, err)
 	}
 	if err := conflictError(survey.Conflicts()); err != nil {
 		return err
@@ -76,6 +77,15 @@ func (o *InstallOptions) Run(ctx context.Context) error {
 	progress.Close()
 	messages.to(o.base.ErrOut)
 	return errors.Join(failed, o.end(ctx, out, credentials, survey, machine, failed))
+}
+
+// beforeWriting says of a run that ended while it was still reading that the
+// cluster is as it was.
+func (o *InstallOptions) beforeWriting(ctx context.Context, err error) error {
+	if ctx.Err() == nil && errors.Is(err, context.DeadlineExceeded) {
+		return fmt.Errorf("--timeout: %s were not enough to look at what is in the cluster, nothing was changed: %w", o.Timeout, err)
+	}
+	return err
 }
 
 func (o *InstallOptions) dry() bool { return o.Diff || o.DryRun == dryRunServer }
@@ -147,8 +157,9 @@ func (o *InstallOptions) keep(s *rollout.Settings) error {
 func (o *InstallOptions) checkServer(c *cluster.Cluster, messages *messages) error {
 	r := o.Source.Release()
 	minor := int(c.Version.Minor())
-	if c.Version.Major() != 1 || minor < r.ServedMin || minor > r.ServedMax {
-		return fmt.Errorf("%s runs Kubernetes %s: release %s works on 1.%d to 1.%d", where(c), c.Target.Version, r.Name, r.ServedMin, r.ServedMax)
+	o.Manifests.OrdinarySidecars = minor < components.NativeSidecarsSince
+	if err := checkVersion(r, c.Version); err != nil {
+		return fmt.Errorf("%s: %w", where(c), err)
 	}
 	if minor < r.TestedMin || minor > r.TestedMax {
 		fmt.Fprintf(messages, "warning: the Istio of release %s was tested by its makers with Kubernetes 1.%d to 1.%d; this server runs %s\n",
@@ -157,17 +168,29 @@ func (o *InstallOptions) checkServer(c *cluster.Cluster, messages *messages) err
 	return nil
 }
 
+// checkVersion refuses versions of Kubernetes that the release does not work on.
+func checkVersion(r *components.Release, v *utilversion.Version) error {
+	if minor := int(v.Minor()); v.Major() == 1 && minor >= r.ServedMin && minor <= r.ServedMax {
+		return nil
+	}
+	return fmt.Errorf("release %s works on Kubernetes 1.%d to 1.%d, not on %s", r.Name, r.ServedMin, r.ServedMax, v)
+}
+
 // names are the components to send. Installed are those of an earlier run.
 func (o *InstallOptions) names(installed []string) ([]string, error) {
 	skip := slices.Concat(o.Skip, without(o.UseExisting, o.Skip))
 	return rollout.Select(o.Source.Release(), o.Manifests.Profile, o.Only, skip, slices.Concat(o.UseExisting, installed))
 }
 
-func (o *InstallOptions) plan(ctx context.Context, c *cluster.Cluster, settings *rollout.Settings) (*rollout.Plan, error) {
+func (o *InstallOptions) plan(ctx context.Context, engine *rollout.Engine) (*rollout.Plan, error) {
 	release := o.Source.Release()
-	installed, err := installedComponents(ctx, c, settings)
-	if err != nil {
-		return nil, err
+	var installed []string
+	if len(o.Only)+len(o.Skip) > 0 {
+		// Only what is left out now can be needed from an earlier run.
+		var err error
+		if installed, err = engine.Installed(ctx); err != nil {
+			return nil, err
+		}
 	}
 	names, err := o.names(installed)
 	if err != nil {
@@ -283,7 +306,7 @@ func (o *InstallOptions) printChanges(changes []rollout.Change) error {
 		var objects []*unstructured.Unstructured
 		for _, c := range changes {
 			if c.Merged != nil {
-				objects = append(objects, view.Cleaned(c.Merged))
+				objects = append(objects, view.Redacted(c.Merged))
 			}
 		}
 		return view.Manifests(o.base.Out, o.Format, objects)

@@ -2,10 +2,12 @@ package plugin
 
 import (
 	"context"
+	"fmt"
 	"slices"
 
 	"github.com/spf13/cobra"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/util/version"
 
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/components"
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/view"
@@ -15,6 +17,7 @@ import (
 type RenderFlags struct {
 	manifests manifestFlags
 	output    string
+	server    string
 }
 
 // RenderOptions are what is to be printed.
@@ -55,6 +58,7 @@ the cluster and exist nowhere else.`,
 		},
 	}
 	f.manifests.add(cmd)
+	cmd.Flags().StringVar(&f.server, "kube-version", "", "Kubernetes `version` of the server that the manifests are for, such as 1.28; a recent one by default")
 	cmd.Flags().StringVarP(&f.output, "output", "o", view.YAML, "Output format: yaml, json or name")
 	complete(cmd, "output", view.ManifestFormats)
 	return cmd
@@ -72,6 +76,16 @@ func (f *RenderFlags) ToOptions(b *base, args []string) (*RenderOptions, error) 
 	source, err := b.source()
 	if err != nil {
 		return nil, err
+	}
+	if f.server != "" {
+		v, err := version.ParseGeneric(f.server)
+		if err != nil {
+			return nil, fmt.Errorf("--kube-version: %q is not a version such as 1.28: %w", f.server, err)
+		}
+		if err := checkVersion(source.Release(), v); err != nil {
+			return nil, fmt.Errorf("--kube-version: %w", err)
+		}
+		manifests.OrdinarySidecars = v.Minor() < components.NativeSidecarsSince
 	}
 	names, err := chosen(source.Release(), manifests.Profile, args)
 	if err != nil {

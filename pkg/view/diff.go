@@ -18,6 +18,15 @@ func Cleaned(u *unstructured.Unstructured) *unstructured.Unstructured {
 	return out
 }
 
+// Redacted is a cleaned object whose values are hidden where it is a Secret.
+func Redacted(u *unstructured.Unstructured) *unstructured.Unstructured {
+	out := Cleaned(u)
+	if out.GetKind() == "Secret" && out.GroupVersionKind().Group == "" {
+		mask(nil, map[string]any{"data": out.Object["data"]})
+	}
+	return out
+}
+
 // Diff prints what a change does to one object, as unified diff. Before is nil for
 // an object that would be created, after is nil for one that would be deleted.
 // Values of Secrets are never printed, only that they differ.

@@ -177,7 +177,7 @@ func (l *Live) Close() {
 // redraw replaces what was drawn last, with lines above it. It is one write, so
 // that nothing else comes between.
 func (l *Live) redraw(above []byte, final bool) {
-	if l.closed && !final {
+	if l.closed && !final || len(l.rows) == 0 && len(above) == 0 {
 		return
 	}
 	width, height := l.size()
@@ -261,16 +261,20 @@ func (l *Live) render(r *row, names, width int) string {
 	if r.total > 0 && r.state != report.Waiting {
 		count = fmt.Sprintf("%d/%d", r.done, r.total)
 	}
+	state, tail := fmt.Sprintf("%-11s", r.state), strings.TrimRight(fmt.Sprintf("  %7s  %6s  %s", count, elapsed, r.message), " ")
+	if tail == "" {
+		state = string(r.state)
+	}
 	// Cut to the width before colouring: escape sequences have no width.
 	head := fit(fmt.Sprintf("%s %-*s  ", mark, names, r.name), width)
-	state := fit(fmt.Sprintf("%-11s", r.state), width-utf8.RuneCountInString(head))
+	state = fit(state, width-utf8.RuneCountInString(head))
 	used := utf8.RuneCountInString(head) + utf8.RuneCountInString(state)
-	tail := fit(fmt.Sprintf("  %7s  %6s  %s", count, elapsed, r.message), width-used)
+	tail = fit(tail, width-used)
 	markEnd := len(mark)
 	if markEnd > len(head) {
 		return head
 	}
-	return l.style.State(r.state, head[:markEnd]) + head[markEnd:] + l.style.State(r.state, state) + strings.TrimRight(tail, " ")
+	return l.style.State(r.state, head[:markEnd]) + head[markEnd:] + l.style.State(r.state, state) + tail
 }
 
 // fit cuts text to width columns; the last is left free, since some terminals

@@ -18,12 +18,13 @@ type Plain struct {
 	started time.Time
 	states  map[string]report.State
 	waits   map[string]string
-	width   int
+	// width of the column of names
+	width int
 }
 
 // NewPlain writes to w; now is the clock that elapsed times are measured with.
 func NewPlain(w io.Writer, now func() time.Time) *Plain {
-	return &Plain{w: w, now: now, started: now(), states: map[string]report.State{}, waits: map[string]string{}}
+	return &Plain{w: w, now: now, started: now(), states: map[string]report.State{}, waits: map[string]string{}, width: 19}
 }
 
 // Event implements Progress.

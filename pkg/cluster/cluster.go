@@ -59,7 +59,7 @@ func Connect(ctx context.Context, getter genericclioptions.RESTClientGetter, o O
 	config.UserAgent = o.UserAgent
 	config.WarningHandler = rest.NoWarnings{}
 	if o.Warnings != nil {
-		config.WarningHandler = rest.NewWarningWriter(o.Warnings, rest.WarningWriterOptions{Deduplicate: true})
+		config.WarningHandler = warnings{rest.NewWarningWriter(o.Warnings, rest.WarningWriterOptions{Deduplicate: true})}
 	}
 	target.Server = config.Host
 	c := &Cluster{Config: config, Target: target}
@@ -84,6 +84,16 @@ func Connect(ctx context.Context, getter genericclioptions.RESTClientGetter, o O
 		return nil, c.explain(err)
 	}
 	return c, nil
+}
+
+// warnings drops the one that says nothing to a person: Istio's own definitions name a
+// format that the server does not know and ignores.
+type warnings struct{ rest.WarningHandler }
+
+func (w warnings) HandleWarningHeader(code int, agent, text string) {
+	if text != `unrecognized format "binary"` {
+		w.WarningHandler.HandleWarningHeader(code, agent, text)
+	}
 }
 
 // Refresh asks the server again which resources it has.

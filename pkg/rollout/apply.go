@@ -157,7 +157,7 @@ func (r *run) bring(ctx context.Context, n *node, u *unstructured.Unstructured) 
 		}
 		return r.establish(ctx, n, u, nil)
 	}
-	for _, p := range r.graph.prerequisites(n, u) {
+	for _, p := range append(r.graph.prerequisites(n, u), r.startsAfter(u)...) {
 		if !p.fact.holds() {
 			r.note(n, k, waitsFor+p.say)
 		}
@@ -191,6 +191,19 @@ func (r *run) bring(ctx context.Context, n *node, u *unstructured.Unstructured) 
 	}
 	r.ready(n, k)
 	return nil
+}
+
+func (r *run) startsAfter(u *unstructured.Unstructured) []prerequisite {
+	first := u.GetAnnotations()[StartsAfterAnnotation]
+	if first == "" {
+		return nil
+	}
+	namespace, name, _ := strings.Cut(first, "/")
+	k := key{"apps", "Deployment", namespace, name}
+	if f := r.readyFacts[k]; f != nil {
+		return []prerequisite{{f, k.ref().String()}}
+	}
+	return nil // not part of this run: whoever left it out answers for it
 }
 
 // send makes the one PATCH, or none where the survey saw that nothing would change.

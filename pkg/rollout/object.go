@@ -18,6 +18,11 @@ const crdKind = "CustomResourceDefinition"
 // with dots, [*] for every item of a list.
 const CreateOnlyAnnotation = "kubectl-jupyter/create-only-fields"
 
+// StartsAfterAnnotation names a Deployment (NAMESPACE/NAME) that has to be ready before
+// an object is sent: what a pod mounts may be made by another one of the same
+// component, and a kubelet that finds it missing tries again later and later.
+const StartsAfterAnnotation = "kubectl-jupyter/starts-after"
+
 // key identifies an object across versions of its API.
 type key struct {
 	group, kind, namespace, name string

@@ -108,6 +108,9 @@ func collect(ctx context.Context, r reader, subjects []Subject) *Snapshot {
 // subjects reads the subjects themselves and what lives in their namespaces.
 func (c *collector) subjects(subjects []Subject) {
 	for i, sub := range subjects {
+		if sub.waits() {
+			continue
+		}
 		ref := sub.Ref
 		if ns := ref.Namespace; ns != "" {
 			c.workloads(ns)

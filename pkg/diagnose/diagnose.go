@@ -11,6 +11,7 @@ package diagnose
 import (
 	"context"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/cluster"
@@ -25,8 +26,18 @@ const budget = 10 * time.Second
 type Subject struct {
 	Component string     `json:"component,omitempty"`
 	Ref       report.Ref `json:"ref"`
-	// Message is what kstatus or the API server said.
+	// Message is what kstatus or the API server said. Of an object that has not been
+	// sent, since something else has to come first, it begins with "waits for ".
 	Message string `json:"message,omitempty"`
+}
+
+// waits tells that the subject is held up by others and is nobody's fault itself.
+func (sub Subject) waits() bool { return strings.HasPrefix(sub.Message, "waits for ") }
+
+// absent tells that the subject should be there, as far as its message goes. Anything
+// else that was said of it, such as a dry run's answer, says more than its absence.
+func (sub Subject) absent() bool {
+	return sub.Message == "" || strings.Contains(sub.Message, "not found") || strings.Contains(sub.Message, "does not exist")
 }
 
 // Explain says why the subjects are not ready: every cause once, with all objects
@@ -90,8 +101,13 @@ var fallbacks = []detector{
 // gives the same causes, whenever it is asked.
 func Classify(snapshot *Snapshot, subjects []Subject) []report.Cause {
 	s := snapshot.indexed(subjects)
-	causes := findUnreadable(s)
+	unread := findUnreadable(s)
+	var causes, waiting []report.Cause
 	for _, sub := range subjects {
+		if sub.waits() {
+			waiting = append(waiting, waits(sub))
+			continue
+		}
 		var found []report.Cause
 		for _, d := range detectors {
 			found = append(found, d.run(s, sub)...)
@@ -104,7 +120,11 @@ func Classify(snapshot *Snapshot, subjects []Subject) []report.Cause {
 		}
 		causes = append(causes, found...)
 	}
-	return Rank(causes)
+	// What waits for others is told only when nothing is known of the others.
+	if len(causes) == 0 {
+		causes = waiting
+	}
+	return Rank(append(unread, causes...))
 }
 
 // run keeps a detector that meets an object it did not expect from taking the report

@@ -23,6 +23,9 @@ func findMissing(s *Snapshot, sub Subject) []report.Cause {
 	}
 	switch {
 	case sub.Ref.Namespace != "" && s.missing(namespace):
+		if !sub.absent() {
+			c.Severity = report.Delay // it may yet be made, as a Profile's is
+		}
 		c.Name, c.Summary = NamespaceMissing, fmt.Sprintf("namespace %s does not exist", sub.Ref.Namespace)
 		c.Object, c.Also = namespace, []report.Ref{sub.Ref}
 		c.Evidence = []string{"the API server has no such namespace"}
@@ -31,7 +34,7 @@ func findMissing(s *Snapshot, sub Subject) []report.Cause {
 		c.Name, c.Summary = KindMissing, fmt.Sprintf("the server does not know kind %s of group %s", sub.Ref.Kind, group)
 		c.Evidence = []string{fmt.Sprintf("discovery: no %s in %s", sub.Ref.Kind, group)}
 		c.Remedy = fmt.Sprintf("kubectl get crds | grep %s; run kubectl jupyter install again: it brings its own definitions", group)
-	case s.missing(sub.Ref):
+	case s.missing(sub.Ref) && sub.absent():
 		c.Name, c.Summary = ObjectMissing, fmt.Sprintf("a %s that is wanted does not exist", sub.Ref.Kind)
 		c.Evidence = []string{fmt.Sprintf("%s: not found", sub.Ref)}
 		c.Remedy = "somebody has deleted it, or it has not been sent: run kubectl jupyter install again"
@@ -178,6 +181,14 @@ func findCondition(s *Snapshot, sub Subject) []report.Cause {
 	c.Summary = fmt.Sprintf("%s says that it is not ready", sub.Ref)
 	c.Evidence = append(c.Evidence, s.warnings(sub.Ref)...)
 	return []report.Cause{c}
+}
+
+// waits is a subject that has not been sent because others have to come first.
+func waits(sub Subject) report.Cause {
+	return report.Cause{
+		Name: NotReady, Severity: report.Delay, Component: sub.Component, Object: sub.Ref,
+		Summary: "it has not been sent yet: it " + cut(sub.Message, maxLogLine), Remedy: "kubectl jupyter status",
+	}
 }
 
 // findNotReady is the last word: no subject is passed over in silence.

@@ -303,6 +303,24 @@ status: {conditions: [{type: Failed, status: "True", message: "reconcile: namesp
 		subjects: []Subject{subject("user-profile", "Profile", "", "jane", "")},
 		want:     "delay NotReady Profile jane",
 	}, {
+		name:    "what waits for others is not missing, and the others are the cause",
+		objects: dexPod(onWorker, waiting("InvalidImageName", "couldn''t parse image name")),
+		subjects: []Subject{
+			subject("oauth2-proxy", "RequestAuthentication", "istio-system", "dex-jwt", "waits for dex: Ready"),
+			deployment("auth", "dex"),
+		},
+		want: "error InvalidImageName Deployment auth/dex", hopeless: true,
+	}, {
+		name:     "what waits for others says so when nothing is known of them",
+		objects:  dex,
+		subjects: []Subject{subject("oauth2-proxy", "RequestAuthentication", "auth", "dex-jwt", "waits for dex: Ready")},
+		want:     "delay NotReady RequestAuthentication auth/dex-jwt",
+	}, {
+		name:     "a dry run's object is not missing",
+		objects:  dex,
+		subjects: []Subject{subject("cert-manager", "Certificate", "auth", "probe", "proof that admission works (Certificate auth/probe, dry run): the webhook has not refused it")},
+		want:     "delay NotReady Certificate auth/probe",
+	}, {
 		name:     "no subject is passed over in silence",
 		objects:  dex + `{apiVersion: v1, kind: ConfigMap, metadata: {namespace: auth, name: dex}}`,
 		subjects: []Subject{subject("dex", "ConfigMap", "auth", "dex", "")},

@@ -200,13 +200,14 @@ func (s *Snapshot) tainted(sub Subject, p *corev1.Pod) (report.Cause, bool) {
 	c := s.podCause(sub, p, UntoleratedTaint, report.Error, "nodes are closed to the pod by taints")
 	c.Remedy = "kubectl get nodes -o custom-columns=NAME:.metadata.name,TAINTS:.spec.taints"
 	lines := 0
+	var cordoned []string
 	for i := range s.Nodes {
 		n := &s.Nodes[i]
 		var why string
 		switch t := untolerated(n, p); {
 		case n.Spec.Unschedulable:
 			why = "cordoned"
-			c.Remedy = "kubectl uncordon " + n.Name
+			cordoned = append(cordoned, n.Name)
 		case t != nil:
 			why = "taint " + t.ToString()
 			if strings.HasPrefix(t.Key, "node-role.kubernetes.io/") {
@@ -220,6 +221,15 @@ func (s *Snapshot) tainted(sub Subject, p *corev1.Pod) (report.Cause, bool) {
 		}
 		if lines++; lines <= maxNodeLines {
 			c.Evidence = append(c.Evidence, fmt.Sprintf("node %s: %s", n.Name, why))
+		}
+	}
+	if lines > maxNodeLines {
+		c.Evidence = append(c.Evidence, fmt.Sprintf("and %d more nodes", lines-maxNodeLines))
+	}
+	if len(cordoned) > 0 {
+		c.Remedy = "kubectl uncordon " + strings.Join(cordoned[:min(len(cordoned), 2*maxNodeLines)], " ")
+		if lines == len(cordoned) {
+			c.Summary = "nodes are cordoned, which closes them to new pods"
 		}
 	}
 	return c, lines > 0 || !s.read("nodes")

@@ -5,12 +5,17 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 
 	"k8s.io/client-go/informers"
 
 	"github.com/kubectl-jupyter/kubectl-jupyter/test/devcluster/internal/certmanager"
 	"github.com/kubectl-jupyter/kubectl-jupyter/test/devcluster/internal/kwok"
 	"github.com/kubectl-jupyter/kubectl-jupyter/test/devcluster/internal/pods"
+	"github.com/kubectl-jupyter/kubectl-jupyter/test/devcluster/internal/standin"
+	"github.com/kubectl-jupyter/kubectl-jupyter/test/devcluster/internal/standin/istiod"
+	"github.com/kubectl-jupyter/kubectl-jupyter/test/devcluster/internal/standin/login"
 )
 
 // startBehaviours starts what answers for simulated pods.
@@ -49,6 +54,10 @@ func (r *runner) behaviours() []pods.Behaviour {
 	if r.cfg.CertManager != "" {
 		all = append(all, certmanager.Behaviours(r.cfg.CertManager, r.dir.Path("pods"), r.dir.Book())...)
 		r.part("cert-manager", Real, "", "its own controller, webhook and cainjector, without ACME, run as processes when their simulated pods are Ready, with the rights of their ServiceAccounts")
+	}
+	for _, b := range slices.Concat([]pods.Behaviour{istiod.Behaviour(), login.Dex(), login.OAuth2Proxy(), login.Gateway()}, standin.Behaviours()) {
+		all = append(all, b)
+		r.part(strings.TrimPrefix(b.Name, "stand-in "), StandIn, "", "acts for simulated pods with the image "+strings.Join(b.Images, ", ")+", from when they are Ready")
 	}
 	return all
 }

@@ -1,0 +1,96 @@
+# The two that matter: `make demo` shows the plugin, `make test` proves it.
+# Needed: Go and make. Nothing else is fetched but Go modules.
+
+BIN     := bin
+MODULE  := github.com/kubectl-jupyter/kubectl-jupyter
+VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+COMMIT  ?= $(shell git rev-parse HEAD 2>/dev/null)
+# The commit's date, not the clock's: two builds of one commit are the same.
+DATE    ?= $(shell TZ=UTC git log -1 --format=%cd --date=format-local:%Y-%m-%dT%H:%M:%SZ 2>/dev/null)
+LDFLAGS := -s -w -X $(MODULE)/pkg/version.version=$(VERSION) -X $(MODULE)/pkg/version.commit=$(COMMIT) -X $(MODULE)/pkg/version.date=$(DATE)
+
+# One set of flags everywhere, or the build cache is filled twice.
+export CGO_ENABLED := 0
+export GOFLAGS     := -trimpath -buildvcs=false
+
+.DEFAULT_GOAL := help
+
+##@ Use
+
+.PHONY: build
+build: ## Build bin/kubectl-jupyter
+	go build -ldflags '$(LDFLAGS)' -o $(BIN)/kubectl-jupyter ./cmd/kubectl-jupyter
+
+.PHONY: demo
+demo: build devcluster ## Install onto a throwaway cluster with simulated nodes, and show it
+	go run ./test/demo -bin $(BIN)
+
+.PHONY: demo-real
+demo-real: build devcluster ## The same with a real node: containers run (root, Debian packages)
+	go run ./test/demo -bin $(BIN) -nodes real
+
+##@ Test
+
+.PHONY: test
+test: test-unit e2e-simulated ## Everything that needs no root: unit tests, then the whole plugin on real control planes
+
+.PHONY: test-unit
+test-unit: ## Unit tests and whole commands, in seconds, without a cluster
+	go test ./...
+
+.PHONY: e2e-simulated
+e2e-simulated: build devcluster ## The plugin on a real control plane with simulated nodes; each test starts and ends its own
+	go test -tags e2e -count=1 -timeout 40m -parallel 1 ./test/e2e/
+
+.PHONY: e2e
+e2e: build devcluster ## The plugin on a real node, with real components (root, Debian packages)
+	go test -tags e2e_real -count=1 -timeout 60m -v ./test/e2e/
+
+.PHONY: bench
+bench: build devcluster ## Times against upstream's own sequence; UPSTREAM=DIR is a clone of kubeflow/manifests v1.10.1
+	$(call need-upstream,bench)
+	go run ./test/bench -bin $(BIN) -upstream $(UPSTREAM)
+
+.PHONY: fidelity
+fidelity: ## Compare every object with upstream's; UPSTREAM=DIR is a clone of kubeflow/manifests v1.10.1
+	$(call need-upstream,fidelity)
+	go run ./internal/fidelity/cmd/fidelity -unexplained diff $(UPSTREAM)
+
+need-upstream = @test -d "$(UPSTREAM)" || { echo 'make $(1): name a clone of kubeflow/manifests at v1.10.1: make $(1) UPSTREAM=DIR' >&2; exit 1; }
+
+##@ Work on it
+
+# The control plane's own sources are compiled here, once: etcd, kube-apiserver,
+# kube-controller-manager, kube-scheduler, kubelet, kwok, and the real cert-manager.
+.PHONY: devcluster
+devcluster: ## Build bin/devcluster, the throwaway cluster (the first time takes about nine minutes)
+	@test -x $(BIN)/devcluster || echo 'Building the throwaway cluster: all of Kubernetes and cert-manager from source. The first time takes about nine minutes on two cores; after that it is seconds.'
+	go build -C test/devcluster -o $(CURDIR)/$(BIN)/devcluster .
+	go build -C test/devcluster/images/cert-manager -o $(CURDIR)/$(BIN)/cert-manager .
+
+.PHONY: generate
+generate: ## Write the CRDs anew, from the API modules they come from
+	go run -C hack ./crdgen -out ../pkg/components
+
+.PHONY: verify-generate
+verify-generate: ## Fail when the committed CRDs are not what the generator writes
+	go run -C hack ./crdgen -verify -out ../pkg/components
+
+.PHONY: golden
+golden: ## Write expected outputs of tests anew; look at the difference before committing
+	go test ./cmd/kubectl-jupyter ./pkg/view -update
+
+.PHONY: lint
+lint: ## gofmt and go vet
+	@unformatted=$$(gofmt -l cmd hack internal pkg test); test -z "$$unformatted" || { echo "not formatted with gofmt:"; echo "$$unformatted"; exit 1; } >&2
+	go vet ./...
+	go vet -tags e2e ./test/e2e/
+	go vet -tags e2e_real ./test/e2e/
+
+.PHONY: clean
+clean: ## Remove what was built
+	rm -rf $(BIN) dist
+
+.PHONY: help
+help: ## Show this
+	@awk 'BEGIN {FS = ":.*## "} /^##@/ {printf "\n%s\n", substr($$0, 5)} /^[a-z0-9-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)

@@ -15,29 +15,36 @@ import (
 	"k8s.io/apimachinery/pkg/util/wait"
 )
 
-const cgroupRoot = "/sys/fs/cgroup"
+const (
+	cgroupRoot = "/sys/fs/cgroup"
+	// cgroupParent is the group into which containerd's CRI plugin puts
+	// containers, on every machine, whoever runs it.
+	cgroupParent = "k8s.io"
+)
 
-// removeCgroup ends what still runs in the node's control group and removes
-// the group, in every hierarchy of the machine. All that is in the group is
-// the node's own: nobody else gives a group this name.
-func removeCgroup(ctx context.Context, root, name string) error {
-	if !strings.HasPrefix(name, "devcluster-") {
-		return fmt.Errorf("control group %q is not a bed's", name)
-	}
-	// cgroup v2 has one hierarchy, at the root itself; v1 has one below it for each controller.
-	candidates := []string{filepath.Join(root, name)}
-	below, err := filepath.Glob(filepath.Join(root, "*", name))
+// removeCgroups ends what still runs in the control groups of the node's
+// containers and removes them, in every hierarchy of the machine. Whose a
+// group is tells its name, a container's identifier: the node's containers
+// are those in containerd's state directory.
+func removeCgroups(ctx context.Context, root, state string) error {
+	containers, err := filepath.Glob(filepath.Join(state, "io.containerd.runtime.v2.task", "*", "*"))
 	if err != nil {
 		return err
 	}
-	var groups []string
-	for _, g := range append(candidates, below...) {
-		if s, err := os.Stat(g); err == nil && s.IsDir() {
-			groups = append(groups, g)
-		}
+	// cgroup v2 has one hierarchy, at the root itself; v1 has one below it for each controller.
+	parents := []string{filepath.Join(root, cgroupParent)}
+	below, err := filepath.Glob(filepath.Join(root, "*", cgroupParent))
+	if err != nil {
+		return err
 	}
-	if len(groups) == 0 {
-		return nil
+	parents = append(parents, below...)
+	var groups []string
+	for _, c := range containers {
+		for _, p := range parents {
+			if s, err := os.Stat(filepath.Join(p, filepath.Base(c))); err == nil && s.IsDir() {
+				groups = append(groups, filepath.Join(p, filepath.Base(c)))
+			}
+		}
 	}
 	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
 	defer cancel()
@@ -53,7 +60,12 @@ func removeCgroup(ctx context.Context, root, name string) error {
 		return last == nil, nil
 	})
 	if err != nil {
-		return fmt.Errorf("control group %s: %w", name, errors.Join(err, last))
+		return fmt.Errorf("control groups of the node's containers: %w", errors.Join(err, last))
+	}
+	if len(groups) > 0 {
+		for _, p := range parents {
+			_ = syscall.Rmdir(p) // stays where somebody else's containers are in it
+		}
 	}
 	return nil
 }

@@ -1,9 +1,7 @@
 package node
 
 import (
-	"crypto/sha256"
 	"embed"
-	"encoding/hex"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -26,24 +24,18 @@ func (l layout) path(elem ...string) string {
 	return filepath.Join(append([]string{l.dir}, elem...)...)
 }
 
-func (l layout) socket() string         { return l.path("containerd.sock") }
-func (l layout) sysctls() string        { return l.path("sysctls.json") }
-func (l layout) containerdRoot() string { return filepath.Join(l.cache, "containerd") }
-func (l layout) imported() string       { return filepath.Join(l.cache, "imported") }
-
-// cgroup is the name of the control group that holds all containers of this
-// node, and nothing else: cleaning up needs to know whose they are.
-func (l layout) cgroup() string {
-	sum := sha256.Sum256([]byte(l.dir))
-	return "devcluster-" + hex.EncodeToString(sum[:4])
-}
+func (l layout) socket() string          { return l.path("containerd.sock") }
+func (l layout) sysctls() string         { return l.path("sysctls.json") }
+func (l layout) containerdRoot() string  { return filepath.Join(l.cache, "containerd") }
+func (l layout) containerdState() string { return l.path("containerd") }
+func (l layout) imported() string        { return filepath.Join(l.cache, "imported") }
 
 // values are what the templates speak of.
 type values struct {
 	Dir, Socket, ContainerdRoot, PluginDir    string
 	ClientCA, ClusterDNS, PodCIDR, ResolvConf string
 	Kubeconfig, Name                          string
-	Cgroup, PauseImage                        string
+	PauseImage                                string
 }
 
 // write renders one template into the node's directory, under its own name

@@ -5,8 +5,8 @@
 // Its processes live in a process and a mount namespace of their own, in the
 // network namespace of the caller. When its first process ends, for whatever
 // reason, the kernel ends all of the node's containers and drops all of its
-// mounts. What the kernel does not undo, a few settings of the machine and an
-// empty control group, CleanUp does.
+// mounts. What the kernel does not undo, a few settings of the machine and
+// empty control groups, CleanUp does.
 package node
 
 import (
@@ -94,7 +94,7 @@ func Up(life, ctx context.Context, cfg Config) (*Node, error) {
 	if err := l.writeAll(values{
 		Dir: cfg.Dir, Socket: l.socket(), ContainerdRoot: l.containerdRoot(), PluginDir: t.pluginDir,
 		ClientCA: cfg.ClientCA, ClusterDNS: ClusterDNS, PodCIDR: PodCIDR, ResolvConf: l.path("resolv.conf"),
-		Kubeconfig: cfg.Kubeconfig, Name: cfg.Name, Cgroup: l.cgroup(), PauseImage: images.PauseImage,
+		Kubeconfig: cfg.Kubeconfig, Name: cfg.Name, PauseImage: images.PauseImage,
 	}); err != nil {
 		return nil, err
 	}
@@ -238,7 +238,7 @@ func (n *Node) Down(ctx context.Context) error {
 func CleanUp(ctx context.Context, dir string) error {
 	l := layout{dir: dir}
 	return errors.Join(
-		removeCgroup(ctx, cgroupRoot, l.cgroup()),
+		removeCgroups(ctx, cgroupRoot, l.containerdState()),
 		restoreSysctls(procSys, l.sysctls()))
 }
 

@@ -409,12 +409,16 @@ func (r *run) forget(n *node, k key) {
 	delete(n.subject, k)
 }
 
-// subjects lists what is not ready, in catalogue order.
+// subjects lists what is in the cluster and not ready. What has not been sent because it
+// waits for another object has nothing wrong with it.
 func (r *run) subjects() []Subject {
 	var out []Subject
 	for _, n := range r.graph.nodes {
 		n.mu.Lock()
 		for k, message := range n.subject {
+			if strings.HasPrefix(message, waitsFor) {
+				continue
+			}
 			out = append(out, Subject{Component: n.Component.Name, Ref: k.ref(), Message: message})
 		}
 		n.mu.Unlock()

@@ -13,6 +13,12 @@ type emitter struct {
 	sink report.Sink
 	// last message of each wait, so that a retry loop says a thing once
 	last map[string]string
+	// warned holds every warning that was given
+	warned map[string]bool
+}
+
+func newEmitter(sink report.Sink) *emitter {
+	return &emitter{sink: sink, last: map[string]string{}, warned: map[string]bool{}}
 }
 
 func (e *emitter) emit(ev report.Event) {
@@ -25,29 +31,25 @@ func (e *emitter) emit(ev report.Event) {
 	e.sink(ev)
 }
 
-// wait tells what is waited for, once for each message.
+// wait tells what an object waits for, whenever that is something else than before.
 func (e *emitter) wait(component string, ref report.Ref, message string) {
-	e.once(report.Event{Kind: report.EventWait, Component: component, Object: &ref, Message: message})
-}
-
-// warn tells what is wrong, once for each message.
-func (e *emitter) warn(component string, ref *report.Ref, message string) {
-	e.once(report.Event{Kind: report.EventWarning, Component: component, Object: ref, Message: message})
-}
-
-func (e *emitter) once(ev report.Event) {
-	key := string(ev.Kind) + ev.Component
-	if ev.Object != nil {
-		key += ev.Object.String()
-	}
 	e.mu.Lock()
-	if e.last == nil {
-		e.last = map[string]string{}
-	}
-	said := e.last[key] == ev.Message
-	e.last[key] = ev.Message
+	said := e.last[ref.String()] == message
+	e.last[ref.String()] = message
 	e.mu.Unlock()
 	if !said {
-		e.emit(ev)
+		e.emit(report.Event{Kind: report.EventWait, Component: component, Object: &ref, Message: message})
+	}
+}
+
+// warn tells what is wrong, each thing once in a run.
+func (e *emitter) warn(component string, ref report.Ref, message string) {
+	k := ref.String() + "\n" + message
+	e.mu.Lock()
+	said := e.warned[k]
+	e.warned[k] = true
+	e.mu.Unlock()
+	if !said {
+		e.emit(report.Event{Kind: report.EventWarning, Component: component, Object: &ref, Message: message})
 	}
 }

@@ -120,7 +120,7 @@ func (r *run) explainWhileWaiting(ctx context.Context) {
 		}
 		for _, c := range r.options.Explain(ctx, r.subjects()) {
 			if c.Severity >= report.Error && ctx.Err() == nil {
-				r.events.warn(c.Component, &c.Object, c.Name+": "+c.Summary)
+				r.events.warn(c.Component, c.Object, c.Name+": "+c.Summary)
 			}
 		}
 	}
@@ -150,14 +150,11 @@ func (r *run) failure(ctx context.Context, err error, out *report.Report) *Failu
 }
 
 // unexplained is what is left to say when nothing in the cluster tells more: which
-// objects are not ready, and what was last heard of them. What only waits for another
-// of them is left out.
+// objects are not ready, and what was last heard of them.
 func unexplained(subjects []Subject) []report.Cause {
 	var out []report.Cause
 	for _, s := range subjects {
-		if !strings.HasPrefix(s.Message, waitsFor) {
-			out = append(out, report.Cause{Name: "NotReady", Severity: report.Delay, Component: s.Component, Object: s.Ref, Summary: s.Message})
-		}
+		out = append(out, report.Cause{Name: "NotReady", Severity: report.Delay, Component: s.Component, Object: s.Ref, Summary: s.Message})
 	}
 	return out
 }

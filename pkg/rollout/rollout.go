@@ -57,7 +57,7 @@ type Engine struct {
 
 // New makes an engine.
 func New(c *cluster.Cluster, o Options) *Engine {
-	return &Engine{cluster: c, options: o, events: &emitter{sink: o.Events}}
+	return &Engine{cluster: c, options: o, events: newEmitter(o.Events)}
 }
 
 // Plan is what is to be in the cluster.

@@ -124,7 +124,16 @@ metadata: {name: cert-manager-webhook}
 webhooks:
 - name: webhook.cert-manager.io
   clientConfig: {service: {namespace: istio-system, name: istiod}}
-` + istiodReady,
+- name: second.cert-manager.io
+  clientConfig: {service: {namespace: istio-system, name: istiod}}
+` + istiodReady + `
+---
+apiVersion: v1
+kind: Pod
+metadata: {namespace: istio-system, name: istiod-1, labels: {app: istiod}}
+spec: {nodeName: worker, containers: [{name: discovery}]}
+status: {phase: Running, conditions: [{type: Ready, status: "True", lastTransitionTime: "2026-03-01T11:50:00Z"}]}
+`,
 		subjects: []Subject{subject("cert-manager", "ValidatingWebhookConfiguration", "", "cert-manager-webhook", "does not answer")},
 		want:     "error WebhookCABundleMissing ValidatingWebhookConfiguration cert-manager-webhook",
 	}, {

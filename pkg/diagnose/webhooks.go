@@ -5,8 +5,10 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"time"
 
 	admissionv1 "k8s.io/api/admissionregistration/v1"
+	corev1 "k8s.io/api/core/v1"
 
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/report"
 )
@@ -88,8 +90,29 @@ func findWebhookConfiguration(s *Snapshot, sub Subject) []report.Cause {
 	if sub.Ref.Kind != "MutatingWebhookConfiguration" && sub.Ref.Kind != "ValidatingWebhookConfiguration" {
 		return nil
 	}
-	var causes []report.Cause
+	// The entries of a configuration mostly share a service, and then what is wrong.
+	type backend struct {
+		namespace, name string
+		ca              bool
+	}
+	var order []backend
+	entries := map[backend][]webhook{}
 	for _, w := range s.configuredWebhooks(sub.Ref) {
+		if w.service == nil {
+			continue
+		}
+		b := backend{w.service.Namespace, w.service.Name, len(w.caBundle) > 0}
+		if entries[b] == nil {
+			order = append(order, b)
+		}
+		entries[b] = append(entries[b], w)
+	}
+	var causes []report.Cause
+	for _, b := range order {
+		w := entries[b][0]
+		if more := len(entries[b]) - 1; more > 0 {
+			w.name = fmt.Sprintf("%s (and %d more of the configuration)", w.name, more)
+		}
 		causes = append(causes, s.webhookBackend(sub, w)...)
 	}
 	return causes
@@ -218,11 +241,27 @@ func (s *Snapshot) webhookBackend(sub Subject, w webhook) []report.Cause {
 	if len(w.caBundle) == 0 && w.configuration.Name != "" {
 		c.Name = WebhookCABundleMissing
 		c.Summary = fmt.Sprintf("webhook %s has no caBundle, so the API server cannot trust it", w.name)
-		c.Evidence = []string{fmt.Sprintf("%s: webhooks[%s].clientConfig.caBundle is empty", w.configuration, w.name)}
+		c.Evidence = []string{fmt.Sprintf("%s: clientConfig.caBundle is empty: webhook %s", w.configuration, w.name)}
+		// It is written some seconds after the pod behind it is ready.
+		if since, ok := s.readySince(service); !ok || s.Time.Sub(since) < patience {
+			c.Severity = report.Delay
+		}
 		c.Remedy = "whoever writes it (cert-manager's cainjector, or istiod) is not ready or has not got to it; restart it: " + restartInjector(w)
 		return []report.Cause{c}
 	}
 	return nil
+}
+
+// readySince is when the first pod behind a service became ready.
+func (s *Snapshot) readySince(service report.Ref) (time.Time, bool) {
+	var first time.Time
+	for _, p := range s.pods(service) {
+		c := podCondition(p, corev1.PodReady)
+		if healthy(p) && c != nil && (first.IsZero() || c.LastTransitionTime.Time.Before(first)) {
+			first = c.LastTransitionTime.Time
+		}
+	}
+	return first, !first.IsZero()
 }
 
 // behind explains the pods of a service.

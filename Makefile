@@ -47,16 +47,16 @@ e2e: build devcluster ## The plugin on a real node, with real components (root, 
 	go test -tags e2e_real -count=1 -timeout 60m -v ./test/e2e/
 
 .PHONY: bench
-bench: build devcluster ## Times against upstream's own sequence; UPSTREAM=DIR is a clone of kubeflow/manifests v1.10.1
-	$(call need-upstream,bench)
+bench: need-upstream build devcluster ## Times against upstream's own sequence; UPSTREAM=DIR is a clone of kubeflow/manifests v1.10.1
 	go run ./test/bench -bin $(BIN) -upstream $(UPSTREAM)
 
 .PHONY: fidelity
-fidelity: ## Compare every object with upstream's; UPSTREAM=DIR is a clone of kubeflow/manifests v1.10.1
-	$(call need-upstream,fidelity)
+fidelity: need-upstream ## Compare every object with upstream's; UPSTREAM=DIR is a clone of kubeflow/manifests v1.10.1
 	go run ./internal/fidelity/cmd/fidelity -unexplained diff $(UPSTREAM)
 
-need-upstream = @test -d "$(UPSTREAM)" || { echo 'make $(1): name a clone of kubeflow/manifests at v1.10.1: make $(1) UPSTREAM=DIR' >&2; exit 1; }
+.PHONY: need-upstream
+need-upstream:
+	@test -d "$(UPSTREAM)" || { echo 'name a clone of kubeflow/manifests at v1.10.1: UPSTREAM=DIR' >&2; exit 1; }
 
 ##@ Work on it
 

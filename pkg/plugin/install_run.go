@@ -32,6 +32,7 @@ func (o *InstallOptions) Run(ctx context.Context) error {
 			return err
 		}
 	}
+	started := time.Now()
 	messages := newMessages(o.base.ErrOut)
 	c, settings, err := o.look(ctx, messages)
 	if err != nil {
@@ -76,6 +77,9 @@ func (o *InstallOptions) Run(ctx context.Context) error {
 	out, credentials, failed := engine.Apply(ctx, plan, survey)
 	progress.Close()
 	messages.to(o.base.ErrOut)
+	if out != nil {
+		out.Elapsed = time.Since(started).Seconds() // with the look at what was there
+	}
 	return errors.Join(failed, o.end(ctx, out, credentials, survey, machine, failed))
 }
 

@@ -3,14 +3,19 @@ package view
 import (
 	"fmt"
 	"io"
+	"slices"
 	"sync"
 	"time"
 
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/report"
 )
 
-// Plain prints a line when something changes, for logs and pipes. Progress within
-// a state is not printed: a log of two hundred counters tells nobody anything.
+// passing is how long a state has to last to be worth a line of its own.
+const passing = time.Second
+
+// Plain prints a line when something changes, for logs and pipes. What passes within
+// a second is not printed, nor is progress within a state: a log of two hundred
+// counters tells nobody anything.
 type Plain struct {
 	mu      sync.Mutex
 	w       io.Writer
@@ -18,8 +23,15 @@ type Plain struct {
 	started time.Time
 	states  map[string]report.State
 	waits   map[string]string
+	// pending are states that have not lasted long enough yet.
+	pending []pending
 	// width of the column of names
 	width int
+}
+
+type pending struct {
+	event report.Event
+	since time.Time
 }
 
 // NewPlain writes to w; now is the clock that elapsed times are measured with.
@@ -31,6 +43,10 @@ func NewPlain(w io.Writer, now func() time.Time) *Plain {
 func (p *Plain) Event(e report.Event) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	if e.Kind == report.EventComponent && p.states[e.Component] != e.State {
+		p.forget(e.Component)
+	}
+	p.flush()
 	switch e.Kind {
 	case report.EventPlan:
 		for _, c := range e.Components {
@@ -39,11 +55,20 @@ func (p *Plain) Event(e report.Event) {
 		}
 	case report.EventComponent:
 		if p.states[e.Component] == e.State {
+			for i := range p.pending {
+				if p.pending[i].event.Component == e.Component {
+					p.pending[i].event = e // the newest counter, when it is printed
+				}
+			}
 			return
 		}
 		p.states[e.Component] = e.State
 		delete(p.waits, e.Component)
-		p.line(e.Component, describe(e))
+		if settled(e.State) || e.State == report.Degraded {
+			p.line(e.Component, describe(e))
+		} else {
+			p.pending = append(p.pending, pending{e, p.now()})
+		}
 	case report.EventWait:
 		if e.Message == "" || p.waits[e.Component] == e.Message {
 			return
@@ -57,6 +82,23 @@ func (p *Plain) Event(e report.Event) {
 		}
 		p.line(name, "warning: "+e.Message)
 	}
+}
+
+// flush prints the states that have lasted.
+func (p *Plain) flush() {
+	var rest []pending
+	for _, s := range p.pending {
+		if p.now().Sub(s.since) < passing {
+			rest = append(rest, s)
+			continue
+		}
+		p.line(s.event.Component, describe(s.event))
+	}
+	p.pending = rest
+}
+
+func (p *Plain) forget(component string) {
+	p.pending = slices.DeleteFunc(p.pending, func(s pending) bool { return s.event.Component == component })
 }
 
 // describe is a state with its progress and its reason.

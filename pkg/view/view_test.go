@@ -36,7 +36,7 @@ func golden(t *testing.T, name, got string) {
 	}
 }
 
-func TestPlainPrintsChangesOfStateAndNoCounters(t *testing.T) {
+func TestPlainPrintsStatesThatLastAndNoCounters(t *testing.T) {
 	var out bytes.Buffer
 	c := &clock{now: time.Unix(0, 0)}
 	p := NewPlain(&out, c.Now)
@@ -45,17 +45,25 @@ func TestPlainPrintsChangesOfStateAndNoCounters(t *testing.T) {
 	p.Event(component("cert-manager", report.Applying, 1))
 	p.Event(component("cert-manager", report.Applying, 2))
 	c.add(61 * time.Second)
+	p.Event(component("istio", report.Waiting, 0)) // no change, but time has passed
 	p.Event(component("cert-manager", report.Progressing, 7))
 	wait := report.Event{Kind: report.EventWait, Component: "cert-manager", Message: "no caBundle yet"}
 	p.Event(wait)
 	p.Event(wait)
+	c.add(2 * time.Second)
 	p.Event(report.Event{Kind: report.EventWarning, Message: "careful"})
+	p.Event(component("istio", report.Applying, 1))
+	p.Event(component("istio", report.Progressing, 10))
+	c.add(100 * time.Millisecond)
+	p.Event(component("istio", report.Ready, 10))
+	c.add(1900 * time.Millisecond)
 	p.Event(component("cert-manager", report.Ready, 10))
-	want := `   0.0s  cert-manager         Applying 1/10
-   1m1s  cert-manager         Progressing 7/10
+	want := `   1m1s  cert-manager         Applying 2/10
    1m1s  cert-manager         no caBundle yet
-   1m1s  warning              warning: careful
-   1m1s  cert-manager         Ready
+   1m3s  cert-manager         Progressing 7/10
+   1m3s  warning              warning: careful
+   1m3s  istio                Ready
+   1m5s  cert-manager         Ready
 `
 	if d := cmp.Diff(want, out.String()); d != "" {
 		t.Errorf("want (-), got (+):\n%s", d)

@@ -41,6 +41,8 @@ func Handler(review Review) http.Handler {
 		}
 		w.Header().Set("Content-Type", "application/json")
 		_ = json.NewEncoder(w).Encode(admissionv1.AdmissionReview{
-			TypeMeta: metav1.TypeMeta{APIVersion: "admission.k8s.io/v1", Kind: "AdmissionReview"}, Response: response})
+			// The answer has the version of the question: a configuration may ask
+			// for v1beta1, whose fields are the same.
+			TypeMeta: in.TypeMeta, Response: response})
 	})
 }

@@ -45,7 +45,7 @@ func write(w io.Writer, i Image, open func(program string) (*os.File, error)) (d
 		Platform: ocispec.Platform{Architecture: runtime.GOARCH, OS: runtime.GOOS},
 		Created:  &epoch,
 		Config: ocispec.ImageConfig{
-			User: i.user, Entrypoint: i.entrypoint, Env: []string{"PATH=/usr/local/bin:/usr/bin:/bin:/"},
+			User: i.user, Entrypoint: i.entrypoint, Env: append([]string{"PATH=/usr/local/bin:/usr/bin:/bin:/"}, i.env...),
 			Labels: map[string]string{KindLabel: string(i.Kind), ocispec.AnnotationSource: i.From},
 		},
 		RootFS: ocispec.RootFS{Type: "layers", DiffIDs: []digest.Digest{layer.Digest}},

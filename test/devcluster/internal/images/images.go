@@ -31,6 +31,7 @@ type Image struct {
 	Note string `json:"note,omitempty"`
 
 	entrypoint []string
+	env        []string
 	// user is numeric: the kubelet cannot tell of a name that it is not root's.
 	user  string
 	files []file
@@ -123,8 +124,19 @@ func Catalogue() []Image {
 	return all
 }
 
+// commands are paths by which pods call programs of their images.
+var commands = map[string]string{
+	"profile-controller":  "/manager",
+	"notebook-controller": "/manager",
+	"kfam":                "/access-management",
+}
+
 // standIn is an image of the one binary that plays all parts.
 func standIn(name, part, note string, aliases ...string) Image {
+	path := commands[part]
+	if path == "" {
+		path = "/standin"
+	}
 	return Image{Name: name, Aliases: aliases, Kind: StandIn, From: "cmd/standin of devcluster", Note: note,
-		entrypoint: []string{"/standin", part}, user: "65532:65532", files: []file{{"standin", "/standin"}}}
+		entrypoint: []string{path}, env: []string{"STANDIN_PART=" + part}, user: "65532:65532", files: []file{{"standin", path}}}
 }

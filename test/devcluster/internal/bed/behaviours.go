@@ -11,6 +11,7 @@ import (
 	"k8s.io/client-go/informers"
 
 	"github.com/kubectl-jupyter/kubectl-jupyter/test/devcluster/internal/certmanager"
+	"github.com/kubectl-jupyter/kubectl-jupyter/test/devcluster/internal/control"
 	"github.com/kubectl-jupyter/kubectl-jupyter/test/devcluster/internal/kwok"
 	"github.com/kubectl-jupyter/kubectl-jupyter/test/devcluster/internal/pods"
 	"github.com/kubectl-jupyter/kubectl-jupyter/test/devcluster/internal/standin"
@@ -63,4 +64,8 @@ func (r *runner) behaviours() []pods.Behaviour {
 }
 
 // serveControl takes commands to be run inside of the bed's network.
-func (r *runner) serveControl(context.Context) (stop func(), err error) { return func() {}, nil }
+func (r *runner) serveControl(parts context.Context) {
+	r.goRun(parts, "control socket", func(ctx context.Context) error {
+		return control.Serve(ctx, r.dir.ControlSocket(), r.dir.Book())
+	})
+}

@@ -73,11 +73,7 @@ func (r *runner) startNodes(ctx, parts context.Context) (stops []func(), err err
 	if err := r.startBehaviours(ctx, parts); err != nil {
 		return stops, err
 	}
-	stop, err := r.serveControl(parts)
-	if err != nil {
-		return stops, err
-	}
-	stops = append(stops, stop)
+	r.serveControl(parts)
 	return stops, r.nodesReady(ctx, nodes)
 }
 

@@ -170,7 +170,3 @@ func runCommand() *cobra.Command {
 	dirFlag(c, &dir)
 	return c
 }
-
-func execCommand() *cobra.Command {
-	return &cobra.Command{Use: "exec", Hidden: true, Run: func(*cobra.Command, []string) {}}
-}

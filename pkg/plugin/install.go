@@ -104,6 +104,11 @@ line and the report at the end, which then holds the password.`,
 			return o.Run(cmd.Context())
 		},
 	}
+	f.add(cmd)
+	return cmd
+}
+
+func (f *InstallFlags) add(cmd *cobra.Command) {
 	f.manifests.add(cmd)
 	fs := cmd.Flags()
 	fs.StringSliceVar(&f.only, "only", nil, "Install these `components` and no others; can be repeated")
@@ -121,7 +126,6 @@ line and the report at the end, which then holds the password.`,
 	for _, flag := range []string{"only", "skip", "use-existing"} {
 		complete(cmd, flag, components.Release110().Names)
 	}
-	return cmd
 }
 
 // ToOptions checks everything that can be checked without a cluster.

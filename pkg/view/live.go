@@ -35,6 +35,9 @@ type Live struct {
 	stopped chan struct{}
 }
 
+// others are objects of no component, such as definitions that Dex makes itself.
+const others = "others"
+
 type row struct {
 	name        string
 	state       report.State
@@ -103,7 +106,7 @@ func (l *Live) Event(e report.Event) {
 		}
 	case report.EventObject:
 		if e.Action == report.Deleted {
-			r := l.row(nameOr(e.Component, "others"))
+			r := l.row(e.Component)
 			if r.started.IsZero() {
 				r.started = l.now()
 			}
@@ -124,13 +127,6 @@ func (l *Live) Event(e report.Event) {
 	}
 }
 
-func nameOr(name, other string) string {
-	if name == "" {
-		return other
-	}
-	return name
-}
-
 func settled(s report.State) bool {
 	switch s {
 	case report.Ready, report.Accepted, report.Failed, report.Removed:
@@ -140,6 +136,9 @@ func settled(s report.State) bool {
 }
 
 func (l *Live) row(name string) *row {
+	if name == "" {
+		name = others
+	}
 	r, ok := l.byName[name]
 	if !ok {
 		r = &row{name: name, state: report.Waiting}

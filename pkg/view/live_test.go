@@ -202,3 +202,22 @@ func TestLiveWritesNothingBeforeThereIsSomethingToShow(t *testing.T) {
 		t.Errorf("wrote %q", got)
 	}
 }
+
+func TestLiveCountsWhatAnUninstallationHasDeleted(t *testing.T) {
+	l, s, _ := newLive(t, 80, 24)
+	deleted := func(component string) report.Event {
+		return report.Event{Kind: report.EventObject, Component: component, Action: report.Deleted, Object: &report.Ref{Kind: "Service", Name: "x"}}
+	}
+	l.Event(deleted("istio"))
+	l.Event(deleted("istio"))
+	l.Event(deleted(""))
+	l.Event(report.Event{Kind: report.EventComponent, Component: "istio", State: report.Removed, Done: 2, Total: 2})
+	l.Close()
+	text := s.text()
+	if !strings.Contains(text, "✓ istio   Removed          2/2") {
+		t.Errorf("istio is not shown as removed:\n%s", text)
+	}
+	if !strings.Contains(text, "others  Removing           1") {
+		t.Errorf("what belongs to no component is not counted:\n%s", text)
+	}
+}

@@ -114,6 +114,9 @@ func describe(e report.Event) string {
 }
 
 func (p *Plain) line(name, text string) {
+	if name == "" {
+		name = others
+	}
 	fmt.Fprintf(p.w, "%7s  %-*s  %s\n", Elapsed(p.now().Sub(p.started)), p.width, name, text)
 }
 

@@ -61,7 +61,7 @@ func (s Style) State(state report.State, text string) string {
 		return s.paint("31", text)
 	case report.Degraded:
 		return s.paint("33", text)
-	case report.Applying, report.Progressing:
+	case report.Applying, report.Progressing, report.Removing:
 		return s.paint("36", text)
 	}
 	return s.paint("2", text)

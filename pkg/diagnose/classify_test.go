@@ -81,7 +81,7 @@ func check(t *testing.T, c report.Cause) {
 // golden compares causes with testdata/NAME.yaml; -update writes it.
 func golden(t *testing.T, name string, causes []report.Cause) {
 	t.Helper()
-	file := filepath.Join("testdata", regexp.MustCompile(`[^a-z0-9]+`).ReplaceAllString(strings.ToLower(name), "-")+".yaml")
+	file := filepath.Join("testdata", regexp.MustCompile(`[^a-z0-9/]+`).ReplaceAllString(strings.ToLower(name), "-")+".yaml")
 	got, err := yaml.Marshal(causes)
 	if err != nil {
 		t.Fatal(err)

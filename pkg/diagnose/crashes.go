@@ -24,7 +24,7 @@ func crashOf(status corev1.ContainerStatus) *corev1.ContainerStateTerminated {
 			return &corev1.ContainerStateTerminated{Message: status.State.Waiting.Message}
 		}
 		return last
-	case status.RestartCount > 0 && !status.Ready && last != nil && (last.ExitCode != 0 || last.Reason == "OOMKilled"):
+	case status.State.Running != nil && status.RestartCount > 0 && !status.Ready && last != nil && (last.ExitCode != 0 || last.Reason == "OOMKilled"):
 		return last
 	}
 	return nil
@@ -92,6 +92,12 @@ func (s *Snapshot) crash(sub Subject, p *corev1.Pod, ct container, end *corev1.C
 	case strings.Contains(text, "exec format error"):
 		c := s.podCause(sub, p, WrongArchitecture, report.Error, fmt.Sprintf("image %s is not made for the architecture of node %s", ct.spec.Image, p.Spec.NodeName))
 		c.Remedy = "kubectl get nodes -L kubernetes.io/arch; run the pods on amd64 nodes, or name an image for this architecture: kubectl jupyter install --image NAME=REF"
+		return c
+	}
+	// The program never ran: there is no log, the runtime says why.
+	if end.Reason == "StartError" || end.Reason == "ContainerCannotRun" {
+		c := s.podCause(sub, p, CreateContainerError, report.Error, fmt.Sprintf("container %s of %s cannot be started", name, s.owner(p)))
+		c.Remedy = describe(podRef(p))
 		return c
 	}
 	c := s.podCause(sub, p, CrashLoopBackOff, report.Error, fmt.Sprintf("container %s of %s crashes", name, s.owner(p)))

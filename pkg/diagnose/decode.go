@@ -79,6 +79,10 @@ func strip(u *unstructured.Unstructured) {
 		u.SetAnnotations(a)
 	}
 	withoutEnv(u.Object)
+	// The images that a node has are most of its size.
+	if status, ok := u.Object["status"].(map[string]any); ok && u.GetKind() == "Node" {
+		delete(status, "images")
+	}
 }
 
 func withoutEnv(v any) {

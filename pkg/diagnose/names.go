@@ -45,6 +45,7 @@ const (
 	PodSecurityViolation     = "PodSecurityViolation"
 	ServiceAccountMissing    = "ServiceAccountMissing"
 	FailedCreate             = "FailedCreate"
+	ScaledToZero             = "ScaledToZero"
 	ProgressDeadlineExceeded = "ProgressDeadlineExceeded"
 	InvalidObject            = "InvalidObject"
 	Forbidden                = "Forbidden"
@@ -93,7 +94,7 @@ var weight = map[string]int{
 	NoDefaultStorageClass: 88, StorageClassMissing: 88, ProvisioningFailed: 87, VolumeMissing: 86, VolumePending: 84,
 	InvalidImageName: 80, ImagePullBackOff: 80, WrongArchitecture: 79, OOMKilled: 78, TooManyOpenFiles: 78,
 	IstioInitCrash: 77, CrashLoopBackOff: 76, CreateContainerConfigError: 75, CreateContainerError: 75,
-	PodSandboxFailed: 74, Evicted: 74, ImagePulling: 72, ProbeFailing: 70, ContainerStarting: 68,
+	PodSandboxFailed: 74, Evicted: 74, ScaledToZero: 73, ImagePulling: 72, ProbeFailing: 70, ContainerStarting: 68,
 	IssuerMissing: 62, IssuerNotReady: 61, CertificateIgnored: 60, CertificateNotReady: 60, MountFailed: 58,
 	WebhookServiceMissing: 52, WebhookWithoutEndpoints: 52, WebhookCABundleMissing: 51, WebhookCertificateRejected: 51,
 	WebhookTimeout: 50, WebhookUnreachable: 50, WebhookRefused: 48,

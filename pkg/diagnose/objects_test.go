@@ -149,6 +149,21 @@ metadata: {name: kubeflow}
 		want:      "error WebhookServiceMissing Issuer kubeflow/admission-webhook",
 		then:      []string{"warning Forbidden"},
 	}, {
+		name: "a webhook that is switched off, told of a call that is tried again",
+		objects: dex + injector + istiod + `
+---
+apiVersion: apps/v1
+kind: ReplicaSet
+metadata:
+  namespace: istio-system
+  name: istiod-5c
+  ownerReferences: [{apiVersion: apps/v1, kind: Deployment, name: istiod, uid: d, controller: true}]
+spec: {replicas: 0, selector: {}, template: {metadata: {labels: {app: istiod, istio: pilot}}}}
+`,
+		subjects: []Subject{subject("istio", "Pod", "auth", "probe", `proof that admission works (Pod auth/probe, dry run): webhook namespace.sidecar-injector.istio.io does not answer yet: no endpoints available for service "istiod"`)},
+		want:     "error ScaledToZero Deployment istio-system/istiod",
+		then:     []string{"error WebhookWithoutEndpoints MutatingWebhookConfiguration istio-sidecar-injector"},
+	}, {
 		name:    "a webhook that refuses on purpose",
 		objects: starved(`admission webhook "validation.gatekeeper.sh" denied the request: [no-latest] image must not be latest`),
 		want:    "error WebhookRefused Deployment auth/dex",

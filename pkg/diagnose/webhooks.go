@@ -3,12 +3,15 @@ package diagnose
 import (
 	"fmt"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
 
 	admissionv1 "k8s.io/api/admissionregistration/v1"
 	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/labels"
 
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/report"
 )
@@ -23,7 +26,9 @@ type webhookCall struct {
 
 var (
 	failedCall = regexp.MustCompile(`failed calling webhook "([^"]+)": (.*)`)
-	calledURL  = regexp.MustCompile(`https://([a-z0-9-]+)\.([a-z0-9-]+)\.svc(?:\.[a-z0-9.-]+)?(?::(\d+))?/`)
+	// noAnswer is the same in fewer words, as it is said while a call is tried again.
+	noAnswer  = regexp.MustCompile(`webhook ([a-z0-9][a-z0-9.-]*) does not answer yet: (.*)`)
+	calledURL = regexp.MustCompile(`https://([a-z0-9-]+)\.([a-z0-9-]+)\.svc(?:\.[a-z0-9.-]+)?(?::(\d+))?/`)
 	// conversionCall: a CRD's conversion webhook has no name of its own.
 	conversionCall = regexp.MustCompile(`conversion webhook for ([^ ]+,? ?[^ ]*) failed: (.*)`)
 )
@@ -31,6 +36,9 @@ var (
 func parseWebhookCall(message string) (webhookCall, bool) {
 	message = strings.ReplaceAll(message, "\n", " ")
 	m := failedCall.FindStringSubmatch(message)
+	if m == nil {
+		m = noAnswer.FindStringSubmatch(message)
+	}
 	if m == nil {
 		m = conversionCall.FindStringSubmatch(message)
 	}
@@ -226,6 +234,9 @@ func (s *Snapshot) webhookBackend(sub Subject, w webhook) []report.Cause {
 		c.Evidence = []string{fmt.Sprintf("service %s/%s: pods: %d, ready endpoints: 0", ns, name, len(pods))}
 		c.Remedy = fmt.Sprintf("kubectl -n %s get endpointslices,pods", ns)
 		behind := s.behind(service)
+		if len(pods) == 0 {
+			behind = s.scaledToZero(sub, service)
+		}
 		for _, b := range behind {
 			if b.Severity < report.Error {
 				c.Severity = report.Delay
@@ -262,6 +273,46 @@ func (s *Snapshot) readySince(service report.Ref) (time.Time, bool) {
 		}
 	}
 	return first, !first.IsZero()
+}
+
+// scaledToZero: somebody has switched off what is behind a service.
+func (s *Snapshot) scaledToZero(sub Subject, service report.Ref) []report.Cause {
+	svc := s.service(service.Namespace, service.Name)
+	if svc == nil || len(svc.Spec.Selector) == 0 {
+		return nil
+	}
+	selector := labels.SelectorFromSet(svc.Spec.Selector)
+	wanted := map[report.Ref]int32{}
+	for i := range s.ReplicaSets {
+		r := &s.ReplicaSets[i]
+		owner := metav1.GetControllerOf(r)
+		if r.Namespace != service.Namespace || owner == nil || !selector.Matches(labels.Set(r.Spec.Template.Labels)) {
+			continue
+		}
+		replicas := int32(1)
+		if r.Spec.Replicas != nil {
+			replicas = *r.Spec.Replicas
+		}
+		wanted[refOf(owner, r.Namespace)] += replicas
+	}
+	var causes []report.Cause
+	for object, n := range wanted {
+		if n > 0 {
+			continue
+		}
+		component := s.component(object)
+		if component == "" {
+			component = sub.Component
+		}
+		causes = append(causes, report.Cause{
+			Name: ScaledToZero, Severity: report.Error, Component: component, Object: object,
+			Summary:  fmt.Sprintf("%s is switched off", object),
+			Evidence: []string{"replicas: 0"},
+			Remedy:   fmt.Sprintf("kubectl -n %s scale %s %s --replicas=1", object.Namespace, strings.ToLower(object.Kind), object.Name),
+		})
+	}
+	slices.SortFunc(causes, func(a, b report.Cause) int { return strings.Compare(a.Object.Name, b.Object.Name) })
+	return causes
 }
 
 // behind explains the pods of a service.

@@ -40,7 +40,9 @@ var parts = map[string]func(ctx context.Context, args []string) error{
 	"notebook": func(ctx context.Context, _ []string) error {
 		return notebook.Run(ctx, ":"+notebook.Port, os.Getenv("NB_PREFIX"))
 	},
-	"pilot-agent": func(ctx context.Context, args []string) error { return proxy.Run(ctx, args, os.Stderr) },
+	"pilot-agent": func(ctx context.Context, args []string) error {
+		return proxy.Run(ctx, args, os.Getenv(proxy.ProbersVar), os.Stderr)
+	},
 }
 
 func main() {

@@ -33,7 +33,9 @@ const Header = "X-Stand-In-Proxy"
 // Run acts as pilot-agent would with args until ctx ends. The programs that
 // pilot-agent is for an init container (istio-iptables, istio-clean-iptables)
 // return at once: nothing is redirected to a proxy that is not there.
-func Run(ctx context.Context, args []string, log io.Writer) error {
+//
+// probers is the content of ProbersVar.
+func Run(ctx context.Context, args []string, probers string, log io.Writer) error {
 	if len(args) == 0 {
 		return fmt.Errorf("no command: want proxy or istio-iptables")
 	}
@@ -47,8 +49,13 @@ func Run(ctx context.Context, args []string, log io.Writer) error {
 	default:
 		return fmt.Errorf("command %q: want proxy, wait or istio-iptables", args[0])
 	}
+	all, err := parseProbers(probers)
+	if err != nil {
+		return err
+	}
 	servers := []func(context.Context) error{
 		func(ctx context.Context) error { return serve.HTTP(ctx, ":"+ReadyPort, ready(), nil) },
+		func(ctx context.Context) error { return serve.HTTP(ctx, ":"+StatusPort, probes(all), nil) },
 		func(ctx context.Context) error { return serve.HTTP(ctx, ":"+MetricsPort, ready(), nil) },
 	}
 	if slices.Contains(args, "router") {
@@ -62,9 +69,9 @@ func Run(ctx context.Context, args []string, log io.Writer) error {
 	return serve.All(ctx, servers...)
 }
 
-func ready() http.Handler {
+func ready() *http.ServeMux {
 	mux := http.NewServeMux()
-	for _, p := range []string{"/healthz/ready", "/stats/prometheus", "/app-health/"} {
+	for _, p := range []string{"/healthz/ready", "/stats/prometheus"} {
 		mux.Handle("GET "+p, serve.OK(""))
 	}
 	return mux

@@ -63,12 +63,14 @@ type demo struct {
 	out        io.Writer
 	dir        string
 	devcluster string
-	path       string
+	// kubectl finds the plugin on path.
+	kubectl string
+	path    string
 }
 
 func run(ctx context.Context, args []string, out io.Writer) (err error) {
 	flags := flag.NewFlagSet("demo", flag.ContinueOnError)
-	bin := flags.String("bin", "bin", "directory of the built programs kubectl-jupyter and devcluster")
+	bin := flags.String("bin", "bin", "directory of the built programs kubectl-jupyter, kubectl and devcluster")
 	nodes := flags.String("nodes", "simulated", "what the nodes are: simulated or real")
 	keep := flags.Bool("keep", false, "leave the cluster running at the end")
 	if err := flags.Parse(args); err != nil {
@@ -81,7 +83,7 @@ func run(ctx context.Context, args []string, out io.Writer) (err error) {
 	if err != nil {
 		return err
 	}
-	d := &demo{out: out, dir: dir, devcluster: filepath.Join(*bin, "devcluster"), path: *bin + string(os.PathListSeparator) + os.Getenv("PATH")}
+	d := &demo{out: out, dir: dir, devcluster: filepath.Join(*bin, "devcluster"), kubectl: filepath.Join(*bin, "kubectl"), path: *bin + string(os.PathListSeparator) + os.Getenv("PATH")}
 	defer func() {
 		if *keep && err == nil {
 			fmt.Fprintf(out, "\nThe cluster goes on:\n  export KUBECONFIG=%s\n  %s down --dir %s\n", filepath.Join(dir, "kubeconfig"), d.devcluster, dir)
@@ -117,8 +119,8 @@ func (d *demo) play(ctx context.Context, s step) error {
 		return nil
 	}
 	fmt.Fprintf(d.out, "$ kubectl %s\n", strings.Join(s.args, " "))
-	cmd := exec.CommandContext(ctx, d.devcluster, append([]string{"kubectl", "--dir", d.dir, "--"}, s.args...)...)
-	cmd.Env = append(os.Environ(), "PATH="+d.path)
+	cmd := exec.CommandContext(ctx, d.kubectl, s.args...)
+	cmd.Env = append(os.Environ(), "PATH="+d.path, "KUBECONFIG="+filepath.Join(d.dir, "kubeconfig"))
 	// The plugin's progress is for the terminal that somebody looks at.
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, d.out, os.Stderr
 	var list *head

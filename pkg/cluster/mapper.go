@@ -121,6 +121,26 @@ func (m *Mapper) Learn(crd *unstructured.Unstructured) error {
 	return nil
 }
 
+// Serves tells whether the server has every version that a definition serves.
+func (m *Mapper) Serves(crd *unstructured.Unstructured) bool {
+	group, _, _ := unstructured.NestedString(crd.Object, "spec", "group")
+	kind, _, _ := unstructured.NestedString(crd.Object, "spec", "names", "kind")
+	versions, _, _ := unstructured.NestedSlice(crd.Object, "spec", "versions")
+	m.mu.RLock()
+	defer m.mu.RUnlock()
+	for _, v := range versions {
+		v, _ := v.(map[string]any)
+		name, _ := v["name"].(string)
+		if served, _ := v["served"].(bool); !served {
+			continue
+		}
+		if _, ok := m.kinds[schema.GroupVersionKind{Group: group, Version: name, Kind: kind}]; !ok {
+			return false
+		}
+	}
+	return len(versions) > 0
+}
+
 // For returns the client for an object's kind, in its namespace where it has one.
 func (c *Cluster) For(u *unstructured.Unstructured) (dynamic.ResourceInterface, Resource, error) {
 	r, err := c.Mapper.Resource(u.GroupVersionKind())

@@ -47,7 +47,7 @@ func (o *InstallOptions) Run(ctx context.Context) error {
 	progress, machine := o.base.progress(o.Format == view.JSON && !o.dry())
 	defer progress.Close()
 	engine := rollout.New(c, rollout.Options{
-		Timeout: o.Timeout, Wait: o.Wait, Adopt: o.Adopt, UseExisting: o.UseExisting, Password: password,
+		Timeout: o.Timeout, Wait: o.Wait, Adopt: o.Adopt, AskAll: o.dry(), Password: password,
 		Explain: explain(c), Events: progress.Event, Tooling: version.Get().Tooling(),
 	})
 	plan, err := o.plan(ctx, engine)

@@ -2,7 +2,9 @@ package rollout
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -27,6 +29,9 @@ type run struct {
 	slots      chan struct{}
 	readyFacts map[key]*fact
 	started    time.Time
+	// record of this run, guarded by recording
+	recording sync.Mutex
+	record    record
 
 	work sync.WaitGroup
 	fail context.CancelCauseFunc
@@ -44,10 +49,13 @@ func (e *Engine) Apply(ctx context.Context, plan *Plan, survey *Survey) (*report
 	working, fail := context.WithCancelCause(bounded)
 	defer fail(nil)
 	r := &run{Engine: e, plan: plan, survey: survey, graph: newGraph(plan), slots: make(chan struct{}, inFlight),
-		readyFacts: map[key]*fact{}, started: time.Now(), fail: fail}
+		readyFacts: map[key]*fact{}, started: time.Now(), fail: fail, record: maps.Clone(survey.record)}
 	err := r.do(working)
 	fail(nil)
 	r.work.Wait()
+	if recorded := r.recordApplied(ctx); err == nil {
+		err = recorded
+	}
 	out := r.report()
 	e.events.emit(report.Event{Kind: report.EventDone})
 	if err != nil {
@@ -211,6 +219,10 @@ func (r *run) send(ctx context.Context, n *node, u *unstructured.Unstructured) (
 	k := keyOf(u)
 	change := r.survey.changes[k]
 	if change.Action == report.Unchanged {
+		if change.Live == nil {
+			return u, report.Unchanged, nil // known from the inventory; its status does not matter
+		}
+		r.remember(u, change.Live)
 		return change.Live, report.Unchanged, nil
 	}
 	if change.terminating {
@@ -229,6 +241,7 @@ func (r *run) send(ctx context.Context, n *node, u *unstructured.Unstructured) (
 	for {
 		now, err := r.write(ctx, u, change.Live)
 		if err == nil {
+			r.remember(u, now)
 			if change.Live != nil && change.Live.GetResourceVersion() == now.GetResourceVersion() {
 				return now, report.Unchanged, nil
 			}
@@ -263,6 +276,9 @@ func (r *run) write(ctx context.Context, u, live *unstructured.Unstructured) (*u
 // establish waits until a definition is served, and only then lets its kind be used.
 func (r *run) establish(ctx context.Context, n *node, u, now *unstructured.Unstructured) error {
 	k := keyOf(u)
+	if change := r.survey.changes[k]; change != nil && change.Action == report.Unchanged && change.Live == nil && r.cluster.Mapper.Serves(u) {
+		return r.served(n, u)
+	}
 	version := ""
 	established := func(u *unstructured.Unstructured) (bool, error) {
 		if u == nil {
@@ -289,10 +305,15 @@ func (r *run) establish(ctx context.Context, n *node, u, now *unstructured.Unstr
 	if err := r.cluster.Mapper.Learn(u); err != nil {
 		return err
 	}
+	return r.served(n, u)
+}
+
+// served lets the kind of a definition be used.
+func (r *run) served(n *node, u *unstructured.Unstructured) error {
 	r.graph.kinds[definedKind(u)].set()
 	n.established.one()
 	if !n.existing {
-		r.ready(n, k)
+		r.ready(n, keyOf(u))
 	}
 	return nil
 }
@@ -334,11 +355,40 @@ func (r *run) awaitProduced(ctx context.Context, n *node, p components.Produced)
 	return nil
 }
 
-// recordParent writes the inventory before anything that it has to know of.
+func (r *run) remember(u *unstructured.Unstructured, answer *unstructured.Unstructured) {
+	if components.Generated(u) != nil {
+		return // made once, not applied
+	}
+	r.recording.Lock()
+	defer r.recording.Unlock()
+	r.record.add(u, answer)
+}
+
+// recordApplied writes what the next run need not ask for. An interrupted run does it
+// too, in a moment of its own; not to have the record only costs time.
+func (r *run) recordApplied(ctx context.Context) error {
+	if maps.Equal(r.record, r.survey.record) {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+	defer cancel()
+	return r.recordParent(ctx)
+}
+
+// recordParent writes the inventory: before anything that it has to know of, and at the end.
 func (r *run) recordParent(ctx context.Context) error {
 	parent, err := parentFor(r.plan, r.survey.parent, r.options.Tooling)
 	if err != nil {
 		return err
+	}
+	names := r.survey.recordNames()
+	maps.DeleteFunc(r.record, func(name, _ string) bool { return !names[name] })
+	applied, err := json.Marshal(r.record)
+	if err != nil {
+		return fmt.Errorf("inventory: %w", err)
+	}
+	if err := unstructured.SetNestedField(parent.Object, string(applied), "data", recordKey); err != nil {
+		return fmt.Errorf("inventory: %w", err)
 	}
 	client := r.cluster.Dynamic.Resource(configMaps).Namespace(InventoryNamespace)
 	_, err = client.Apply(ctx, InventoryName, parent, metav1.ApplyOptions{FieldManager: FieldManager, Force: true})

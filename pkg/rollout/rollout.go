@@ -28,8 +28,9 @@ type Options struct {
 	Wait bool
 	// Adopt takes over objects and fields of others.
 	Adopt bool
-	// UseExisting names components that somebody else installed and that are taken as they are.
-	UseExisting []string
+	// AskAll has the server asked about every object, also where the inventory shows that
+	// nothing has changed: for dry runs, which print what the server says.
+	AskAll bool
 	// Password of the first user; nil makes one.
 	Password []byte
 	// Explain names the causes of what is not ready, for time-outs and failures.

@@ -62,6 +62,9 @@ type Survey struct {
 	parent    *unstructured.Unstructured
 	vault     *vault
 	pruned    []member
+	// record of the last run, and the members it left
+	record  record
+	members map[key]member
 }
 
 // Conflicts lists what belongs to others, in catalogue order.
@@ -88,6 +91,16 @@ func (e *Engine) Survey(ctx context.Context, plan *Plan) (*Survey, error) {
 	var err error
 	if s.parent, err = readParent(ctx, e.cluster); err != nil {
 		return nil, err
+	}
+	s.record, s.members = readRecord(s.parent), map[key]member{}
+	if s.parent != nil {
+		all, err := e.members(ctx, groupKindsOf(s.parent))
+		if err != nil {
+			return nil, err
+		}
+		for _, m := range all {
+			s.members[m.key] = m
+		}
 	}
 	if s.vault, err = e.openVault(ctx, plan); err != nil {
 		return nil, err
@@ -129,6 +142,8 @@ func (e *Engine) Survey(ctx context.Context, plan *Plan) (*Survey, error) {
 		case mapErr != nil:
 			return refusal(change.Ref, mapErr)
 		case absent[u.GetNamespace()]:
+		case !e.options.AskAll && !needsLive(u) && s.stillHolds(u):
+			change.Action = report.Unchanged
 		default:
 			var err error
 			if conflict, err = e.look(ctx, s, u, change); err != nil {
@@ -149,8 +164,27 @@ func (e *Engine) Survey(ctx context.Context, plan *Plan) (*Survey, error) {
 	slices.SortFunc(s.conflicts, func(a, b Conflict) int {
 		return slices.Index(s.order, keyOfRef(a.Ref)) - slices.Index(s.order, keyOfRef(b.Ref))
 	})
-	s.pruned, err = e.prunable(ctx, plan, s)
-	return s, err
+	s.pruned = prunable(plan, s)
+	return s, nil
+}
+
+// recordNames are the objects that a record may speak of: the plan's and the inventory's.
+func (s *Survey) recordNames() map[string]bool {
+	out := map[string]bool{}
+	for k := range s.changes {
+		out[k.recordName()] = true
+	}
+	for k := range s.members {
+		out[k.recordName()] = true
+	}
+	return out
+}
+
+// stillHolds tells from the metadata of the inventory alone that an object is as the
+// last run left it.
+func (s *Survey) stillHolds(u *unstructured.Unstructured) bool {
+	m, ok := s.members[keyOf(u)]
+	return ok && m.meta.DeletionTimestamp == nil && s.record.fits(u, m.meta)
 }
 
 func keyOfRef(r report.Ref) key { return key{r.Group, r.Kind, r.Namespace, r.Name} }
@@ -223,6 +257,10 @@ func (e *Engine) look(ctx context.Context, s *Survey, u *unstructured.Unstructur
 		if len(state.fresh) > 0 || live.GetLabels()[applySetPartOfLabel] != setID {
 			change.Action = report.Configured
 		}
+		return nil, nil
+	}
+	if !e.options.AskAll && s.record.fits(u, live) {
+		change.Action, change.Merged = report.Unchanged, live
 		return nil, nil
 	}
 	change.Action = report.Configured
@@ -304,21 +342,15 @@ func fieldConflict(change *Change, err error) *Conflict {
 
 // prunable lists members that no component of the plan has any more. Definitions,
 // namespaces and a person's data are never among them.
-func (e *Engine) prunable(ctx context.Context, plan *Plan, s *Survey) ([]member, error) {
-	if s.parent == nil {
-		return nil, nil
-	}
-	all, err := e.members(ctx, groupKindsOf(s.parent))
-	if err != nil {
-		return nil, err
-	}
+func prunable(plan *Plan, s *Survey) []member {
 	var out []member
-	for _, m := range all {
-		if _, wanted := s.changes[m.key]; !wanted && planned(plan, m.component) && !keptKind(m.key.kind) && m.meta.DeletionTimestamp == nil {
+	for k, m := range s.members {
+		if _, wanted := s.changes[k]; !wanted && planned(plan, m.component) && !keptKind(k.kind) && m.meta.DeletionTimestamp == nil {
 			out = append(out, m)
 		}
 	}
-	return out, nil
+	slices.SortFunc(out, func(a, b member) int { return strings.Compare(a.key.recordName(), b.key.recordName()) })
+	return out
 }
 
 // planned tells whether the plan speaks for a component, so that what it does not list is to go.

@@ -155,7 +155,8 @@ func (b *bed) apply(manifest string) {
 
 const memberSelector = "applyset.kubernetes.io/part-of"
 
-// versions maps every object that a selector finds to its resourceVersion.
+// versions maps every object that a selector finds to its resourceVersion. An autoscaler's
+// moves whenever its controller looks, so its generation stands for it.
 func (b *bed) versions(selector string) map[string]string {
 	b.t.Helper()
 	kinds := strings.Fields(b.kubectl("api-resources", "--verbs=list", "-o", "name"))
@@ -170,7 +171,10 @@ func (b *bed) versions(selector string) map[string]string {
 		Items []struct {
 			APIVersion string
 			Kind       string
-			Metadata   struct{ Namespace, Name, ResourceVersion string }
+			Metadata   struct {
+				Namespace, Name, ResourceVersion string
+				Generation                       int
+			}
 		}
 	}
 	if text := b.kubectl(args...); text != "" {
@@ -180,7 +184,11 @@ func (b *bed) versions(selector string) map[string]string {
 	}
 	out := map[string]string{}
 	for _, i := range list.Items {
-		out[i.Kind+"."+i.APIVersion+" "+i.Metadata.Namespace+"/"+i.Metadata.Name] = i.Metadata.ResourceVersion
+		version := i.Metadata.ResourceVersion
+		if i.Kind == "HorizontalPodAutoscaler" {
+			version = fmt.Sprint("generation ", i.Metadata.Generation)
+		}
+		out[i.Kind+"."+i.APIVersion+" "+i.Metadata.Namespace+"/"+i.Metadata.Name] = version
 	}
 	return out
 }

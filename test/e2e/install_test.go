@@ -93,7 +93,7 @@ func TestInstallBringsEverythingInAndASecondRunChangesNothing(t *testing.T) {
 	if diff := cmp.Diff(before, b.versions(memberSelector)); diff != "" {
 		t.Errorf("the second run changed resource versions:\n%s", diff)
 	}
-	wantSays(t, second.stdout+second.stderr, "unchanged")
+	wantSays(t, second.stderr, "nothing to change")
 	if strings.Contains(strings.ToLower(second.stdout+second.stderr), "password:") {
 		t.Errorf("the second run shows a password: %s", second)
 	}

@@ -25,9 +25,19 @@ func (b *bed) wantUntouched(before map[string]string) {
 	}
 }
 
-// livesOnItsOwn are objects that a control plane makes and drops at any time.
+// livesOnItsOwn are objects that a control plane makes and drops at any time: its own
+// accounts shortly after its start, an APIService for every group that is defined.
 func livesOnItsOwn(k string) bool {
-	return strings.HasPrefix(k, "Lease.") || strings.HasPrefix(k, "EndpointSlice.") || strings.HasPrefix(k, "Endpoints.") || strings.HasPrefix(k, "ControllerRevision.")
+	for _, prefix := range []string{"Lease.", "EndpointSlice.", "Endpoints.", "ControllerRevision.", "APIService.", "ServiceAccount.v1 kube-system/"} {
+		if strings.HasPrefix(k, prefix) {
+			return true
+		}
+	}
+	namespace, isDefault := strings.CutSuffix(strings.TrimPrefix(k, "ServiceAccount.v1 "), "/default")
+	if !isDefault {
+		namespace, isDefault = strings.CutSuffix(strings.TrimPrefix(k, "ConfigMap.v1 "), "/kube-root-ca.crt")
+	}
+	return isDefault && (namespace == "default" || strings.HasPrefix(namespace, "kube-"))
 }
 
 func TestObjectsOfOthersAreNamedBeforeAnythingIsWritten(t *testing.T) {
@@ -103,7 +113,7 @@ func TestUninstallLeavesOnlyWhatIsAPersons(t *testing.T) {
 		if _, was := before[k]; was || livesOnItsOwn(k) {
 			continue
 		}
-		if !strings.HasPrefix(k, "CustomResourceDefinition.") && !strings.Contains(k, "kubeflow-user-example-com") {
+		if !strings.HasPrefix(k, "CustomResourceDefinition.") && !strings.HasPrefix(k, "PersistentVolume.") && !strings.Contains(k, "kubeflow-user-example-com") {
 			t.Errorf("uninstall left %s", k)
 		}
 	}

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	utilversion "k8s.io/apimachinery/pkg/util/version"
 	"sigs.k8s.io/yaml"
@@ -35,7 +36,9 @@ func (o *InstallOptions) Run(ctx context.Context) error {
 	started := time.Now()
 	messages := newMessages(o.base.ErrOut)
 	c, settings, err := o.look(ctx, messages)
-	if err != nil {
+	// Who may not even read the inventory lacks more: all of it is listed at once below.
+	forbidden := err
+	if err != nil && (c == nil || !apierrors.IsForbidden(err)) {
 		return err
 	}
 	if err := o.keep(settings); err != nil {
@@ -50,7 +53,7 @@ func (o *InstallOptions) Run(ctx context.Context) error {
 		Timeout: o.Timeout, Wait: o.Wait, Adopt: o.Adopt, AskAll: o.dry(), Password: password,
 		Explain: explain(c), Events: progress.Event, Tooling: version.Get().Tooling(),
 	})
-	plan, err := o.plan(ctx, engine)
+	plan, err := o.plan(ctx, engine, forbidden != nil)
 	if err != nil {
 		return err
 	}
@@ -61,6 +64,9 @@ func (o *InstallOptions) Run(ctx context.Context) error {
 	}
 	if err := o.checkPermissions(ctx, engine, plan, c); err != nil {
 		return err
+	}
+	if forbidden != nil {
+		return forbidden
 	}
 	survey, err := engine.Survey(ctx, plan)
 	if err != nil {
@@ -186,10 +192,14 @@ func (o *InstallOptions) names(installed []string) ([]string, error) {
 	return rollout.Select(o.Source.Release(), o.Manifests.Profile, o.Only, skip, slices.Concat(o.UseExisting, installed))
 }
 
-func (o *InstallOptions) plan(ctx context.Context, engine *rollout.Engine) (*rollout.Plan, error) {
+// plan renders what is to be sent. Blind: what is in the cluster may not be read.
+func (o *InstallOptions) plan(ctx context.Context, engine *rollout.Engine, blind bool) (*rollout.Plan, error) {
 	release := o.Source.Release()
 	var installed []string
-	if len(o.Only)+len(o.Skip) > 0 {
+	switch {
+	case blind:
+		installed = release.Names() // nothing may be read, so nothing is known to be missing
+	case len(o.Only)+len(o.Skip) > 0:
 		// Only what is left out now can be needed from an earlier run.
 		var err error
 		if installed, err = engine.Installed(ctx); err != nil {
@@ -259,8 +269,8 @@ func (o *InstallOptions) checkPermissions(ctx context.Context, engine *rollout.E
 	if len(missing) == 0 {
 		return nil
 	}
-	return fmt.Errorf("the user of context %q lacks %d permissions in %s, nothing was changed:\n  %s\nask for them, or choose another --context or --as",
-		c.Target.Context, len(missing), c.Target.Cluster, strings.Join(missing, "\n  "))
+	return fmt.Errorf("the user of context %q lacks %d permissions in cluster %q, nothing was changed:\n  %s\nask for them, or choose another --context, --user or --as",
+		c.Target.Context, len(missing), c.Target.Cluster, strings.Join(gathered(missing), "\n  "))
 }
 
 // conflictsShown bounds the list of what belongs to others; a foreign Istio has hundreds of objects.

@@ -1,5 +1,12 @@
 package diagnose
 
+import (
+	"maps"
+	"regexp"
+	"slices"
+	"strings"
+)
+
 // Names of causes. They are stable: documentation is found by them and programs may
 // compare them. Where Kubernetes has a word of its own, the name is that word.
 const (
@@ -100,4 +107,21 @@ var weight = map[string]int{
 	WebhookTimeout: 50, WebhookUnreachable: 50, WebhookRefused: 48,
 	QuotaExceeded: 46, PodSecurityViolation: 46, ServiceAccountMissing: 45, InvalidObject: 45, SidecarMissing: 44,
 	FailedCreate: 42, ProgressDeadlineExceeded: 30, LoadBalancerPending: 25, StuckTerminating: 20, ObjectMissing: 15,
+	NotScheduledYet: 10, NotReady: 5, Unreadable: 2, DiagnosisFailed: 1,
 }
+
+// Names are all names of causes, in alphabetical order.
+func Names() []string { return slices.Sorted(maps.Keys(weight)) }
+
+// Page is where a cause is documented, relative to the repository:
+// docs/troubleshooting/image-pull-back-off.md for ImagePullBackOff.
+func Page(name string) string {
+	name = acronym.ReplaceAllString(name, "$1-$2")
+	name = boundary.ReplaceAllString(name, "$1-$2")
+	return "docs/troubleshooting/" + strings.ToLower(name) + ".md"
+}
+
+var (
+	acronym  = regexp.MustCompile(`([A-Z]+)([A-Z][a-z])`)
+	boundary = regexp.MustCompile(`([a-z])([A-Z])`)
+)

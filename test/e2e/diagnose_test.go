@@ -268,6 +268,34 @@ func TestWhatIsWrongWithManyObjectsIsSaidOnceAndSoon(t *testing.T) {
 	}
 }
 
+func TestWhatIsBehindAWebhookIsNamedBeforeIt(t *testing.T) {
+	b := newBed(t)
+	b.must("install", "--timeout", "5m")
+	// An autoscaler would switch istiod on again.
+	b.kubectl("-n", "istio-system", "delete", "hpa", "--all")
+	b.kubectl("-n", "istio-system", "scale", "deployment", "istiod", "--replicas=0")
+	b.kubectl("-n", "istio-system", "wait", "--for=delete", "pod", "-l", "app=istiod", "--timeout=60s")
+	b.kubectl("-n", "kubeflow", "delete", "pods", "--all")
+	c := b.connect("")
+	var subjects []diagnose.Subject
+	for _, name := range []string{"jupyter-web-app-deployment", "notebook-controller-deployment", "profiles-deployment"} {
+		subjects = append(subjects, diagnose.Subject{Component: name, Ref: report.Ref{Group: "apps", Kind: "Deployment", Namespace: "kubeflow", Name: name}})
+	}
+	var got []string
+	eventually(t, "istiod is named first, then its webhook, once, with all three Deployments", func() bool {
+		causes := diagnose.Explain(t.Context(), c, subjects)
+		got = nil
+		for _, c := range causes {
+			got = append(got, c.Name+" "+c.Object.String())
+		}
+		return slices.Equal(got, []string{"ScaledToZero Deployment istio-system/istiod", "WebhookWithoutEndpoints MutatingWebhookConfiguration istio-sidecar-injector"}) &&
+			len(causes[1].Also) == len(subjects)
+	})
+	b.kubectl("-n", "istio-system", "scale", "deployment", "istiod", "--replicas=1")
+	// What was refused is tried again by itself, and install sees it through.
+	b.must("install", "--adopt", "--timeout", "5m")
+}
+
 func TestWithoutRightsTheDiagnosisSaysSo(t *testing.T) {
 	b := newBed(t)
 	b.kubectl("create", "namespace", "closed")

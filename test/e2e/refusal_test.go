@@ -66,7 +66,7 @@ func TestWithoutRightsEveryMissingOneIsListedBeforeTheFirstWrite(t *testing.T) {
 	if r.code == 0 {
 		t.Fatalf("install went ahead: %s", r)
 	}
-	wantSays(t, r.stderr, "namespaces: create, ", "deployments.apps: create, patch in ", "customresourcedefinitions.apiextensions.k8s.io: ", "clusterroles.rbac.authorization.k8s.io: ")
+	wantSays(t, r.stderr, "namespaces: create, ", "deployments.apps: create, ", "customresourcedefinitions.apiextensions.k8s.io: ", "clusterroles.rbac.authorization.k8s.io: ")
 	b.wantUntouched(before)
 }
 

@@ -57,6 +57,7 @@ func Release110() *Release {
 				ConfigImages: []string{"docker.io/istio/proxyv2:1.24.3"},
 				Leaves: []Leftover{
 					{"", "ConfigMap", "*", "istio-ca-root-cert"},
+					{"", "ConfigMap", "*", "istio-ca-crl"}, // by newer ones than 1.24
 					{"", "ConfigMap", "istio-system", "istio-*"},
 					{"", "Secret", "istio-system", "istio-ca-secret"},
 				},

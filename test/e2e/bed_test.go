@@ -1,4 +1,4 @@
-//go:build e2e
+//go:build e2e || e2e_real
 
 // Package e2e runs the built plugin against a real control plane with simulated nodes.
 // `make test` builds both and runs it; by hand:

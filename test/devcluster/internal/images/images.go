@@ -108,7 +108,7 @@ func Catalogue() []Image {
 			entrypoint: []string{"/controller"}, files: []file{{"metallb-controller", "/controller"}}},
 		Image{Name: "quay.io/metallb/speaker:v0.14.9", Kind: Real, From: "go.universe.tf/metallb v0.14.9",
 			entrypoint: []string{"/speaker"}, files: []file{{"metallb-speaker", "/speaker"}}},
-		standIn("docker.io/istio/proxyv2:1.24.3", "pilot-agent", "answers readiness on 15021 and passes HTTP on by the cluster's VirtualServices; no Envoy, no mTLS, no policies",
+		standIn("docker.io/istio/proxyv2:1.24.3", "pilot-agent", "answers readiness; a gateway passes HTTP on by a fixed table of the stack's paths; no Envoy, mTLS, policies or login",
 			"gcr.io/istio-release/proxyv2:1.24.3"),
 	)
 	for _, s := range []struct{ name, program, note string }{

@@ -64,7 +64,7 @@ spec:
 ` + podSpec
 }
 
-const container = `
+const oneContainer = `
       containers: [{name: web, image: example.com/web:1}]
 `
 
@@ -80,12 +80,12 @@ func TestTroubleOnARealControlPlaneIsNamed(t *testing.T) {
 	}, {
 		name: "a pod for a node that does not exist",
 		manifest: deploy(`
-      nodeSelector: {disk: fast}` + container),
+      nodeSelector: {disk: fast}` + oneContainer),
 		subject: web, want: diagnose.NodeSelectorMismatch, says: []string{"disk:fast", "node affinity/selector"},
 	}, {
 		name: "a claim of a StorageClass that does not exist",
 		manifest: deploy(`
-      volumes: [{name: home, persistentVolumeClaim: {claimName: home}}]`+container) + `
+      volumes: [{name: home, persistentVolumeClaim: {claimName: home}}]`+oneContainer) + `
 ---
 apiVersion: v1
 kind: PersistentVolumeClaim
@@ -97,18 +97,18 @@ spec: {storageClassName: slow, accessModes: [ReadWriteOnce], resources: {request
 		name: "a quota without room for a pod",
 		manifest: `
 {apiVersion: v1, kind: ResourceQuota, metadata: {name: small, namespace: NS}, spec: {hard: {pods: "0"}}}
----` + deploy(container),
+---` + deploy(oneContainer),
 		subject: web, want: diagnose.QuotaExceeded, says: []string{"exceeded quota: small", "limited: pods=0"},
 	}, {
 		name: "Pod Security that the pod does not meet",
 		manifest: `
 {apiVersion: v1, kind: Namespace, metadata: {name: NS, labels: {pod-security.kubernetes.io/enforce: restricted}}}
----` + deploy(container),
+---` + deploy(oneContainer),
 		subject: web, want: diagnose.PodSecurityViolation, says: []string{"runAsNonRoot", "enforce=baseline"},
 	}, {
 		name: "a service account that nobody made",
 		manifest: deploy(`
-      serviceAccountName: default-editor` + container),
+      serviceAccountName: default-editor` + oneContainer),
 		subject: web, want: diagnose.ServiceAccountMissing, says: []string{"default-editor", "Profile"},
 	}, {
 		name: "a webhook without anybody behind it",
@@ -125,7 +125,7 @@ webhooks:
   namespaceSelector: {matchLabels: {kubernetes.io/metadata.name: NS}}
   rules: [{apiGroups: [""], apiVersions: [v1], operations: [CREATE], resources: [pods]}]
   clientConfig: {service: {namespace: NS, name: guard}}
----` + deploy(container),
+---` + deploy(oneContainer),
 		subject: web, want: diagnose.WebhookWithoutEndpoints, says: []string{"guard.example.com", "ready endpoints: 0"},
 	}, {
 		name: "a webhook whose service is gone",
@@ -140,11 +140,11 @@ webhooks:
   namespaceSelector: {matchLabels: {kubernetes.io/metadata.name: NS}}
   rules: [{apiGroups: [""], apiVersions: [v1], operations: [CREATE], resources: [pods]}]
   clientConfig: {service: {namespace: NS, name: ghost}}
----` + deploy(container),
+---` + deploy(oneContainer),
 		subject: web, want: diagnose.WebhookServiceMissing, says: []string{"ghost.example.com", "delete validatingwebhookconfiguration NS"},
 	}, {
 		name:     "a pod that was there before the sidecar injector",
-		manifest: deploy(container),
+		manifest: deploy(oneContainer),
 		after:    [][]string{{"-n", "NS", "wait", "--for=condition=Available", "deployment/web", "--timeout=60s"}, {"label", "namespace", "NS", "istio-injection=enabled"}},
 		subject:  web, want: diagnose.SidecarMissing, says: []string{"istio-proxy", "rollout restart deployment web"},
 	}, {
@@ -191,7 +191,7 @@ spec:
 		name:   "a claim without a class on a cluster without a default",
 		before: [][]string{{"annotate", "storageclass", "--all", "--overwrite", "storageclass.kubernetes.io/is-default-class=false"}},
 		manifest: deploy(`
-      volumes: [{name: home, persistentVolumeClaim: {claimName: home}}]`+container) + `
+      volumes: [{name: home, persistentVolumeClaim: {claimName: home}}]`+oneContainer) + `
 ---
 apiVersion: v1
 kind: PersistentVolumeClaim
@@ -202,7 +202,7 @@ spec: {accessModes: [ReadWriteOnce], resources: {requests: {storage: 1Gi}}}
 	}, {
 		name:     "nodes that are cordoned",
 		before:   [][]string{{"cordon", "-l", "kubernetes.io/os=linux"}},
-		manifest: strings.Replace(deploy(container), "      tolerations: [{operator: Exists}]\n", "", 1),
+		manifest: strings.Replace(deploy(oneContainer), "      tolerations: [{operator: Exists}]\n", "", 1),
 		subject:  web, want: diagnose.UntoleratedTaint, says: []string{"unschedulable", "cordoned", "kubectl uncordon"},
 	}}
 	for i, tr := range troubles {

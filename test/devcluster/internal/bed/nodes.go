@@ -14,7 +14,6 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
-	"k8s.io/apimachinery/pkg/watch"
 
 	"github.com/kubectl-jupyter/kubectl-jupyter/test/devcluster/internal/apply"
 	"github.com/kubectl-jupyter/kubectl-jupyter/test/devcluster/internal/kubeversion"
@@ -23,8 +22,6 @@ import (
 	"github.com/kubectl-jupyter/kubectl-jupyter/test/devcluster/internal/services"
 	"github.com/kubectl-jupyter/kubectl-jupyter/test/devcluster/internal/volumes"
 )
-
-type watchEvent = watch.Event
 
 // startNodes starts the nodes and what makes their pods useful, and waits
 // until the nodes are Ready.
@@ -74,7 +71,10 @@ func (r *runner) startNodes(ctx, parts context.Context) (stops []func(), err err
 		return stops, err
 	}
 	r.serveControl(parts)
-	return stops, r.nodesReady(ctx, nodes)
+	if err := r.nodesReady(ctx, nodes); err != nil {
+		return stops, err
+	}
+	return stops, r.namespaceReady(ctx)
 }
 
 func (r *runner) startKwok(ctx, parts context.Context) error {

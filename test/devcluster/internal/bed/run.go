@@ -13,6 +13,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/fields"
+	"k8s.io/apimachinery/pkg/watch"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/cache"
@@ -286,7 +287,7 @@ func (r *runner) nodesReady(ctx context.Context, count int) error {
 	lw := cache.NewListWatchFromClient(r.client.CoreV1().RESTClient(), "nodes", metav1.NamespaceAll, fields.Everything())
 	var waiting string
 	ready := map[string]bool{}
-	_, err := watchtools.UntilWithSync(ctx, lw, &corev1.Node{}, nil, func(e watchEvent) (bool, error) {
+	_, err := watchtools.UntilWithSync(ctx, lw, &corev1.Node{}, nil, func(e watch.Event) (bool, error) {
 		n, ok := e.Object.(*corev1.Node)
 		if !ok {
 			return false, nil
@@ -304,6 +305,22 @@ func (r *runner) nodesReady(ctx context.Context, count int) error {
 	})
 	if err != nil {
 		return fmt.Errorf("%d nodes should be Ready, waiting for node %q: %w", count, waiting, err)
+	}
+	return nil
+}
+
+// namespaceReady waits until pods can be created in the default namespace,
+// which needs its ServiceAccount.
+func (r *runner) namespaceReady(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, time.Minute)
+	defer cancel()
+	lw := cache.NewListWatchFromClient(r.client.CoreV1().RESTClient(), "serviceaccounts", metav1.NamespaceDefault,
+		fields.OneTermEqualSelector("metadata.name", "default"))
+	_, err := watchtools.UntilWithSync(ctx, lw, &corev1.ServiceAccount{}, nil, func(e watch.Event) (bool, error) {
+		return e.Type == watch.Added, nil
+	})
+	if err != nil {
+		return fmt.Errorf("ServiceAccount default/default is not there: %w", err)
 	}
 	return nil
 }

@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strconv"
 	"syscall"
 	"time"
@@ -76,6 +77,11 @@ func Up(ctx context.Context, dir Dir, cfg Config, out io.Writer, foreground bool
 		return err
 	}
 
+	if foreground {
+		// The signal that ends the bed with us belongs to the thread that starts it.
+		runtime.LockOSThread()
+		defer runtime.UnlockOSThread()
+	}
 	b, err := launch(dir, cfg, lock, foreground)
 	if err != nil {
 		return err

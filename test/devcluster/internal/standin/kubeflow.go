@@ -7,9 +7,13 @@ import (
 	"net"
 	"strings"
 
+	"k8s.io/client-go/dynamic"
+	"k8s.io/client-go/kubernetes"
 	"sigs.k8s.io/yaml"
 
 	"github.com/kubectl-jupyter/kubectl-jupyter/test/devcluster/internal/pods"
+	"github.com/kubectl-jupyter/kubectl-jupyter/test/devcluster/internal/standin/kfam"
+	"github.com/kubectl-jupyter/kubectl-jupyter/test/devcluster/internal/standin/webapp"
 )
 
 // Behaviours returns the stand-ins of this package for simulated pods.
@@ -18,6 +22,8 @@ func Behaviours() []pods.Behaviour {
 		{Name: ProfilesName, Images: []string{"profile-controller"}, Run: runProfiles},
 		{Name: NotebooksName, Images: []string{"notebook-controller"}, Run: runNotebooks},
 		{Name: PodDefaultsName, Images: []string{"poddefaults-webhook"}, Run: runPodDefaults},
+		{Name: kfam.Name, Images: []string{"kfam"}, Run: runKFAM},
+		{Name: webapp.Name, Images: []string{"jupyter-web-app"}, Run: runWebApp},
 	}
 }
 
@@ -91,6 +97,42 @@ func runPodDefaults(ctx context.Context, c *pods.Container) error {
 	}
 	port := flagValue(args, "webhookPort", "4443")
 	return PodDefaults(ctx, c.Config, net.JoinHostPort(c.IP, port), pair, c.Log)
+}
+
+func runKFAM(ctx context.Context, c *pods.Container) error {
+	client, err := kubernetes.NewForConfig(c.Config)
+	if err != nil {
+		return err
+	}
+	return kfam.Run(ctx, client, net.JoinHostPort(c.IP, kfam.Port))
+}
+
+func runWebApp(ctx context.Context, c *pods.Container) error {
+	env, err := c.Env(ctx)
+	if err != nil {
+		return err
+	}
+	client, err := kubernetes.NewForConfig(c.Config)
+	if err != nil {
+		return err
+	}
+	d, err := dynamic.NewForConfig(c.Config)
+	if err != nil {
+		return err
+	}
+	return webapp.New(client, d, webapp.Options{
+		Prefix: env["APP_PREFIX"], UserHeader: env["USERID_HEADER"], UserPrefix: env["USERID_PREFIX"],
+		// Cookies are marked Secure unless the pod says otherwise.
+		SecureCookies: env["APP_SECURE_COOKIES"] != "false",
+		Config: func(ctx context.Context) (map[string]any, error) {
+			b, err := c.File(ctx, webapp.SpawnerConfig)
+			if err != nil {
+				return nil, err
+			}
+			m := map[string]any{}
+			return m, yaml.Unmarshal(b, &m)
+		},
+	}).Run(ctx, net.JoinHostPort(c.IP, webapp.Port))
 }
 
 // flagValue finds -name V, --name V, -name=V or --name=V among arguments.

@@ -147,6 +147,10 @@ func (o *InstallOptions) keep(s *rollout.Settings) error {
 		return fmt.Errorf(`the installation was made with -k %s: name it again, or give -k "" to install without it`, s.Kustomization)
 	}
 	m := &o.Manifests
+	// Another first user would take the login of the one who is there.
+	if o.Given("user-email") && s.UserEmail != "" && m.UserEmail != s.UserEmail {
+		return fmt.Errorf("--user-email: the first user is %s already, and install does not change who that is: leave the flag out", s.UserEmail)
+	}
 	for flag, take := range map[string]func(){
 		"profile":        func() { m.Profile = s.Profile },
 		"user-email":     func() { m.UserEmail = s.UserEmail },
@@ -269,8 +273,12 @@ func (o *InstallOptions) checkPermissions(ctx context.Context, engine *rollout.E
 	if len(missing) == 0 {
 		return nil
 	}
-	return fmt.Errorf("the user of context %q lacks %d permissions in cluster %q, nothing was changed:\n  %s\nask for them, or choose another --context, --user or --as",
-		c.Target.Context, len(missing), c.Target.Cluster, strings.Join(gathered(missing), "\n  "))
+	who := fmt.Sprintf("the user of context %q", c.Target.Context)
+	if as := c.Config.Impersonate.UserName; as != "" {
+		who = fmt.Sprintf("user %q", as)
+	}
+	return fmt.Errorf("%s lacks %d permissions in cluster %q, nothing was changed:\n  %s\nask for them, or choose another --context, --user or --as",
+		who, len(missing), c.Target.Cluster, strings.Join(gathered(missing), "\n  "))
 }
 
 // conflictsShown bounds the list of what belongs to others; a foreign Istio has hundreds of objects.

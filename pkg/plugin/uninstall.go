@@ -140,6 +140,7 @@ func (o *UninstallOptions) Run(ctx context.Context) error {
 		for _, c := range out.Components {
 			progress.Event(report.Event{Time: time.Now(), Kind: report.EventComponent, Component: c.Name, State: c.State, Done: c.Objects, Total: c.Objects})
 		}
+		progress.Event(report.Event{Time: time.Now(), Kind: report.EventDone})
 	}
 	progress.Close()
 	messages.to(o.base.ErrOut)

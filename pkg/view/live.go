@@ -114,6 +114,12 @@ func (l *Live) Event(e report.Event) {
 			r.done++
 			r.message = ""
 		}
+	case report.EventDone:
+		for _, r := range l.rows {
+			if r.state == report.Removing {
+				r.state, r.ended = report.Removed, l.now()
+			}
+		}
 	case report.EventWait:
 		if r, ok := l.byName[e.Component]; ok && !settled(r.state) {
 			r.message = e.Message

@@ -212,12 +212,17 @@ func TestLiveCountsWhatAnUninstallationHasDeleted(t *testing.T) {
 	l.Event(deleted("istio"))
 	l.Event(deleted(""))
 	l.Event(report.Event{Kind: report.EventComponent, Component: "istio", State: report.Removed, Done: 2, Total: 2})
+	fmt.Fprintln(l, "draws")
+	if text := s.text(); !strings.Contains(text, "others  Removing           1") {
+		t.Errorf("what belongs to no component is not counted:\n%s", text)
+	}
+	l.Event(report.Event{Kind: report.EventDone})
 	l.Close()
 	text := s.text()
 	if !strings.Contains(text, "✓ istio   Removed          2/2") {
 		t.Errorf("istio is not shown as removed:\n%s", text)
 	}
-	if !strings.Contains(text, "others  Removing           1") {
-		t.Errorf("what belongs to no component is not counted:\n%s", text)
+	if !strings.Contains(text, "✓ others  Removed            1") {
+		t.Errorf("what belongs to no component is still being removed:\n%s", text)
 	}
 }

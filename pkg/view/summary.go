@@ -31,11 +31,14 @@ func Summary(w io.Writer, r Result, style Style) {
 	unready := 0
 	state := map[string]report.State{}
 	for _, c := range r.Components {
-		objects += c.Objects
 		state[c.Name] = c.State
 		if c.State != report.Ready {
 			unready++
 		}
+	}
+	// What controllers made is ready too, but it is not what was installed.
+	for _, a := range []report.Action{report.Created, report.Configured, report.Unchanged} {
+		objects += counts[a]
 	}
 	elapsed := Elapsed(time.Duration(r.Elapsed * float64(time.Second)))
 	changed := counts[report.Created] + counts[report.Configured] + counts[report.Pruned]

@@ -1,0 +1,164 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// bed is one throwaway cluster with simulated nodes.
+type bed struct {
+	*bench
+	dir string
+	pid int
+}
+
+// withBed runs f on a fresh cluster whose pods are Ready delay after their volumes are.
+func (b *bench) withBed(ctx context.Context, delay time.Duration, f func(*bed) error) (err error) {
+	dir, err := os.MkdirTemp("", "bench-")
+	if err != nil {
+		return err
+	}
+	cluster := &bed{bench: b, dir: dir}
+	defer func() {
+		// The bed has to go even when the run was interrupted.
+		down, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Minute)
+		defer cancel()
+		out, failed := exec.CommandContext(down, b.devcluster, "down", "--dir", dir).CombinedOutput()
+		if failed != nil && err == nil {
+			err = fmt.Errorf("devcluster down --dir %s: %w: %s", dir, failed, out)
+		}
+		if err == nil {
+			err = os.RemoveAll(dir)
+		}
+	}()
+	if _, err := must(ctx, os.Environ(), nil, b.devcluster, "up", "--dir", dir, "--metrics-server=false", "--pod-delay="+delay.String()); err != nil {
+		return err
+	}
+	if err := cluster.read(); err != nil {
+		return err
+	}
+	if err := cluster.readVersion(ctx); err != nil {
+		return err
+	}
+	return f(cluster)
+}
+
+func (b *bed) kubeconfig() string { return filepath.Join(b.dir, "kubeconfig") }
+
+func (b *bed) env() []string {
+	return append(os.Environ(), "KUBECONFIG="+b.kubeconfig(), "NO_COLOR=1")
+}
+
+// read finds the bed's process in what it says about itself.
+func (b *bed) read() error {
+	file := filepath.Join(b.dir, "state.json")
+	data, err := os.ReadFile(file)
+	if err != nil {
+		return err
+	}
+	var state struct {
+		PID int `json:"pid"`
+	}
+	if err := json.Unmarshal(data, &state); err != nil {
+		return fmt.Errorf("%s: %w", file, err)
+	}
+	b.pid = state.PID
+	return nil
+}
+
+func (b *bed) readVersion(ctx context.Context) error {
+	s, err := b.must(ctx, "get", "--raw", "/version")
+	if err != nil {
+		return err
+	}
+	var v struct {
+		GitVersion string `json:"gitVersion"`
+	}
+	if err := json.Unmarshal([]byte(s.stdout), &v); err != nil {
+		return fmt.Errorf("/version: %w", err)
+	}
+	b.server = v.GitVersion
+	return nil
+}
+
+// must runs kubectl against the bed.
+func (b *bed) must(ctx context.Context, args ...string) (sample, error) {
+	return must(ctx, b.env(), nil, b.kubectl, args...)
+}
+
+// jupyter runs the plugin against the bed, and adds what the bed itself spent.
+func (b *bed) jupyter(ctx context.Context, args ...string) (timed, error) {
+	before := b.cpu()
+	s, err := must(ctx, b.env(), nil, b.plugin, args...)
+	return timed{sample: s, bed: b.cpu() - before}, err
+}
+
+// timed is a sample together with the CPU time that the bed (etcd, API server,
+// controllers, stand-ins) spent meanwhile.
+type timed struct {
+	sample
+	bed time.Duration
+}
+
+// clockTick is the unit of /proc/PID/stat. The kernel shows user space a hundredth of
+// a second on every architecture that Go runs on.
+const clockTick = 10 * time.Millisecond
+
+// cpu is what the bed's process and its children have spent so far.
+func (b *bed) cpu() time.Duration {
+	stats, _ := filepath.Glob("/proc/[0-9]*/stat")
+	spent, parent := map[int]time.Duration{}, map[int]int{}
+	for _, file := range stats {
+		data, err := os.ReadFile(file)
+		if err != nil {
+			continue // it has ended meanwhile
+		}
+		if pid, ppid, d, ok := parseStat(string(data)); ok {
+			spent[pid], parent[pid] = d, ppid
+		}
+	}
+	var total time.Duration
+	for pid, d := range spent {
+		for at := pid; at > 1; at = parent[at] {
+			if at == b.pid {
+				total += d
+				break
+			}
+		}
+	}
+	return total
+}
+
+// parseStat reads a line of /proc/PID/stat: the process, its parent, and the user and
+// system time of itself and of the children that it has waited for.
+func parseStat(line string) (pid, ppid int, spent time.Duration, ok bool) {
+	// The name, in parentheses, may hold spaces and parentheses.
+	open, end := strings.Index(line, "("), strings.LastIndex(line, ")")
+	if open < 0 || end < 0 {
+		return 0, 0, 0, false
+	}
+	pid, err := strconv.Atoi(strings.TrimSpace(line[:open]))
+	fields := strings.Fields(line[end+1:])
+	if err != nil || len(fields) < 15 {
+		return 0, 0, 0, false
+	}
+	ppid, err = strconv.Atoi(fields[1])
+	if err != nil {
+		return 0, 0, 0, false
+	}
+	for _, f := range fields[11:15] {
+		ticks, err := strconv.ParseInt(f, 10, 64)
+		if err != nil {
+			return 0, 0, 0, false
+		}
+		spent += time.Duration(ticks) * clockTick
+	}
+	return pid, ppid, spent, true
+}

@@ -1,0 +1,112 @@
+package main
+
+import (
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/components"
+)
+
+// path is a way through the graph on which every step waits for the one before.
+type path struct {
+	steps []string
+	took  time.Duration
+}
+
+func (p path) String() string { return strings.Join(p.steps, " -> ") }
+
+func (p path) then(step string, d time.Duration) path {
+	return path{append(slices.Clone(p.steps), step), p.took + d}
+}
+
+// longer returns the path that takes more time.
+func longer(a, b path) path {
+	if b.took > a.took {
+		return b
+	}
+	return a
+}
+
+// longestPath is the least time that an installation can take when every pod takes
+// delay to become Ready and everything else takes none: the longest chain of pods that
+// wait for pods. It follows the catalogue's edges kind by kind, as the engine does.
+func longestPath(rendered []components.Rendered, delay time.Duration) path {
+	c := &chains{delay: delay, by: map[string]components.Rendered{}, known: map[string]path{}}
+	var out path
+	for _, r := range rendered {
+		c.by[r.Component.Name] = r
+	}
+	for _, r := range rendered {
+		out = longer(out, c.until(r.Component.Name, components.Ready))
+	}
+	return out
+}
+
+type chains struct {
+	delay time.Duration
+	by    map[string]components.Rendered
+	known map[string]path
+}
+
+// until is the longest chain that ends with a condition of a component.
+func (c *chains) until(name string, condition components.Condition) path {
+	r, ok := c.by[name]
+	if !ok {
+		return path{} // not part of the installation, or in the cluster already
+	}
+	id := name + "/" + string(condition)
+	if p, ok := c.known[id]; ok {
+		return p
+	}
+	var out path
+	switch gate := r.Component.Gate(condition); {
+	case gate != nil:
+		out = c.gate(r, gate)
+	case condition == components.Ready:
+		out = c.objects(r, func(string) bool { return true }, true)
+		for i := range r.Component.Gates {
+			out = longer(out, c.gate(r, &r.Component.Gates[i]))
+		}
+	case condition == components.Established:
+		out = c.objects(r, func(kind string) bool { return kind == "CustomResourceDefinition" }, false)
+	default: // Accepted
+		out = c.objects(r, func(string) bool { return true }, false)
+	}
+	c.known[id] = out
+	return out
+}
+
+// gate needs the pods of its workload, and what its probes need.
+func (c *chains) gate(r components.Rendered, gate *components.Gate) path {
+	var out path
+	if gate.Workload != "" {
+		out = c.objects(r, func(kind string) bool { return slices.Contains(components.WorkloadKinds, kind) }, true)
+	}
+	for _, need := range gate.Needs {
+		out = longer(out, c.until(need.Component, need.Condition))
+	}
+	return out
+}
+
+// objects is the longest chain that some of the objects wait for; with ready, the
+// pods of workloads are added.
+func (c *chains) objects(r components.Rendered, which func(kind string) bool, ready bool) path {
+	var out path
+	for _, u := range r.Objects {
+		if !which(u.GetKind()) {
+			continue
+		}
+		var before path
+		for _, need := range r.Component.Needs {
+			if need.Gates(u.GetKind()) {
+				before = longer(before, c.until(need.Component, need.Condition))
+			}
+		}
+		if ready && slices.Contains(components.WorkloadKinds, u.GetKind()) {
+			before = before.then(r.Component.Name, c.delay)
+		}
+		out = longer(out, before)
+	}
+	return out
+}

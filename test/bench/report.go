@@ -1,0 +1,158 @@
+package main
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+)
+
+func ratio(a, b time.Duration) float64 { return float64(a) / float64(b) }
+
+func seconds(d time.Duration) string { return fmt.Sprintf("%.1f s", d.Seconds()) }
+
+func millis(d time.Duration) string { return fmt.Sprintf("%d ms", d.Milliseconds()) }
+
+// megabytes are millions of bytes, as in the target.
+func megabytes(bytes float64) string { return fmt.Sprintf("%.1f MB", bytes/1e6) }
+
+func joined(parts []string) string { return strings.Join(parts, ", ") }
+
+func head() [][]string {
+	return [][]string{{"what", "runs", "median", "fastest", "slowest", "CPU of the command", "CPU of the cluster", "peak memory"}}
+}
+
+func timedRow(what string, runs []timed) []string {
+	walls := of(runs, wallOf)
+	return []string{what, fmt.Sprint(len(runs)), seconds(median(walls)), seconds(slices.Min(walls)), seconds(slices.Max(walls)),
+		seconds(median(of(runs, func(t timed) time.Duration { return t.cpu }))),
+		seconds(median(of(runs, func(t timed) time.Duration { return t.bed }))),
+		megabytes(float64(slices.Max(of(runs, func(t timed) int64 { return t.rss }))))}
+}
+
+func shortRow(what string, runs []sample) []string {
+	walls := of(runs, func(s sample) time.Duration { return s.wall })
+	return []string{what, fmt.Sprint(len(runs)), millis(median(walls)), millis(slices.Min(walls)), millis(slices.Max(walls)),
+		millis(median(of(runs, func(s sample) time.Duration { return s.cpu }))),
+		megabytes(float64(slices.Max(of(runs, func(s sample) int64 { return s.rss }))))}
+}
+
+// middle is the run of median length, the longer one of two.
+func middle(runs []timed) timed {
+	sorted := slices.SortedFunc(slices.Values(runs), func(a, b timed) int { return cmp.Compare(a.wall, b.wall) })
+	return sorted[len(sorted)/2]
+}
+
+// shareNote says how busy the cluster itself was: where it had the machine to itself
+// and no more to give, no client can be faster.
+func shareNote(b *bench, runs []timed) string {
+	m := middle(runs)
+	return fmt.Sprintf("Of the run of median length, %s, the cluster (API server, etcd, controllers, stand-ins) spent %s and the plugin %s on the CPU: %.0f %% and %.0f %% of one core.",
+		seconds(m.wall), seconds(m.bed), seconds(m.cpu), 100*ratio(m.bed, m.wall), 100*ratio(m.cpu, m.wall))
+}
+
+func lostNote(how string, runs []sequence) string {
+	lost := joined(of(runs, func(s sequence) string { return fmt.Sprint(s.lost) }))
+	note := fmt.Sprintf("%s, the upstream sequence loses %s of its %d objects (one number for each run)", how, lost, runs[0].objects)
+	var where []string
+	for _, r := range runs {
+		for _, m := range r.missing {
+			if !slices.Contains(where, m) {
+				where = append(where, m)
+			}
+		}
+	}
+	if len(where) > 0 {
+		note += ": those of " + joined(where)
+	}
+	return note + "."
+}
+
+var stateLine = regexp.MustCompile(`(?m)^ *([0-9.]+)s +([a-z0-9-]+) +(Accepted|Ready)$`)
+
+// timeline reads from the plugin's own lines when each component reached a state.
+func timeline(stderr, state string) string {
+	var out []string
+	for _, m := range stateLine.FindAllStringSubmatch(stderr, -1) {
+		if m[3] == state {
+			out = append(out, m[2]+" "+m[1])
+		}
+	}
+	return joined(out)
+}
+
+// verdict is the figure in a few lines, for the terminal.
+func (f *figure) verdict() string {
+	var lines []string
+	for _, c := range f.checks {
+		lines = append(lines, fmt.Sprintf("%s  %s: %s (%s)", passed(c.met), f.title, c.value, c.what))
+	}
+	return strings.Join(lines, "\n         ")
+}
+
+func passed(met bool) string {
+	if met {
+		return "pass"
+	}
+	return "missed"
+}
+
+// byHand marks the part of the report that a person writes and that is kept.
+const byHand = "<!-- From here on by hand; `make bench` keeps it. -->"
+
+func document(m machine, figures []*figure) string {
+	var w strings.Builder
+	fmt.Fprintf(&w, "# Benchmarks\n\nWritten by `make bench UPSTREAM=DIR`, DIR being a clone of kubeflow/manifests at v1.10.1.\n")
+	fmt.Fprintf(&w, "Both sides ran in one go, each installation on a fresh cluster of test/devcluster: a real control plane (etcd,\nkube-apiserver, kube-controller-manager, kube-scheduler %s) and the real cert-manager on this machine, on which the\nplugin and kubectl run as well. Its nodes are simulated: no container runs, and a pod is Ready after a delay that\nstands for the image pull. istiod, Dex, oauth2-proxy and Kubeflow's controllers are stand-ins that answer in their places.\n\n", m.server)
+	fmt.Fprintf(&w, "Machine: %d cores (%s), %s of memory, %s; load %s when the run began. Built with %s.\n", m.cores, m.cpu, megabytes(float64(m.memory)), m.system, m.load, m.goes)
+	fmt.Fprintf(&w, "Plugin: %s. Peer: kubectl, %s.\n\n", m.plugin, m.peer)
+	rows := [][]string{{"figure", "target", "measured", ""}}
+	for _, f := range figures {
+		for _, c := range f.checks {
+			rows = append(rows, []string{"(" + f.id + ") " + f.title, c.what, c.value, passed(c.met)})
+		}
+	}
+	table(&w, rows)
+	for _, f := range figures {
+		fmt.Fprintf(&w, "\n## (%s) %s\n\n", f.id, strings.ToUpper(f.title[:1])+f.title[1:])
+		table(&w, f.table)
+		if len(f.notes) > 0 {
+			w.WriteString("\n")
+		}
+		for _, n := range f.notes {
+			fmt.Fprintf(&w, "- %s\n", n)
+		}
+	}
+	return w.String()
+}
+
+// table writes a Markdown table; the first row is the head.
+func table(w *strings.Builder, rows [][]string) {
+	for i, r := range rows {
+		fmt.Fprintf(w, "| %s |\n", strings.Join(r, " | "))
+		if i == 0 {
+			fmt.Fprintf(w, "|%s\n", strings.Repeat("---|", len(r)))
+		}
+	}
+}
+
+// write puts the report into the file, and keeps what a person wrote there.
+func write(file, text string) error {
+	if file == "-" {
+		_, err := os.Stdout.WriteString(text)
+		return err
+	}
+	old, err := os.ReadFile(file)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	if _, kept, ok := strings.Cut(string(old), byHand); ok {
+		text += "\n" + byHand + kept
+	}
+	return os.WriteFile(file, []byte(text), 0o644)
+}

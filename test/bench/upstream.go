@@ -1,0 +1,218 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"time"
+)
+
+// step is one line of the installation that upstream's README of v1.10.1 describes:
+// build a directory, apply it, and wait for what the README waits for.
+type step struct {
+	dir   string
+	waits [][]string
+}
+
+// upstreamSteps are the directories that make up the stack that the plugin installs,
+// in the README's order. The fifteenth is the first user's Profile, which the plugin
+// installs too.
+var upstreamSteps = []step{
+	{dir: "common/cert-manager/base"},
+	{dir: "common/cert-manager/kubeflow-issuer/base", waits: [][]string{
+		{"wait", "--for=condition=Ready", "pod", "-l", "app in (cert-manager,webhook)", "--timeout=180s", "-n", "cert-manager"},
+		{"wait", "--for=jsonpath={.subsets[0].addresses[0].targetRef.kind}=Pod", "endpoints", "-l", "app in (cert-manager,webhook)", "--timeout=180s", "-n", "cert-manager"},
+	}},
+	{dir: "common/istio-1-24/istio-crds/base"},
+	{dir: "common/istio-1-24/istio-namespace/base"},
+	{dir: "common/istio-1-24/istio-install/overlays/oauth2-proxy", waits: [][]string{
+		{"wait", "--for=condition=Ready", "pods", "--all", "-n", "istio-system", "--timeout=300s"},
+	}},
+	{dir: "common/oauth2-proxy/overlays/m2m-dex-only", waits: [][]string{
+		{"wait", "--for=condition=Ready", "pod", "-l", "app.kubernetes.io/name=oauth2-proxy", "--timeout=180s", "-n", "oauth2-proxy"},
+	}},
+	{dir: "common/dex/overlays/oauth2-proxy", waits: [][]string{
+		{"wait", "--for=condition=Ready", "pods", "--all", "--timeout=180s", "-n", "auth"},
+	}},
+	{dir: "common/kubeflow-namespace/base"},
+	{dir: "common/kubeflow-roles/base"},
+	{dir: "common/istio-1-24/kubeflow-istio-resources/base"},
+	{dir: "apps/admission-webhook/upstream/overlays/cert-manager"},
+	{dir: "apps/jupyter/notebook-controller/upstream/overlays/kubeflow"},
+	{dir: "apps/jupyter/jupyter-web-app/upstream/overlays/istio"},
+	{dir: "apps/profiles/upstream/overlays/kubeflow"},
+	{dir: userNamespace},
+}
+
+// allReady is how upstream's own tests wait for the end of an installation.
+var allReady = []string{"wait", "--for=condition=Ready", "pods", "--all", "--all-namespaces", "--timeout=600s"}
+
+// upstreamPause is the sleep of the README's retry loop.
+const upstreamPause = 20 * time.Second
+
+// attempts bounds the retries of one step.
+const attempts = 6
+
+func checkUpstream(dir string) error {
+	if dir == "" {
+		return fmt.Errorf("-upstream: name a clone of kubeflow/manifests at v1.10.1")
+	}
+	for _, s := range upstreamSteps {
+		file := filepath.Join(dir, s.dir, "kustomization.yaml")
+		if _, err := os.Stat(file); err != nil {
+			return fmt.Errorf("-upstream %s: not a clone of kubeflow/manifests at v1.10.1: %w", dir, err)
+		}
+	}
+	return nil
+}
+
+// habits are how a person goes through upstream's steps.
+type habits struct {
+	// waits are made where the README makes them, and for all pods at the end.
+	waits bool
+	// retries repeat a step that is refused, after upstreamPause.
+	retries bool
+}
+
+// sequence is a walk through upstream's steps.
+type sequence struct {
+	timed
+	// refused counts the applies that failed, retried or not.
+	refused int
+	// asleep is the part of the wall time that was spent in upstreamPause.
+	asleep time.Duration
+	// objects that the steps describe, and those of them that are missing at the end.
+	objects, lost int
+	missing       []string
+}
+
+// upstreamSequence goes through the steps on a fresh bed.
+func (b *bed) upstreamSequence(ctx context.Context, h habits) (sequence, error) {
+	var out sequence
+	spent := b.cpu()
+	begin := time.Now()
+	for _, s := range upstreamSteps {
+		for attempt := 1; ; attempt++ {
+			ok, err := b.buildAndApply(ctx, s, &out.sample)
+			if err != nil {
+				return out, err
+			}
+			if ok {
+				break
+			}
+			out.refused++
+			if !h.retries {
+				break
+			}
+			if attempt == attempts {
+				return out, fmt.Errorf("%s: still refused after %d attempts: %s", s.dir, attempts, lastLines(out.stderr, 5))
+			}
+			out.asleep += upstreamPause
+			timer := time.NewTimer(upstreamPause)
+			select {
+			case <-timer.C:
+			case <-ctx.Done():
+				return out, ctx.Err()
+			}
+		}
+		if !h.waits {
+			continue
+		}
+		for _, w := range s.waits {
+			if err := b.wait(ctx, &out.sample, w); err != nil {
+				return out, err
+			}
+		}
+	}
+	if h.waits {
+		if err := b.wait(ctx, &out.sample, allReady); err != nil {
+			return out, err
+		}
+	}
+	out.wall, out.bed = time.Since(begin), b.cpu()-spent
+	return out, b.countLost(ctx, &out)
+}
+
+func (b *bed) wait(ctx context.Context, total *sample, args []string) error {
+	s, err := b.must(ctx, args...)
+	total.cpu += s.cpu
+	total.rss = max(total.rss, s.rss)
+	return err
+}
+
+// buildAndApply is `kubectl kustomize DIR | kubectl apply -f -`. It tells whether
+// everything was accepted.
+func (b *bed) buildAndApply(ctx context.Context, s step, total *sample) (bool, error) {
+	build := exec.CommandContext(ctx, b.kubectl, "kustomize", b.directory(s))
+	apply := exec.CommandContext(ctx, b.kubectl, "apply", "-f", "-")
+	build.Env, apply.Env = b.env(), b.env()
+	// An os pipe, as a shell makes it: both run at the same time.
+	read, write, err := os.Pipe()
+	if err != nil {
+		return false, err
+	}
+	var said, refused strings.Builder
+	build.Stdout, build.Stderr = write, &said
+	apply.Stdin, apply.Stderr = read, &refused
+	err = build.Start()
+	write.Close()
+	if err != nil {
+		read.Close()
+		return false, err
+	}
+	err = apply.Start()
+	read.Close()
+	if err != nil {
+		return false, err
+	}
+	builds, applies := watchMemory(build.Process.Pid), watchMemory(apply.Process.Pid)
+	built, applied := build.Wait(), apply.Wait()
+	total.add(build.ProcessState, builds())
+	total.add(apply.ProcessState, applies())
+	if err := ctx.Err(); err != nil {
+		return false, err
+	}
+	if built != nil {
+		return false, fmt.Errorf("kubectl kustomize %s: %w: %s", s.dir, built, lastLines(said.String(), 5))
+	}
+	total.stderr = refused.String()
+	return applied == nil, nil
+}
+
+// countLost looks for every object of the steps: what was refused and never sent
+// again is not there.
+func (b *bed) countLost(ctx context.Context, out *sequence) error {
+	for _, s := range upstreamSteps {
+		built, err := b.must(ctx, "kustomize", b.directory(s))
+		if err != nil {
+			return err
+		}
+		wanted := countObjects(built.stdout)
+		found, err := must(ctx, b.env(), strings.NewReader(built.stdout), b.kubectl, "get", "-f", "-", "--ignore-not-found", "-o", "name")
+		if err != nil {
+			return err
+		}
+		there := len(strings.Fields(found.stdout))
+		out.objects += wanted
+		out.lost += wanted - there
+		if there < wanted {
+			out.missing = append(out.missing, s.dir)
+		}
+	}
+	return nil
+}
+
+// countObjects counts the documents of what kustomize wrote, which puts the kind of
+// each at the start of a line.
+func countObjects(stream string) int {
+	n := 0
+	for line := range strings.Lines(stream) {
+		if strings.HasPrefix(line, "kind: ") {
+			n++
+		}
+	}
+	return n
+}

@@ -52,8 +52,9 @@ func Release110() *Release {
 			{
 				Name: "istio", Title: "Istio", Version: "1.24.3",
 				Namespaces: []string{"istio-system"},
-				Needs: []Need{{Component: "istio-crds", Condition: Established,
-					Kinds: append([]string{"Gateway", "AuthorizationPolicy"}, WorkloadKinds...)}},
+				// istiod itself starts without its kinds and takes them up when they come; its
+				// image can be pulled meanwhile.
+				Needs: []Need{{Component: "istio-crds", Condition: Established, Kinds: []string{"Gateway", "AuthorizationPolicy"}}},
 				ConfigImages: []string{"docker.io/istio/proxyv2:1.24.3"},
 				Leaves: []Leftover{
 					{"", "ConfigMap", "*", "istio-ca-root-cert"},

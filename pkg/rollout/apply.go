@@ -26,7 +26,7 @@ type run struct {
 	survey *Survey
 	graph  *graph
 	// slots bounds the writes that are under way.
-	slots      chan struct{}
+	slots      *slots
 	readyFacts map[key]*fact
 	started    time.Time
 	// record of this run, guarded by recording
@@ -48,7 +48,7 @@ func (e *Engine) Apply(ctx context.Context, plan *Plan, survey *Survey) (*report
 	defer release()
 	working, fail := context.WithCancelCause(bounded)
 	defer fail(nil)
-	r := &run{Engine: e, plan: plan, survey: survey, graph: newGraph(plan), slots: make(chan struct{}, inFlight),
+	r := &run{Engine: e, plan: plan, survey: survey, graph: newGraph(plan), slots: newSlots(inFlight, definitionsInFlight),
 		readyFacts: map[key]*fact{}, started: time.Now(), fail: fail, record: maps.Clone(survey.record)}
 	err := r.do(working)
 	fail(nil)
@@ -230,12 +230,11 @@ func (r *run) send(ctx context.Context, n *node, u *unstructured.Unstructured) (
 			return nil, "", err
 		}
 	}
-	select {
-	case r.slots <- struct{}{}:
-		defer func() { <-r.slots }()
-	case <-ctx.Done():
-		return nil, "", ctx.Err()
+	give, err := r.slots.take(ctx, urgency(u))
+	if err != nil {
+		return nil, "", err
 	}
+	defer give()
 	r.note(n, k, "is being sent")
 	pause := retryPause()
 	for {

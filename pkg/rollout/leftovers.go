@@ -33,7 +33,8 @@ func (e *Engine) removeLeftovers(ctx context.Context, release *components.Releas
 			return err
 		}
 		for _, m := range all {
-			if leftBy(release, m.key) {
+			if by := leftBy(release, m.key); by != "" {
+				m.component = by
 				left = append(left, m)
 			}
 		}
@@ -90,7 +91,7 @@ func (e *Engine) foreignIn(ctx context.Context, release *components.Release, nam
 			k := key{r.Group, r.Kind, namespace, m.Name}
 			kept := m.Labels[applySetPartOfLabel] == setID && m.DeletionTimestamp == nil && keptKind(k.kind) && !dataToo
 			switch {
-			case len(m.OwnerReferences) > 0, everywhere(k), leftBy(release, k), runtimeState(k):
+			case len(m.OwnerReferences) > 0, everywhere(k), leftBy(release, k) != "", runtimeState(k):
 			case m.Labels[applySetPartOfLabel] == setID && !kept:
 			default:
 				mu.Lock()

@@ -171,19 +171,24 @@ func (e *Engine) leftDefinitions(ctx context.Context, release *components.Releas
 		return err
 	}
 	for _, m := range all {
-		if !ours[m.key] && leftBy(release, m.key) {
+		if by := leftBy(release, m.key); by != "" && !ours[m.key] {
 			ours[m.key] = true
+			m.component = by
 			r.steps[stepDefinitions] = append(r.steps[stepDefinitions], m)
 		}
 	}
 	return nil
 }
 
-// leftBy tells whether a component of the release makes such an object at run time.
-func leftBy(release *components.Release, k key) bool {
-	return slices.ContainsFunc(release.Components, func(c components.Component) bool {
-		return slices.ContainsFunc(c.Leaves, func(l components.Leftover) bool { return l.Matches(k.kind, k.namespace, k.name) })
-	})
+// leftBy names the component of the release that makes such an object at run time,
+// and is empty where none does.
+func leftBy(release *components.Release, k key) string {
+	for _, c := range release.Components {
+		if slices.ContainsFunc(c.Leaves, func(l components.Leftover) bool { return l.Matches(k.kind, k.namespace, k.name) }) {
+			return c.Name
+		}
+	}
+	return ""
 }
 
 // refuseOrphans stops a --delete-crds that would take other people's objects along.

@@ -15,6 +15,7 @@ import (
 
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/cluster"
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/components"
+	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/diagnose"
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/report"
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/rollout"
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/version"
@@ -51,7 +52,7 @@ func (o *InstallOptions) Run(ctx context.Context) error {
 	defer progress.Close()
 	engine := rollout.New(c, rollout.Options{
 		Timeout: o.Timeout, Wait: o.Wait, Adopt: o.Adopt, AskAll: o.dry(), Password: password,
-		Explain: explain(c), Events: progress.Event, Tooling: version.Get().Tooling(),
+		Explain: explain(c), Hopeless: diagnose.Hopeless, Events: progress.Event, Tooling: version.Get().Tooling(),
 	})
 	plan, err := o.plan(ctx, engine, forbidden != nil)
 	if err != nil {

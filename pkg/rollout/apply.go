@@ -113,7 +113,7 @@ func (r *run) do(ctx context.Context) error {
 	}
 	explaining, stop := context.WithCancel(ctx)
 	defer stop()
-	r.start(func() error { r.explainWhileWaiting(explaining); return nil })
+	r.start(func() error { return r.explainWhileWaiting(explaining) })
 	for _, f := range goals {
 		if err := f.wait(ctx); err != nil {
 			return context.Cause(ctx)

@@ -105,21 +105,28 @@ func (r *run) report() *report.Report {
 	return out
 }
 
-// explainWhileWaiting names causes while there is still time to do something about them.
-func (r *run) explainWhileWaiting(ctx context.Context) {
+// explainWhileWaiting names causes while there is still time to do something about
+// them, and gives up on what cannot heal.
+func (r *run) explainWhileWaiting(ctx context.Context) error {
 	if r.options.Explain == nil {
-		return
+		return nil
 	}
 	ticker := time.NewTicker(explainEvery)
 	defer ticker.Stop()
 	for {
 		select {
 		case <-ctx.Done():
-			return
+			return nil
 		case <-ticker.C:
 		}
 		for _, c := range r.options.Explain(ctx, r.subjects()) {
-			if c.Severity >= report.Error && ctx.Err() == nil {
+			if ctx.Err() != nil {
+				return nil
+			}
+			if r.options.Hopeless != nil && r.options.Hopeless(c) {
+				return fmt.Errorf("%s cannot become ready: %s", c.Object, c.Summary)
+			}
+			if c.Severity >= report.Error {
 				r.events.warn(c.Component, c.Object, c.Name+": "+c.Summary)
 			}
 		}
@@ -135,6 +142,8 @@ func (r *run) failure(ctx context.Context, err error, out *report.Report) *Failu
 		return f
 	case errors.Is(err, ErrTimeout):
 		f.Err = fmt.Errorf("%w: %s", err, f.Stood)
+	default:
+		f.Err = fmt.Errorf("%w; %s", err, f.Stood)
 	}
 	subjects := r.subjects()
 	if r.options.Explain != nil {

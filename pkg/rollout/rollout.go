@@ -35,6 +35,9 @@ type Options struct {
 	Password []byte
 	// Explain names the causes of what is not ready, for time-outs and failures.
 	Explain func(ctx context.Context, subjects []Subject) []report.Cause
+	// Hopeless tells of a cause that waiting cannot cure, such as an image that does not
+	// exist: the run ends instead of using up its time. Nil waits for everything.
+	Hopeless func(report.Cause) bool
 	// Events receives what happens; nil drops it.
 	Events report.Sink
 	// Tooling is written into the inventory, as in kubectl-jupyter/v0.1.0.

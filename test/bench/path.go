@@ -5,7 +5,10 @@ import (
 	"strings"
 	"time"
 
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/components"
+	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/rollout"
 )
 
 // path is a way through the graph on which every step waits for the one before.
@@ -62,11 +65,11 @@ func (c *chains) until(name string, condition components.Condition) path {
 	var out path
 	switch gate := r.Component.Gate(condition); {
 	case gate != nil:
-		out = c.gate(r, gate)
+		out = c.gate(gate)
 	case condition == components.Ready:
 		out = c.objects(r, func(string) bool { return true }, true)
 		for i := range r.Component.Gates {
-			out = longer(out, c.gate(r, &r.Component.Gates[i]))
+			out = longer(out, c.gate(&r.Component.Gates[i]))
 		}
 	case condition == components.Established:
 		out = c.objects(r, func(kind string) bool { return kind == "CustomResourceDefinition" }, false)
@@ -78,35 +81,51 @@ func (c *chains) until(name string, condition components.Condition) path {
 }
 
 // gate needs the pods of its workload, and what its probes need.
-func (c *chains) gate(r components.Rendered, gate *components.Gate) path {
-	var out path
-	if gate.Workload != "" {
-		out = c.objects(r, func(kind string) bool { return slices.Contains(components.WorkloadKinds, kind) }, true)
-	}
+func (c *chains) gate(gate *components.Gate) path {
+	out := c.workload(gate.Workload)
 	for _, need := range gate.Needs {
 		out = longer(out, c.until(need.Component, need.Condition))
 	}
 	return out
 }
 
-// objects is the longest chain that some of the objects wait for; with ready, the
-// pods of workloads are added.
+// workload is the longest chain that ends with a Deployment, named NAMESPACE/NAME,
+// being ready.
+func (c *chains) workload(name string) path {
+	for _, r := range c.by {
+		for _, u := range r.Objects {
+			if u.GetKind() == "Deployment" && u.GetNamespace()+"/"+u.GetName() == name {
+				return c.object(r, u, true)
+			}
+		}
+	}
+	return path{}
+}
+
+// objects is the longest chain that ends with one of some objects being accepted, or
+// ready.
 func (c *chains) objects(r components.Rendered, which func(kind string) bool, ready bool) path {
 	var out path
 	for _, u := range r.Objects {
-		if !which(u.GetKind()) {
-			continue
+		if which(u.GetKind()) {
+			out = longer(out, c.object(r, u, ready))
 		}
-		var before path
-		for _, need := range r.Component.Needs {
-			if need.Gates(u.GetKind()) {
-				before = longer(before, c.until(need.Component, need.Condition))
-			}
+	}
+	return out
+}
+
+func (c *chains) object(r components.Rendered, u *unstructured.Unstructured, ready bool) path {
+	var out path
+	for _, need := range r.Component.Needs {
+		if need.Gates(u.GetKind()) {
+			out = longer(out, c.until(need.Component, need.Condition))
 		}
-		if ready && slices.Contains(components.WorkloadKinds, u.GetKind()) {
-			before = before.then(r.Component.Name, c.delay)
-		}
-		out = longer(out, before)
+	}
+	if first := u.GetAnnotations()[rollout.StartsAfterAnnotation]; first != "" {
+		out = longer(out, c.workload(first))
+	}
+	if ready && slices.Contains(components.WorkloadKinds, u.GetKind()) {
+		out = out.then(r.Component.Name+" ("+u.GetName()+")", c.delay)
 	}
 	return out
 }

@@ -54,7 +54,7 @@ func Release110() *Release {
 				Namespaces: []string{"istio-system"},
 				// istiod itself starts without its kinds and takes them up when they come; its
 				// image can be pulled meanwhile.
-				Needs: []Need{{Component: "istio-crds", Condition: Established, Kinds: []string{"Gateway", "AuthorizationPolicy"}}},
+				Needs:        []Need{{Component: "istio-crds", Condition: Established, Kinds: []string{"Gateway", "AuthorizationPolicy"}}},
 				ConfigImages: []string{"docker.io/istio/proxyv2:1.24.3"},
 				Leaves: []Leftover{
 					{"", "ConfigMap", "*", "istio-ca-root-cert"},

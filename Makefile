@@ -64,12 +64,8 @@ need-upstream:
 # kube-controller-manager, kube-scheduler, kubelet, kwok, the real cert-manager, and
 # kubectl, which a fresh machine may not have.
 .PHONY: devcluster
-devcluster: ## Build bin/devcluster, the throwaway cluster (the first time takes about nine minutes)
-	@test -x $(BIN)/devcluster || echo 'Building the throwaway cluster: all of Kubernetes and cert-manager from source. The first time takes about nine minutes on two cores; after that it is seconds.'
-	go build -C test/devcluster -o $(CURDIR)/$(BIN)/devcluster .
-	go build -C test/devcluster/images/cert-manager -o $(CURDIR)/$(BIN)/cert-manager .
-	version=$$(go list -C test/devcluster -m -f '{{.Version}}' k8s.io/kubernetes) && \
-	go build -C test/devcluster -ldflags "-s -w -X k8s.io/component-base/version.gitVersion=$$version" -o $(CURDIR)/$(BIN)/kubectl k8s.io/kubernetes/cmd/kubectl
+devcluster: ## Build the throwaway cluster's programs (the first time takes about nine minutes)
+	go run ./test/bedbuild -bin $(BIN)
 
 .PHONY: generate
 generate: ## Write the CRDs anew, from the API modules they come from

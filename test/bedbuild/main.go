@@ -1,0 +1,144 @@
+// Command bedbuild builds the throwaway cluster's programs and says how far it is: the
+// first time, all of Kubernetes is compiled, and a silent quarter of an hour looks
+// like a hang.
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"os/signal"
+	"path/filepath"
+	"strings"
+	"sync/atomic"
+	"syscall"
+	"time"
+)
+
+// sayEvery is how often a build that goes on says so.
+const sayEvery = 20 * time.Second
+
+// program is one binary of the bed.
+type program struct {
+	name, dir, pkg string
+	ldflags        []string
+	what           string
+}
+
+func main() {
+	bin := flag.String("bin", "bin", "directory to build into")
+	flag.Parse()
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	if err := run(ctx, *bin); err != nil {
+		fmt.Fprintln(os.Stderr, "bedbuild:", err)
+		os.Exit(1)
+	}
+}
+
+func run(ctx context.Context, bin string) error {
+	bin, err := filepath.Abs(bin)
+	if err != nil {
+		return err
+	}
+	kubernetes, err := output(ctx, "go", "list", "-C", "test/devcluster", "-m", "-f", "{{.Version}}", "k8s.io/kubernetes")
+	if err != nil {
+		return err
+	}
+	programs := []program{
+		{name: "devcluster", dir: "test/devcluster", pkg: ".", what: "etcd, the Kubernetes control plane, kubelet and kwok"},
+		{name: "cert-manager", dir: "test/devcluster/images/cert-manager", pkg: ".", what: "the real cert-manager"},
+		// Tests and the demo call the real kubectl, which a fresh machine may not have.
+		{name: "kubectl", dir: "test/devcluster", pkg: "k8s.io/kubernetes/cmd/kubectl", what: "kubectl",
+			ldflags: []string{"-s", "-w", "-X", "k8s.io/component-base/version.gitVersion=" + strings.TrimSpace(kubernetes)}},
+	}
+	if _, err := os.Stat(filepath.Join(bin, "devcluster")); os.IsNotExist(err) {
+		fmt.Fprintln(os.Stderr, "Building the throwaway cluster from source: Kubernetes and cert-manager. The first time takes about nine minutes on two cores, since everything is compiled; after that it is seconds.")
+	}
+	for _, p := range programs {
+		if err := build(ctx, p, filepath.Join(bin, p.name)); err != nil {
+			return fmt.Errorf("%s: %w", p.name, err)
+		}
+	}
+	return nil
+}
+
+// build compiles one program. The compiler's own words are kept for the case that it fails.
+func build(ctx context.Context, p program, out string) error {
+	started := time.Now()
+	args := []string{"build", "-C", p.dir, "-v", "-o", out}
+	if p.ldflags != nil {
+		args = append(args, "-ldflags", strings.Join(p.ldflags, " "))
+	}
+	cmd := exec.CommandContext(ctx, "go", append(args, p.pkg)...)
+	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
+	cmd.WaitDelay = 10 * time.Second
+	stderr, err := cmd.StderrPipe()
+	if err != nil {
+		return err
+	}
+	if err := cmd.Start(); err != nil {
+		return err
+	}
+	var compiled, downloaded atomic.Int64
+	done := make(chan struct{})
+	go say(done, p, started, &compiled, &downloaded)
+	said := read(stderr, &compiled, &downloaded)
+	err = cmd.Wait()
+	close(done)
+	if err != nil {
+		_, _ = os.Stderr.Write(said)
+		return err
+	}
+	if time.Since(started) > sayEvery {
+		fmt.Fprintf(os.Stderr, "  %s is built (%s)\n", p.name, time.Since(started).Round(time.Second))
+	}
+	return nil
+}
+
+// read counts the packages that `go build -v` names, and keeps everything else.
+func read(r io.Reader, compiled, downloaded *atomic.Int64) []byte {
+	var other bytes.Buffer
+	lines := bufio.NewScanner(r)
+	for lines.Scan() {
+		line := lines.Text()
+		switch {
+		case strings.HasPrefix(line, "go: downloading "):
+			downloaded.Add(1)
+		case line != "" && !strings.ContainsAny(line, " :#\t"):
+			compiled.Add(1)
+		default:
+			fmt.Fprintln(&other, line)
+		}
+	}
+	return other.Bytes()
+}
+
+func say(done <-chan struct{}, p program, started time.Time, compiled, downloaded *atomic.Int64) {
+	ticker := time.NewTicker(sayEvery)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-done:
+			return
+		case <-ticker.C:
+			fmt.Fprintf(os.Stderr, "  %s (%s): %d modules downloaded, %d packages compiled, %s\n",
+				p.name, p.what, downloaded.Load(), compiled.Load(), time.Since(started).Round(time.Second))
+		}
+	}
+}
+
+func output(ctx context.Context, name string, args ...string) (string, error) {
+	cmd := exec.CommandContext(ctx, name, args...)
+	cmd.Stderr = os.Stderr
+	out, err := cmd.Output()
+	if err != nil {
+		return "", fmt.Errorf("%s %s: %w", name, strings.Join(args, " "), err)
+	}
+	return string(out), nil
+}

@@ -210,6 +210,8 @@ func (o *InstallOptions) plan(ctx context.Context, engine *rollout.Engine, blind
 		if installed, err = engine.Installed(ctx); err != nil {
 			return nil, err
 		}
+		// What a person's own kustomization added is in no catalogue.
+		installed = slices.DeleteFunc(installed, func(n string) bool { return !slices.Contains(release.Names(), n) })
 	}
 	names, err := o.names(installed)
 	if err != nil {

@@ -99,8 +99,13 @@ func (r *run) report() *report.Report {
 		row := r.row(n)
 		if p := pruned[row.Name]; p > 0 {
 			row.Changes[report.Pruned] = p
+			delete(pruned, row.Name)
 		}
 		out.Components = append(out.Components, row)
+	}
+	// Components that are not in the plan any more, such as a dropped kustomization.
+	for _, name := range sortedKeys(pruned) {
+		out.Components = append(out.Components, report.Component{Name: name, State: report.Removed, Changes: map[report.Action]int{report.Pruned: pruned[name]}})
 	}
 	return out
 }
@@ -173,13 +178,16 @@ func stood(out *report.Report) string {
 	var ready int
 	var rest []string
 	for _, c := range out.Components {
-		if c.State == report.Ready {
+		switch c.State {
+		case report.Removed:
+			continue
+		case report.Ready:
 			ready++
 			continue
 		}
 		rest = append(rest, fmt.Sprintf("%s %s (%d of %d ready)", c.Name, strings.ToLower(string(c.State)), c.Ready, c.Objects))
 	}
-	line := fmt.Sprintf("%d of %d components are ready", ready, len(out.Components))
+	line := fmt.Sprintf("%d of %d components are ready", ready, ready+len(rest))
 	if len(rest) > 0 {
 		line += "; not yet: " + strings.Join(rest, ", ")
 	}

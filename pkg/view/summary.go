@@ -28,13 +28,18 @@ var gatewayComponents = []string{"istio", "dex", "oauth2-proxy", "jupyter-web-ap
 func Summary(w io.Writer, r Result, style Style) {
 	counts := Counts(r.Components)
 	objects := 0
-	unready := 0
+	installed, unready := 0, 0
 	state := map[string]report.State{}
 	for _, c := range r.Components {
 		state[c.Name] = c.State
-		if c.State != report.Ready {
+		switch c.State {
+		case report.Removed:
+			continue // only there to count what was pruned
+		case report.Ready:
+		default:
 			unready++
 		}
+		installed++
 	}
 	// What controllers made is ready too, but it is not what was installed.
 	for _, a := range []report.Action{report.Created, report.Configured, report.Unchanged} {
@@ -46,13 +51,13 @@ func Summary(w io.Writer, r Result, style Style) {
 	switch {
 	case changed == 0 && unready == 0:
 		fmt.Fprintf(w, "%s nothing to change. %s, %s, in %s.\n", style.State(report.Ready, "Ready:"),
-			plural(len(r.Components), "component"), plural(objects, "object"), elapsed)
+			plural(installed, "component"), plural(objects, "object"), elapsed)
 	case unready == 0:
 		fmt.Fprintf(w, "%s %s, %s, in %s (%s).\n", style.State(report.Ready, "Ready:"),
-			plural(len(r.Components), "component"), plural(objects, "object"), elapsed, CountsText(counts))
+			plural(installed, "component"), plural(objects, "object"), elapsed, CountsText(counts))
 	default:
 		fmt.Fprintf(w, "%s %s, %s, in %s (%s). Nobody waited for them to be ready:\n  %s get pods --all-namespaces\n", style.State(report.Accepted, "Accepted:"),
-			plural(len(r.Components), "component"), plural(objects, "object"), elapsed, CountsText(counts), r.Kubectl)
+			plural(installed, "component"), plural(objects, "object"), elapsed, CountsText(counts), r.Kubectl)
 	}
 	if r.User != "" && state["dex"] != "" {
 		fmt.Fprintf(w, "\nUser:      %s\n", style.Bold(r.User))

@@ -145,6 +145,12 @@ func TestSummary(t *testing.T) {
 			Report: report.Report{Components: rows(report.Ready, report.Created)[:1], Elapsed: 2},
 			User:   "ada@example.org", Kubectl: "kubectl",
 		}},
+		{"what was pruned of a component that is gone is a change", Result{
+			Report: report.Report{Components: append(rows(report.Ready, report.Unchanged), report.Component{
+				Name: "user", State: report.Removed, Changes: map[report.Action]int{report.Pruned: 1},
+			}), Elapsed: 2},
+			User: "ada@example.org", Kubectl: "kubectl",
+		}},
 		{"over HTTPS nothing is said about plain HTTP", Result{
 			Report: report.Report{Components: rows(report.Ready, report.Configured), Elapsed: 2},
 			User:   "ada@example.org", Kubectl: "kubectl", SecureCookies: true,

@@ -30,7 +30,11 @@ func (o *InstallOptions) Run(ctx context.Context) error {
 	var password []byte
 	if o.PasswordStdin {
 		var err error
-		if password, err = readPassword(o.base.IOStreams, o.Manifests.UserEmail); err != nil {
+		whose := "the first user" // whom the installation that is there may know better
+		if o.Given("user-email") {
+			whose = o.Manifests.UserEmail
+		}
+		if password, err = readPassword(o.base.IOStreams, whose); err != nil {
 			return err
 		}
 	}
@@ -57,6 +61,9 @@ func (o *InstallOptions) Run(ctx context.Context) error {
 	plan, err := o.plan(ctx, engine, forbidden != nil)
 	if err != nil {
 		return err
+	}
+	if password != nil && !slices.ContainsFunc(plan.Rendered, func(r components.Rendered) bool { return r.Component.Name == passwordKeeper }) {
+		return fmt.Errorf("--password-stdin: %s keeps the password and is not among the components to install: leave the flag out", passwordKeeper)
 	}
 	if o.dry() {
 		fmt.Fprintf(messages, "Asking %s what an installation of release %s (profile %s) would change.\n", where(c), plan.Release.Name, plan.Settings.Profile)
@@ -98,6 +105,9 @@ func (o *InstallOptions) beforeWriting(ctx context.Context, err error) error {
 	}
 	return err
 }
+
+// passwordKeeper is the component that the first user's password goes to.
+const passwordKeeper = "dex"
 
 func (o *InstallOptions) dry() bool { return o.Diff || o.DryRun == dryRunServer }
 

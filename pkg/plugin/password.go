@@ -20,9 +20,9 @@ const passwordBytes = 72
 
 // readPassword reads one line from the input. Somebody at a terminal is asked, and
 // what is typed is not shown.
-func readPassword(streams genericiooptions.IOStreams, email string) ([]byte, error) {
+func readPassword(streams genericiooptions.IOStreams, whose string) ([]byte, error) {
 	if view.IsTerminal(streams.In) {
-		fmt.Fprintf(streams.ErrOut, "Password for %s: ", email)
+		fmt.Fprintf(streams.ErrOut, "Password for %s: ", whose)
 		line, err := term.ReadPassword(int(streams.In.(*os.File).Fd()))
 		fmt.Fprintln(streams.ErrOut)
 		if err != nil {

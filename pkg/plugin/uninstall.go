@@ -123,6 +123,9 @@ func (o *UninstallOptions) Run(ctx context.Context) error {
 	if errors.Is(err, rollout.ErrNothingInstalled) {
 		// What was asked for is so already, as with `kubectl delete --ignore-not-found`.
 		fmt.Fprintf(messages, "Nothing to do: %s in %s.\n", err, where(c))
+		if machine != nil {
+			machine.Document(report.Report{APIVersion: report.APIVersion, Kind: "Report", Release: source.Release().Name, Target: c.Target})
+		}
 		return nil
 	}
 	if err != nil {

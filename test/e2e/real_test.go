@@ -3,6 +3,7 @@
 package e2e
 
 import (
+	"context"
 	"crypto/x509"
 	"encoding/base64"
 	"encoding/json"
@@ -31,7 +32,7 @@ var mustBeReal = []string{
 
 // TestRealNode installs onto a node whose containers run, with the components themselves where they can be had,
 // and takes everything out again. It needs root; its images are built first, which takes about twenty minutes the
-// first time. What is a stand-in here (Kubeflow's own programs and Istio's proxy) the log says.
+// first time. What is a stand-in here (Kubeflow's own programs) the log says.
 func TestRealNode(t *testing.T) {
 	if os.Geteuid() != 0 {
 		t.Fatal("a real node needs root: run it with sudo")
@@ -40,7 +41,10 @@ func TestRealNode(t *testing.T) {
 	b := newBed(t, "--nodes", "real")
 	before := b.versions("")
 
-	b.must("install", "--timeout", "5m")
+	const password = "correct horse battery staple"
+	if r := b.run(context.Background(), password+"\n", nil, "install", "--password-stdin", "--timeout", "5m"); r.code != 0 {
+		t.Fatalf("install: %s", r)
+	}
 
 	t.Run("every image of the installation is on the node under its own name", func(t *testing.T) {
 		for image := range strings.Lines(b.must("images").stdout) {
@@ -77,7 +81,15 @@ func TestRealNode(t *testing.T) {
 			}
 		}
 	})
-	t.Run("a notebook runs with its volume and its PodDefault", b.notebook)
+	t.Run("a notebook runs with its volume and its PodDefault", func(t *testing.T) {
+		b.notebook(t, images["docker.io/istio/proxyv2:1.24.3"] == "real")
+	})
+	t.Run("a person logs in through the gateway, creates a notebook and opens it, and nobody else does", func(t *testing.T) {
+		if images["docker.io/istio/proxyv2:1.24.3"] != "real" {
+			t.Skip("the proxy is a stand-in, which knows no login: see the list above for why")
+		}
+		b.login(t, password)
+	})
 	t.Run("a second install changes nothing", func(t *testing.T) {
 		was := b.versions(memberSelector)
 		if len(was) < 150 {
@@ -147,8 +159,8 @@ func compare(t *testing.T, was, is map[string]string) {
 	}
 }
 
-// get asks a Service through the bed's proxy.
-func (b *bed) get(t *testing.T, address string) (int, []byte) {
+// transport goes through the bed's proxy, which reaches every Service.
+func (b *bed) transport(t *testing.T) http.RoundTripper {
 	t.Helper()
 	text, err := os.ReadFile(filepath.Join(b.dir, "state.json"))
 	if err != nil {
@@ -162,7 +174,13 @@ func (b *bed) get(t *testing.T, address string) (int, []byte) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := http.Client{Timeout: 20 * time.Second, Transport: &http.Transport{Proxy: http.ProxyURL(proxy)}}
+	return &http.Transport{Proxy: http.ProxyURL(proxy)}
+}
+
+// get asks a Service.
+func (b *bed) get(t *testing.T, address string) (int, []byte) {
+	t.Helper()
+	c := http.Client{Timeout: 20 * time.Second, Transport: b.transport(t)}
 	r, err := c.Get(address)
 	if err != nil {
 		t.Fatalf("GET %s: %v", address, err)
@@ -261,8 +279,9 @@ func (b *bed) sidecar(t *testing.T) {
 	}
 }
 
-// notebook runs one as the web app would create it.
-func (b *bed) notebook(t *testing.T) {
+// notebook runs one as the web app would create it, in a mesh whose proxies enforce policies or in one whose
+// proxies are stand-ins.
+func (b *bed) notebook(t *testing.T, policies bool) {
 	b.apply(fmt.Sprintf(`
 apiVersion: kubeflow.org/v1alpha1
 kind: PodDefault
@@ -301,7 +320,12 @@ spec:
 		t.Error("the notebook's pod has no sidecar")
 	}
 	path := "/notebook/" + profileNamespace + "/first/"
-	if code, body := b.get(t, "http://first."+profileNamespace+".svc.cluster.local"+path); code != http.StatusOK {
-		t.Errorf("GET %s = %d, want 200: %s", path, code, body)
+	// Who asks here is nobody of the mesh.
+	want := http.StatusOK
+	if policies {
+		want = http.StatusForbidden
+	}
+	if code, body := b.get(t, "http://first."+profileNamespace+".svc.cluster.local"+path); code != want {
+		t.Errorf("GET %s past the gateway = %d, want %d: %s", path, code, want, body)
 	}
 }

@@ -93,18 +93,62 @@ func (b *bed) must(ctx context.Context, args ...string) (sample, error) {
 	return must(ctx, b.env(), nil, b.kubectl, args...)
 }
 
-// jupyter runs the plugin against the bed, and adds what the bed itself spent.
+// jupyter runs the plugin against the bed.
 func (b *bed) jupyter(ctx context.Context, args ...string) (timed, error) {
-	before := b.cpu()
+	done := b.watch()
 	s, err := must(ctx, b.env(), nil, b.plugin, args...)
-	return timed{sample: s, bed: b.cpu() - before}, err
+	return done(s), err
 }
 
-// timed is a sample together with the CPU time that the bed (etcd, API server,
-// controllers, stand-ins) spent meanwhile.
+// timed is a sample together with the CPU time that others spent meanwhile.
 type timed struct {
 	sample
+	// bed is etcd, API server, controllers and stand-ins.
 	bed time.Duration
+	// others is everything else on the machine, which is not part of the measurement.
+	others time.Duration
+}
+
+// watch begins to count; the function it returns ends it.
+func (b *bed) watch() func(sample) timed {
+	bed, machine := b.cpu(), busy()
+	return func(s sample) timed {
+		t := timed{sample: s, bed: b.cpu() - bed}
+		// The clock ticks of a process are rounded, so the difference may be below nothing.
+		t.others = max(0, busy()-machine-t.bed-s.cpu)
+		return t
+	}
+}
+
+// busy is the CPU time that the whole machine has spent so far, all cores together.
+func busy() time.Duration {
+	data, err := os.ReadFile("/proc/stat")
+	if err != nil {
+		return 0
+	}
+	line, _, _ := strings.Cut(string(data), "\n")
+	return parseBusy(line)
+}
+
+// parseBusy reads the first line of /proc/stat: user, nice, system, idle, iowait,
+// irq, softirq. What is not idle or waiting is busy.
+func parseBusy(line string) time.Duration {
+	fields := strings.Fields(line)
+	if len(fields) < 8 || fields[0] != "cpu" {
+		return 0
+	}
+	var total time.Duration
+	for i, f := range fields[1:8] {
+		if i == 3 || i == 4 {
+			continue
+		}
+		ticks, err := strconv.ParseInt(f, 10, 64)
+		if err != nil {
+			return 0
+		}
+		total += time.Duration(ticks) * clockTick
+	}
+	return total
 }
 
 // clockTick is the unit of /proc/PID/stat. The kernel shows user space a hundredth of

@@ -174,6 +174,15 @@ func TestTheTimeOfAProcessIsReadPastTheParenthesesOfItsName(t *testing.T) {
 	}
 }
 
+func TestAMachineIsBusyWhenItNeitherIdlesNorWaitsForADisk(t *testing.T) {
+	if got, want := parseBusy("cpu  100 10 50 90000 7000 1 2 500 0 0"), 1630*time.Millisecond; got != want {
+		t.Errorf("got %s, want %s", got, want)
+	}
+	if got := parseBusy("intr 1 2 3 4 5 6 7 8"); got != 0 {
+		t.Errorf("another line counts %s", got)
+	}
+}
+
 func TestTheTimelineIsReadFromThePluginsOwnLines(t *testing.T) {
 	stderr := "Installing release 1.10.\n   1.0s  istio-crds           Accepted\n   1.2s  cert-manager         waiting for the caBundle\n   6.7s  cert-manager         Ready\n"
 	if got, want := timeline(stderr, "Accepted"), "istio-crds 1.0"; got != want {

@@ -88,7 +88,7 @@ func (b *bench) accepted(ctx context.Context) (*figure, error) {
 			seconds(awake), ratio(awake, mine), seconds(through), ratio(through, mine)),
 		lostNote("Each step once, without upstream's waits", once),
 		fmt.Sprintf("Repeated, the steps were refused %s times (one number for each run).", joined(of(retried, func(s sequence) string { return fmt.Sprint(s.refused) }))),
-		shareNote(b, ours),
+		shareNote(ours),
 		"When each component of ours was in, in the run of median length, in seconds since the start: "+timeline(middle(ours).stderr, "Accepted")+".")
 	return f, nil
 }
@@ -140,7 +140,7 @@ func (b *bench) ready(ctx context.Context) (*figure, error) {
 	f.notes = append(f.notes,
 		fmt.Sprintf("The longest path of the catalogue's graph, %s for each pod that another pod waits for: %s.", seconds(b.podDelay), longest),
 		lostNote("With its waits, but without a retry", theirs),
-		shareNote(b, ours),
+		shareNote(ours),
 		"When each component of ours was Ready, in the run of median length, in seconds since the start: "+timeline(middle(ours).stderr, "Ready")+".")
 	return f, nil
 }
@@ -207,7 +207,7 @@ func (b *bench) again(ctx context.Context) (*figure, error) {
 		kinds = append(kinds, fmt.Sprintf("%d %s", asked[k], k))
 	}
 	f.notes = append(f.notes, "Its requests, counted between the plugin and the server: "+strings.Join(kinds, ", ")+
-		". A write that sends what is there already (the inventory) changes nothing.", shareNote(b, ours))
+		". A write that sends what is there already (the inventory) changes nothing.", shareNote(ours))
 	if len(changed) > 0 {
 		f.notes = append(f.notes, "Changed: "+strings.Join(changed, ", ")+".")
 	}

@@ -92,7 +92,7 @@ type sequence struct {
 // upstreamSequence goes through the steps on a fresh bed.
 func (b *bed) upstreamSequence(ctx context.Context, h habits) (sequence, error) {
 	var out sequence
-	spent := b.cpu()
+	done := b.watch()
 	begin := time.Now()
 	for _, s := range upstreamSteps {
 		for attempt := 1; ; attempt++ {
@@ -132,7 +132,8 @@ func (b *bed) upstreamSequence(ctx context.Context, h habits) (sequence, error) 
 			return out, err
 		}
 	}
-	out.wall, out.bed = time.Since(begin), b.cpu()-spent
+	out.wall = time.Since(begin)
+	out.timed = done(out.sample)
 	return out, b.countLost(ctx, &out)
 }
 

@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"strings"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -45,10 +46,49 @@ func entry(desired *unstructured.Unstructured, live metav1.Object) string {
 	ours := []byte{}
 	for _, f := range live.GetManagedFields() {
 		if f.Manager == FieldManager && f.Operation == metav1.ManagedFieldsOperationApply && f.Subresource == "" && f.FieldsV1 != nil {
-			ours = append(ours, f.FieldsV1.Raw...)
+			ours = append(ours, withoutCreateOnly(f.FieldsV1.Raw, desired)...)
 		}
 	}
 	return short(sent) + short(ours)
+}
+
+// withoutCreateOnly leaves out of a set of fields those that others may take over at
+// any moment, as istiod does after an installation has ended: to lose one of them is
+// no reason to ask again, let alone to write another record.
+func withoutCreateOnly(fields []byte, desired *unstructured.Unstructured) []byte {
+	paths := desired.GetAnnotations()[CreateOnlyAnnotation]
+	var set map[string]any
+	if paths == "" || json.Unmarshal(fields, &set) != nil {
+		return fields
+	}
+	for _, p := range strings.Split(paths, ",") {
+		dropOwned(set, strings.Split(strings.TrimSpace(p), "."))
+	}
+	out, err := json.Marshal(set) // with sorted keys
+	if err != nil {
+		return fields
+	}
+	return out
+}
+
+// dropOwned removes a path from a set of fields: "f:NAME" is a field, "k:KEYS" an item.
+func dropOwned(set map[string]any, path []string) {
+	name, each := strings.CutSuffix(path[0], "[*]")
+	field := "f:" + name
+	if len(path) == 1 {
+		delete(set, field)
+		return
+	}
+	below, _ := set[field].(map[string]any)
+	if !each {
+		dropOwned(below, path[1:])
+		return
+	}
+	for k, item := range below {
+		if item, ok := item.(map[string]any); ok && strings.HasPrefix(k, "k:") {
+			dropOwned(item, path[1:])
+		}
+	}
 }
 
 func short(b []byte) string {

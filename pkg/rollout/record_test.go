@@ -60,3 +60,25 @@ func TestTheRecordFitsOnlyWhatStillHolds(t *testing.T) {
 		t.Error("an unreadable record is not empty")
 	}
 }
+
+// istiod sets its validator's failurePolicy when it likes, often after the run that
+// installed it: the next run must find the record as it was and write nothing.
+func TestWhatOthersTakeOverOnPurposeDoesNotSpoilTheRecord(t *testing.T) {
+	desired := object(t, `{apiVersion: admissionregistration.k8s.io/v1, kind: ValidatingWebhookConfiguration,
+		metadata: {name: v, annotations: {kubectl-jupyter/create-only-fields: "webhooks[*].failurePolicy"}},
+		webhooks: [{name: a, failurePolicy: Ignore, sideEffects: None}]}`)
+	live := func(fields string) *metav1.PartialObjectMetadata {
+		m := &metav1.PartialObjectMetadata{}
+		m.ManagedFields = []metav1.ManagedFieldsEntry{{Manager: FieldManager, Operation: metav1.ManagedFieldsOperationApply,
+			FieldsV1: &metav1.FieldsV1{Raw: []byte(fields)}}}
+		return m
+	}
+	r := record{}
+	r.add(desired, live(`{"f:webhooks":{"k:{\"name\":\"a\"}":{".":{},"f:failurePolicy":{},"f:sideEffects":{}}}}`))
+	if !r.fits(desired, live(`{"f:webhooks":{"k:{\"name\":\"a\"}":{".":{},"f:sideEffects":{}}}}`)) {
+		t.Error("the record does not fit once istiod owns failurePolicy")
+	}
+	if r.fits(desired, live(`{"f:webhooks":{"k:{\"name\":\"a\"}":{".":{}}}}`)) {
+		t.Error("the record still fits when a field is lost that is ours alone")
+	}
+}

@@ -13,6 +13,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/client-go/dynamic"
 
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/components"
 )
@@ -216,25 +217,34 @@ func secretNames(v any, names map[string]bool) {
 }
 
 // store creates the Secret, or adds to an existing one what it lacks. Values that are
-// there stay.
+// there stay, also when the Secret went with its namespace after it was read: other
+// Secrets hold the same ones.
 func (e *Engine) store(ctx context.Context, v *vault, u *unstructured.Unstructured) (*unstructured.Unstructured, error) {
 	state := v.states[keyOf(u)]
 	client := e.cluster.Dynamic.Resource(secretsResource).Namespace(u.GetNamespace())
 	notShown := v.password != "" && v.passwordKey == keyOf(u)
-	if state.live == nil {
-		out := u.DeepCopy()
-		data, _, _ := unstructured.NestedStringMap(out.Object, "stringData")
-		for k, value := range state.fresh {
-			data[k] = value
+	if state.live != nil {
+		updated, err := e.complete(ctx, client, state, u, notShown)
+		if !apierrors.IsNotFound(err) {
+			return updated, err
 		}
-		if err := unstructured.SetNestedStringMap(out.Object, data, "stringData"); err != nil {
-			return nil, err
-		}
-		if notShown {
-			setAnnotation(out, notShownAnnotation, "true")
-		}
-		return client.Create(ctx, out, metav1.CreateOptions{FieldManager: FieldManager})
 	}
+	out := u.DeepCopy()
+	data, _, _ := unstructured.NestedStringMap(out.Object, "stringData")
+	for k, name := range components.Generated(u) {
+		data[k] = v.values[name]
+	}
+	if err := unstructured.SetNestedStringMap(out.Object, data, "stringData"); err != nil {
+		return nil, err
+	}
+	if notShown {
+		setAnnotation(out, notShownAnnotation, "true")
+	}
+	return client.Create(ctx, out, metav1.CreateOptions{FieldManager: FieldManager})
+}
+
+// complete adds to a Secret that is there the values and labels that it lacks.
+func (e *Engine) complete(ctx context.Context, client dynamic.ResourceInterface, state *secretState, u *unstructured.Unstructured, notShown bool) (*unstructured.Unstructured, error) {
 	out := state.live.DeepCopy()
 	for k, value := range state.fresh {
 		if err := unstructured.SetNestedField(out.Object, base64.StdEncoding.EncodeToString([]byte(value)), "data", k); err != nil {

@@ -6,6 +6,10 @@ import (
 
 	"golang.org/x/crypto/bcrypt"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/client-go/dynamic/fake"
+
+	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/cluster"
 )
 
 func TestGeneratedValues(t *testing.T) {
@@ -53,5 +57,27 @@ func TestPodsThatReadASecretRollWithIt(t *testing.T) {
 	}
 	if strings.Contains(a, "one") {
 		t.Error("the annotation shows the secret")
+	}
+}
+
+// Somebody deletes the namespace before a run, and it goes while the run waits for it.
+func TestASecretThatWentWithItsNamespaceIsMadeAgainWithTheSameValues(t *testing.T) {
+	desired := object(t, `{apiVersion: v1, kind: Secret, metadata: {namespace: auth, name: s}, stringData: {K: "$(generated:oidc-client-secret)", url: "http://dex"}}`)
+	live := object(t, `{apiVersion: v1, kind: Secret, metadata: {namespace: auth, name: s, resourceVersion: "7"}, data: {K: b25l}}`)
+	v := &vault{
+		states: map[key]*secretState{keyOf(desired): {object: desired, live: live, fresh: map[string]string{}}},
+		values: map[string]string{oidcClientSecret: "one"},
+	}
+	e := &Engine{cluster: &cluster.Cluster{Dynamic: fake.NewSimpleDynamicClient(runtime.NewScheme())}}
+	made, err := e.store(t.Context(), v, desired)
+	if err != nil {
+		t.Fatal(err)
+	}
+	data, _, _ := unstructured.NestedStringMap(made.Object, "stringData")
+	if data["K"] != "one" || data["url"] != "http://dex" {
+		t.Errorf("stringData is %v: want the value that the other Secrets hold", data)
+	}
+	if made.GetResourceVersion() == "7" {
+		t.Error("the Secret is sent with the version of the one that is gone")
 	}
 }

@@ -15,7 +15,13 @@ import (
 
 func ratio(a, b time.Duration) float64 { return float64(a) / float64(b) }
 
-func seconds(d time.Duration) string { return fmt.Sprintf("%.1f s", d.Seconds()) }
+// seconds keeps two or three significant digits.
+func seconds(d time.Duration) string {
+	if d < 10*time.Second {
+		return fmt.Sprintf("%.2f s", d.Seconds())
+	}
+	return fmt.Sprintf("%.1f s", d.Seconds())
+}
 
 func millis(d time.Duration) string { return fmt.Sprintf("%d ms", d.Milliseconds()) }
 
@@ -120,7 +126,7 @@ func document(m machine, figures []*figure) string {
 	fmt.Fprintf(&w, "# Benchmarks\n\nWritten by `make bench UPSTREAM=DIR`, DIR being a clone of kubeflow/manifests at v1.10.1.\n")
 	fmt.Fprintf(&w, "Both sides ran in one go, each installation on a fresh cluster of test/devcluster: a real control plane (etcd,\nkube-apiserver, kube-controller-manager, kube-scheduler %s) and the real cert-manager on this machine, on which the\nplugin and kubectl run as well. Its nodes are simulated: no container runs, and a pod is Ready after a delay that\nstands for the image pull. istiod, Dex, oauth2-proxy and Kubeflow's controllers are stand-ins that answer in their places.\n\n", m.server)
 	fmt.Fprintf(&w, "Machine: %d cores (%s), %s of memory, %s; load %s when the run began. Built with %s.\n", m.cores, m.cpu, megabytes(float64(m.memory)), m.system, m.load, m.goes)
-	fmt.Fprintf(&w, "Plugin: %s. Peer: kubectl, %s.\n\n", m.plugin, m.peer)
+	fmt.Fprintf(&w, "Plugin: %s. Peer: kubectl (%s).\n\n", m.plugin, m.peer)
 	rows := [][]string{{"figure", "target", "measured", ""}}
 	for _, f := range figures {
 		for _, c := range f.checks {

@@ -7,13 +7,15 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
+	"strings"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 )
 
 // Facts are what a release of upstream's manifests consists of: its objects,
 // and a fingerprint of every leaf of theirs. They hold no value and no text of
-// upstream's, only what tells whether ours is the same.
+// upstream's, only what tells whether ours is the same; of credentials they hold
+// not even that (see Withheld).
 type Facts struct {
 	// Release of the manifests the facts are of.
 	Release string `json:"release"`
@@ -26,6 +28,19 @@ type Facts struct {
 func Fingerprint(value string) string {
 	sum := sha256.Sum256([]byte(value))
 	return hex.EncodeToString(sum[:8])
+}
+
+// Withheld stands in facts where a Secret has a value that is no identifier. The
+// fingerprint of a credential that everybody knows would spread it all the same. Ours
+// is generated and differs from whatever upstream ships.
+const Withheld = "withheld"
+
+// factOf is what the facts keep of a leaf.
+func factOf(kind, path, value string) string {
+	if kind == "Secret" && strings.HasPrefix(path, ".data") && path != ".data" && !strings.HasSuffix(strings.ToLower(path), "id") {
+		return Withheld
+	}
+	return Fingerprint(value)
 }
 
 // FactsOf takes the facts of objects.
@@ -42,7 +57,7 @@ func FactsOf(release string, objects []*unstructured.Unstructured) (*Facts, erro
 		}
 		prints := make(map[string]string, len(leaves))
 		for path, value := range leaves {
-			prints[path] = Fingerprint(value)
+			prints[path] = factOf(u.GetKind(), path, value)
 		}
 		facts.Objects[id] = prints
 	}

@@ -4,7 +4,6 @@ import (
 	"maps"
 	"regexp"
 	"slices"
-	"strings"
 	"testing"
 
 	corev1 "k8s.io/api/core/v1"
@@ -291,21 +290,17 @@ var openSecretValues = map[string]string{
 	"oauth2-proxy/oauth2-proxy client-id": "kubeflow-oidc-authservice",
 }
 
-// shippedUpstream starts the credentials that upstream's manifests give to everybody.
-var shippedUpstream = []string{"$2a$", "$2b$", "$2y$"}
+// credential is what a password's bcrypt hash or a private key looks like, wherever it
+// may stand.
+var credential = regexp.MustCompile(`\$2[abxy]?\$[0-9]{2}\$|PRIVATE KEY`)
 
 func TestNoSecretIsShipped(t *testing.T) {
 	forEachVariant(t, func(t *testing.T, objects []*unstructured.Unstructured) {
 		generated := 0
 		for _, u := range objects {
 			everyString(u.Object, func(s string) {
-				for _, known := range shippedUpstream {
-					if strings.Contains(s, known) {
-						t.Errorf("%s contains %q, which the whole world knows", id(u), known)
-					}
-				}
-				if strings.Contains(s, "PRIVATE KEY") {
-					t.Errorf("%s contains a private key", id(u))
+				if found := credential.FindString(s); found != "" {
+					t.Errorf("%s contains a credential: %s...", id(u), found)
 				}
 			})
 			if u.GetKind() != "Secret" {

@@ -42,6 +42,27 @@ func TestFactsHoldFingerprintsAndNoValues(t *testing.T) {
 	}
 }
 
+func TestFactsTellNothingAboutCredentials(t *testing.T) {
+	const secret = "apiVersion: v1\nkind: Secret\nmetadata: {name: s, namespace: n}\nstringData: {client-id: app, client-secret: hunter2, pass.word: hunter2}\n"
+	file := filepath.Join(t.TempDir(), "secret.yaml")
+	if err := os.WriteFile(file, []byte(secret), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	var out bytes.Buffer
+	if err := run(t.Context(), []string{"facts", file}, &out); err != nil {
+		t.Fatal(err)
+	}
+	for leaf, want := range map[string]string{
+		`.data.client-id`:      fidelity.Fingerprint(`"app"`),
+		`.data.client-secret`:  fidelity.Withheld,
+		`.data[\"pass.word\"]`: fidelity.Withheld,
+	} {
+		if fact := `"` + leaf + `":"` + want + `"`; !strings.Contains(out.String(), fact) {
+			t.Errorf("%s is not in the facts: %s", fact, out.String())
+		}
+	}
+}
+
 func TestDiffShowsBothValuesAndTheReason(t *testing.T) {
 	document := filepath.Join(t.TempDir(), "differences.md")
 	const reason = "# Injection\nIt is on.\n```differences\n~ Namespace//kubeflow .metadata.labels.istio-injection\n```\n"

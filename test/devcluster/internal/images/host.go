@@ -4,6 +4,7 @@ import (
 	"debug/elf"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -33,7 +34,7 @@ func closure(programs map[string]string, dirs []string) (map[string]string, erro
 		all[path] = from
 		f, err := elf.Open(from)
 		var format *elf.FormatError
-		if errors.As(err, &format) {
+		if errors.As(err, &format) || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
 			return nil // a script or data
 		}
 		if err != nil {

@@ -1,0 +1,257 @@
+package images
+
+import (
+	"archive/tar"
+	"bytes"
+	"encoding/json"
+	"errors"
+	"io"
+	"maps"
+	"os"
+	"path"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
+)
+
+func TestCatalogueIsConsistent(t *testing.T) {
+	known := map[string]bool{}
+	for _, p := range programs {
+		if known[p.name] {
+			t.Errorf("program %s is there twice", p.name)
+		}
+		known[p.name] = true
+	}
+	names := map[string]bool{}
+	var check func(i Image)
+	check = func(i Image) {
+		if i.Kind != Real && i.Kind != StandIn {
+			t.Errorf("image %s is %q, want real or stand-in", i.Name, i.Kind)
+		}
+		if i.From == "" || i.Kind == StandIn && i.Note == "" {
+			t.Errorf("image %s does not say what it is", i.Name)
+		}
+		if i.user != "" && strings.ContainsFunc(i.user, func(r rune) bool { return r != ':' && (r < '0' || r > '9') }) {
+			t.Errorf("user of image %s = %q, want a number: the kubelet cannot tell of a name that it is not root", i.Name, i.user)
+		}
+		for _, f := range i.files {
+			if !known[f.program] {
+				t.Errorf("image %s has the program %s, which nobody builds", i.Name, f.program)
+			}
+		}
+		if i.otherwise != nil {
+			if i.otherwise.Name != i.Name || !slices.Equal(i.otherwise.Aliases, i.Aliases) {
+				t.Errorf("image %s has another name where it is a stand-in: %s %q", i.Name, i.otherwise.Name, i.otherwise.Aliases)
+			}
+			check(*i.otherwise)
+		}
+	}
+	for _, i := range Catalogue() {
+		for _, n := range append([]string{i.Name}, i.Aliases...) {
+			if names[n] {
+				t.Errorf("image %s is there twice", n)
+			}
+			names[n] = true
+		}
+		check(i)
+	}
+}
+
+// sample writes an image with one program and returns its archive.
+func sample(t *testing.T, content string) []byte {
+	t.Helper()
+	binary := filepath.Join(t.TempDir(), "p")
+	if err := os.WriteFile(binary, []byte(content), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	var b bytes.Buffer
+	i := Image{Name: "example.com/a:1", Aliases: []string{"example.com/b:1"}, Kind: StandIn, From: "a test",
+		entrypoint: []string{"/usr/bin/p"}, user: "1000", files: []file{{"p", "/usr/bin/p"}}}
+	if _, err := write(&b, i, func(string) (*os.File, error) { return os.Open(binary) }); err != nil {
+		t.Fatal(err)
+	}
+	return b.Bytes()
+}
+
+func untar(t *testing.T, r io.Reader) map[string][]byte {
+	t.Helper()
+	all := map[string][]byte{}
+	for tr := tar.NewReader(r); ; {
+		h, err := tr.Next()
+		if errors.Is(err, io.EOF) {
+			return all
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		b, err := io.ReadAll(tr)
+		if err != nil {
+			t.Fatal(err)
+		}
+		all[h.Name] = b
+	}
+}
+
+func TestArchive(t *testing.T) {
+	archive := sample(t, "program")
+	if !bytes.Equal(archive, sample(t, "program")) {
+		t.Error("the same content gives two different archives")
+	}
+	if bytes.Equal(archive, sample(t, "another")) {
+		t.Error("different programs give the same archive")
+	}
+	files := untar(t, bytes.NewReader(archive))
+	var index ocispec.Index
+	if err := json.Unmarshal(files[ocispec.ImageIndexFile], &index); err != nil {
+		t.Fatal(err)
+	}
+	var names []string
+	for _, m := range index.Manifests {
+		names = append(names, m.Annotations[nameAnnotation])
+	}
+	if want := []string{"example.com/a:1", "example.com/b:1"}; !slices.Equal(names, want) {
+		t.Errorf("names = %q, want %q", names, want)
+	}
+	blobOf := func(d ocispec.Descriptor) []byte {
+		b, ok := files[blob(d.Digest)]
+		if !ok || int64(len(b)) != d.Size || d.Digest.Algorithm().FromBytes(b) != d.Digest {
+			t.Fatalf("blob %s: %d bytes, want %d with that digest", d.Digest, len(b), d.Size)
+		}
+		return b
+	}
+	var manifest ocispec.Manifest
+	if err := json.Unmarshal(blobOf(index.Manifests[0]), &manifest); err != nil {
+		t.Fatal(err)
+	}
+	var config ocispec.Image
+	if err := json.Unmarshal(blobOf(manifest.Config), &config); err != nil {
+		t.Fatal(err)
+	}
+	if config.Config.Labels[KindLabel] != string(StandIn) {
+		t.Errorf("label %s = %q, want it to say that this is a stand-in", KindLabel, config.Config.Labels[KindLabel])
+	}
+	layer := untar(t, bytes.NewReader(blobOf(manifest.Layers[0])))
+	if got := string(layer["usr/bin/p"]); got != "program" {
+		t.Errorf("the program in the layer = %q", got)
+	}
+}
+
+func TestInputs(t *testing.T) {
+	source := t.TempDir()
+	put := func(name, text string) {
+		t.Helper()
+		f := filepath.Join(source, "images", "x", name)
+		if err := os.MkdirAll(filepath.Dir(f), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(f, []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	put("go.mod", "module x")
+	put("go.sum", "")
+	put("main.go", "package main")
+	p := program{name: "x", dir: path.Join("images", "x"), pkg: "."}
+	digest := func(p program, goVersion string) string {
+		t.Helper()
+		d, err := p.inputs(source, goVersion)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return d
+	}
+	was := digest(p, "go1")
+	put("main_test.go", "package main")
+	put("README", "hello")
+	if digest(p, "go1") != was {
+		t.Error("a test or a text makes the program another one")
+	}
+	if digest(p, "go2") == was {
+		t.Error("another Go gives the same program")
+	}
+	flags := p
+	flags.ldflags = "-s"
+	if digest(flags, "go1") == was {
+		t.Error("other flags give the same program")
+	}
+	put("go.sum", "changed")
+	if digest(p, "go1") == was {
+		t.Error("another pin gives the same program")
+	}
+}
+
+func TestFindSource(t *testing.T) {
+	root := t.TempDir()
+	module := filepath.Join(root, "test", "devcluster")
+	deep := filepath.Join(root, "pkg", "a")
+	for _, d := range []string{module, deep} {
+		if err := os.MkdirAll(d, 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.WriteFile(filepath.Join(module, "go.mod"), []byte("module "+moduleName+"\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	for _, start := range []string{root, deep, module} {
+		if got, err := FindSource(start); got != module || err != nil {
+			t.Errorf("FindSource(%s) = %s, %v, want %s", start, got, err, module)
+		}
+	}
+	if _, err := FindSource(t.TempDir()); err == nil || !strings.Contains(err.Error(), "--source") {
+		t.Errorf("FindSource elsewhere = %v, want an error that says --source", err)
+	}
+}
+
+func TestImageFallsBackToItsStandIn(t *testing.T) {
+	s := Store{Dir: t.TempDir()}
+	if err := os.MkdirAll(filepath.Join(s.Dir, "bin"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(s.binary("standin"), []byte("x"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	real := proxy()
+	failed := map[string]error{"envoy": errors.New("no network")}
+	built := map[string]string{"standin": "1", "pilot-agent": "2"}
+	if _, err := s.image(real, "", built, failed); err == nil {
+		t.Fatal("the image was made without one of its programs")
+	}
+	a, err := s.image(instead(real, "no network"), "no network", built, failed)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if a.Kind != StandIn || a.Name != real.Name || !strings.Contains(a.Note, "no network") {
+		t.Errorf("got %s %s (%s), want a stand-in of the same name that says why", a.Kind, a.Name, a.Note)
+	}
+	for _, l := range s.List() {
+		if l.Name == real.Name && (l.Kind != StandIn || l.Missing != "") {
+			t.Errorf("the list says %s, missing %q, want a stand-in", l.Kind, l.Missing)
+		}
+	}
+}
+
+func TestClosure(t *testing.T) {
+	if _, err := os.Stat("/bin/sh"); err != nil {
+		t.Skip("no dynamically linked program to look at")
+	}
+	data := filepath.Join(t.TempDir(), "data")
+	if err := os.WriteFile(data, []byte("not a program"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	all, err := closure(map[string]string{"/x/sh": "/bin/sh", "/x/data": data}, libraryDirs())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if all["/x/sh"] != "/bin/sh" || all["/x/data"] != data {
+		t.Errorf("closure = %v, want what was asked for in it", all)
+	}
+	if !slices.ContainsFunc(slices.Collect(maps.Keys(all)), func(p string) bool { return strings.HasPrefix(filepath.Base(p), "libc.") }) {
+		t.Errorf("closure = %v, want the C library in it", all)
+	}
+	if _, err := closure(map[string]string{"/x/sh": "/bin/sh"}, []string{t.TempDir()}); err == nil {
+		t.Error("closure without libraries = nil, want an error that names the first")
+	}
+}

@@ -120,7 +120,7 @@ type Component struct {
 	ConfigImages []string   `json:"-"`
 	Gates        []Gate     `json:"-"`
 	Produces     []Produced `json:"-"`
-	// Leaves is what uninstall has to look for beside the component\'s own objects.
+	// Leaves is what uninstall has to look for beside the component's own objects.
 	Leaves []Leftover `json:"-"`
 }
 
@@ -173,6 +173,6 @@ type Rendered struct {
 const (
 	// ComponentLabel says which component an object belongs to.
 	ComponentLabel = "kubectl-jupyter/component"
-	// ConfigHashAnnotation on a pod template changes with the configuration its pods read at start.
+	// ConfigHashAnnotation on a pod template changes with the ConfigMaps that its pods use.
 	ConfigHashAnnotation = "kubectl-jupyter/config-hash"
 )

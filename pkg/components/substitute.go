@@ -93,7 +93,7 @@ func mapStrings(v any, f func(string) string) any {
 }
 
 // hashConfig writes, on every pod template, a hash over the ConfigMaps of the same
-// component that its pods read at start. A changed configuration then rolls the
+// component that its pods use. A changed configuration then rolls the
 // pods, which otherwise would go on with what they read (Dex, for one, reads its
 // file only once).
 func hashConfig(objects []*unstructured.Unstructured) {

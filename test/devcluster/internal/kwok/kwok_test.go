@@ -105,7 +105,7 @@ func TestTheStageThatAPodEnters(t *testing.T) {
 		"a pod that is being deleted goes": {pod: pod(func(p *corev1.Pod) {
 			volumesThere(p)
 			p.DeletionTimestamp = &metav1.Time{Time: time.Now()}
-		}), stage: "pod-deleted"},
+		}), stage: "pod-deleted", delay: 400 * time.Millisecond},
 	} {
 		t.Run(name, func(t *testing.T) {
 			event := &lifecycle.Event{Labels: tc.pod.Labels, Annotations: tc.pod.Annotations, Data: tc.pod}

@@ -1,6 +1,10 @@
 package components
 
 import (
+	"fmt"
+	"io/fs"
+	"path"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -82,6 +86,47 @@ func withoutHost(ref string) string {
 		return rest
 	}
 	return ref
+}
+
+// imageOf finds the images of pod templates in manifests. What istiod's templates fill
+// in has a brace and is found in ConfigImages.
+var imageOf = regexp.MustCompile(`(?m)^[ -]*image: "?([^\s"{]+/[^\s"{]+)`)
+
+// checkImages refuses a replacement of something that the release does not have: it
+// would change nothing, and nobody would notice before the image is pulled.
+func (e *Embedded) checkImages(replaced map[string]string) error {
+	if len(replaced) == 0 {
+		return nil
+	}
+	known := map[string]bool{}
+	for _, c := range e.release.Components {
+		for _, ref := range c.ConfigImages {
+			known[repository(ref)] = true
+		}
+	}
+	err := fs.WalkDir(e.files, ".", func(file string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() || path.Ext(file) != ".yaml" {
+			return err
+		}
+		data, err := fs.ReadFile(e.files, file)
+		for _, match := range imageOf.FindAllSubmatch(data, -1) {
+			known[repository(string(match[1]))] = true
+		}
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	for _, name := range sortedKeys(replaced) {
+		switch {
+		case known[name]:
+		case known[repository(name)]:
+			return fmt.Errorf("--image: %q: NAME goes without a tag: %s", name, repository(name))
+		default:
+			return fmt.Errorf("--image: release %s has no image %q: `kubectl jupyter images` lists what it has", e.release.Name, name)
+		}
+	}
+	return nil
 }
 
 func replaceImages(u *unstructured.Unstructured, c *Component, o Options) {

@@ -68,6 +68,9 @@ func (e *Embedded) Render(ctx context.Context, names []string, o Options) ([]Ren
 	if err := o.Validate(); err != nil {
 		return nil, err
 	}
+	if err := e.checkImages(o.Images); err != nil {
+		return nil, err
+	}
 	o = o.withDefaults()
 	for _, n := range names {
 		if _, err := e.release.Component(n); err != nil {

@@ -15,7 +15,6 @@ import (
 type ImagesFlags struct {
 	manifests manifestFlags
 	output    string
-	onDemand  bool
 }
 
 // ImagesOptions are what is to be listed.

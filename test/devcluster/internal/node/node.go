@@ -10,6 +10,7 @@
 package node
 
 import (
+	"bytes"
 	"context"
 	_ "embed"
 	"encoding/json"
@@ -162,15 +163,25 @@ func (n *Node) start(ctx context.Context, l layout, t tools) error {
 	go func() {
 		<-n.child.Done()
 		if ctx.Err() == nil {
-			n.failed <- fmt.Errorf("the real node stopped: %w; see %s", n.child.Wait(), log("node"))
+			n.failed <- fmt.Errorf("the real node stopped: %w: %s", n.child.Wait(), lastLine(log("node")))
 		}
 	}()
 	return nil
 }
 
+// lastLine is the last thing that a program said, or where to look for it.
+func lastLine(file string) string {
+	b, err := os.ReadFile(file)
+	if err != nil || len(bytes.TrimSpace(b)) == 0 {
+		return "see " + file
+	}
+	lines := strings.Split(string(bytes.TrimSpace(b)), "\n")
+	return lines[len(lines)-1]
+}
+
 // finish waits for what start started and completes it.
 func (n *Node) finish(life, ctx context.Context, l layout, t tools, rc *rest.Config, client kubernetes.Interface) error {
-	if err := waitSocket(ctx, l.socket(), n.failed); err != nil {
+	if err := waitRuntime(ctx, l.socket(), n.failed); err != nil {
 		return err
 	}
 	im := importer{ctr: t.ctr, socket: l.socket(), stamps: l.imported()}

@@ -3,14 +3,16 @@ package node
 import (
 	"context"
 	"fmt"
-	"net"
 	"os"
 	"path/filepath"
 	"sync"
 	"time"
 
 	"golang.org/x/sys/unix"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials/insecure"
 	"k8s.io/apimachinery/pkg/util/wait"
+	runtimeapi "k8s.io/cri-api/pkg/apis/runtime/v1"
 )
 
 // RunCommand is the hidden subcommand that Up starts: the node's first
@@ -35,7 +37,7 @@ type Program struct {
 	NeedsRuntime bool `json:"needsRuntime,omitempty"`
 }
 
-const socketTimeout = 30 * time.Second
+const runtimeTimeout = 30 * time.Second
 
 // Supervise starts the programs of a plan and waits for ctx or for the first
 // of them to end, which is an error. It must be process 1 of its process namespace.
@@ -53,7 +55,7 @@ func Supervise(ctx context.Context, plan Plan) error {
 	go f.reap()
 	for _, p := range plan.Processes {
 		if p.NeedsRuntime {
-			if err := waitSocket(ctx, plan.Socket, f.ended); err != nil {
+			if err := waitRuntime(ctx, plan.Socket, f.ended); err != nil {
 				return err
 			}
 		}
@@ -69,26 +71,30 @@ func Supervise(ctx context.Context, plan Plan) error {
 	}
 }
 
-// waitSocket waits until somebody accepts connections on a unix socket.
-func waitSocket(ctx context.Context, path string, ended <-chan error) error {
-	ctx, cancel := context.WithTimeout(ctx, socketTimeout)
+// waitRuntime waits until containerd answers as a container runtime. Its
+// socket is there, and answers other questions, some time before that; a
+// kubelet that finds it so gives up.
+func waitRuntime(ctx context.Context, socket string, ended <-chan error) error {
+	conn, err := grpc.NewClient("unix://"+socket, grpc.WithTransportCredentials(insecure.NewCredentials()))
+	if err != nil {
+		return err
+	}
+	defer func() { _ = conn.Close() }()
+	runtime := runtimeapi.NewRuntimeServiceClient(conn)
+	ctx, cancel := context.WithTimeout(ctx, runtimeTimeout)
 	defer cancel()
 	var last error
-	err := wait.PollUntilContextCancel(ctx, 20*time.Millisecond, true, func(ctx context.Context) (bool, error) {
+	err = wait.PollUntilContextCancel(ctx, 20*time.Millisecond, true, func(ctx context.Context) (bool, error) {
 		select {
 		case err := <-ended:
 			return false, err
 		default:
 		}
-		var c net.Conn
-		var d net.Dialer
-		if c, last = d.DialContext(ctx, "unix", path); last != nil {
-			return false, nil
-		}
-		return true, c.Close()
+		_, last = runtime.Version(ctx, &runtimeapi.VersionRequest{}, grpc.WaitForReady(false))
+		return last == nil, nil
 	})
 	if err != nil {
-		return fmt.Errorf("socket %s does not answer: %w (%v)", path, err, last)
+		return fmt.Errorf("containerd at %s does not answer as a container runtime: %w (%v)", socket, err, last)
 	}
 	return nil
 }

@@ -40,7 +40,7 @@ test-unit: ## Unit tests and whole commands, in seconds, without a cluster
 
 .PHONY: e2e-simulated
 e2e-simulated: build devcluster ## The plugin on a real control plane with simulated nodes; each test starts and ends its own
-	go test -tags e2e -count=1 -timeout 40m -parallel 1 ./test/e2e/
+	go test -tags e2e -count=1 -timeout 40m -parallel 1 -v ./test/e2e/
 
 .PHONY: e2e
 e2e: build devcluster ## The plugin on a real node, with real components (root, Debian packages)

@@ -3,6 +3,7 @@
 package cluster
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -12,11 +13,11 @@ import (
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/util/version"
-	"k8s.io/cli-runtime/pkg/genericclioptions"
 	"k8s.io/client-go/discovery"
 	"k8s.io/client-go/dynamic"
 	"k8s.io/client-go/metadata"
 	"k8s.io/client-go/rest"
+	"k8s.io/client-go/tools/clientcmd"
 
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/report"
 )
@@ -33,8 +34,17 @@ type Cluster struct {
 	discovery *discovery.DiscoveryClient
 }
 
+// Getter is where the configuration comes from; genericclioptions.ConfigFlags is one.
+type Getter interface {
+	ToRESTConfig() (*rest.Config, error)
+	ToRawKubeConfigLoader() clientcmd.ClientConfig
+}
+
 // Options of a connection.
 type Options struct {
+	// Context and ClusterName are what was chosen instead of the kubeconfig's own; empty
+	// where nothing was. The getter heeds them by itself: here they are for messages.
+	Context, ClusterName string
 	// UserAgent names the program, as in kubectl-jupyter/v0.1.0.
 	UserAgent string
 	// Warnings receives what the API server warns about; nil discards it.
@@ -43,8 +53,8 @@ type Options struct {
 
 // Connect builds the clients and asks the server for its version and its resources
 // (three requests). The error says which context was tried and what to do.
-func Connect(ctx context.Context, getter genericclioptions.RESTClientGetter, o Options) (*Cluster, error) {
-	target, err := targetOf(getter)
+func Connect(ctx context.Context, getter Getter, o Options) (*Cluster, error) {
+	target, err := targetOf(getter, o)
 	if err != nil {
 		return nil, err
 	}
@@ -143,24 +153,13 @@ func (c *Cluster) explain(err error) error {
 
 // targetOf names the context and cluster of the kubeconfig, so that they can be
 // shown before anything is changed.
-func targetOf(getter genericclioptions.RESTClientGetter) (report.Target, error) {
-	loader := getter.ToRawKubeConfigLoader()
-	raw, err := loader.RawConfig()
+func targetOf(getter Getter, o Options) (report.Target, error) {
+	raw, err := getter.ToRawKubeConfigLoader().RawConfig()
 	if err != nil {
 		return report.Target{}, fmt.Errorf("kubeconfig: %w", err)
 	}
-	name := raw.CurrentContext
-	var clusterFlag string
-	if flags, ok := getter.(*genericclioptions.ConfigFlags); ok {
-		if flags.Context != nil && *flags.Context != "" {
-			name = *flags.Context
-		}
-		if flags.ClusterName != nil {
-			clusterFlag = *flags.ClusterName
-		}
-	}
-	t := report.Target{Context: name, Cluster: clusterFlag}
-	if c, ok := raw.Contexts[name]; ok && t.Cluster == "" {
+	t := report.Target{Context: cmp.Or(o.Context, raw.CurrentContext), Cluster: o.ClusterName}
+	if c, ok := raw.Contexts[t.Context]; ok && t.Cluster == "" {
 		t.Cluster = c.Cluster
 	}
 	return t, nil

@@ -124,7 +124,10 @@ func (b *base) connect(ctx context.Context, w io.Writer) (*cluster.Cluster, erro
 	if err := b.checkConfig(); err != nil {
 		return nil, err
 	}
-	return cluster.Connect(ctx, b.config, cluster.Options{UserAgent: version.Get().Tooling(), Warnings: w})
+	return cluster.Connect(ctx, b.config, cluster.Options{
+		Context: *b.config.Context, ClusterName: *b.config.ClusterName,
+		UserAgent: version.Get().Tooling(), Warnings: w,
+	})
 }
 
 // checkConfig refuses a configuration that names no cluster. client-go would try

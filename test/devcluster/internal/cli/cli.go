@@ -8,6 +8,7 @@ import (
 	"os"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 )
 
 // Main runs the command line and returns the exit code. restore gives
@@ -34,6 +35,10 @@ side by side, each in its own directory.`,
 		SilenceErrors: true,
 	}
 	root.CompletionOptions.DisableDefaultCmd = true
+	// The components register a flag for all programs that they are linked into.
+	if f := pflag.CommandLine.Lookup("version"); f != nil {
+		f.Hidden = true
+	}
 	root.AddCommand(upCommand(), downCommand(), statusCommand(), execCommand(), kubectlHelp(), runCommand(), imagesCommand(), runNodeCommand())
 	root.SetArgs(args[1:])
 	return exitCode(root.ExecuteContext(ctx))

@@ -163,20 +163,23 @@ func (n *Node) start(ctx context.Context, l layout, t tools) error {
 	go func() {
 		<-n.child.Done()
 		if ctx.Err() == nil {
-			n.failed <- fmt.Errorf("the real node stopped: %w: %s", n.child.Wait(), lastLine(log("node")))
+			n.failed <- fmt.Errorf("the real node stopped: %w: %s", n.child.Wait(), lastWord(log("node")))
 		}
 	}()
 	return nil
 }
 
-// lastLine is the last thing that a program said, or where to look for it.
-func lastLine(file string) string {
+// lastWord is what the node's first process said when it ended, or where to
+// look for what others said.
+func lastWord(file string) string {
 	b, err := os.ReadFile(file)
-	if err != nil || len(bytes.TrimSpace(b)) == 0 {
-		return "see " + file
+	if err == nil {
+		lines := strings.Split(string(bytes.TrimSpace(b)), "\n")
+		if said, ok := strings.CutPrefix(lines[len(lines)-1], "devcluster: "); ok {
+			return said
+		}
 	}
-	lines := strings.Split(string(bytes.TrimSpace(b)), "\n")
-	return lines[len(lines)-1]
+	return "see " + filepath.Dir(file)
 }
 
 // finish waits for what start started and completes it.

@@ -77,6 +77,9 @@ type node struct {
 	// gates holds Admission and Injection where the component has such a gate.
 	gates map[components.Condition]*fact
 
+	// telling is held while the state is worked out and told
+	telling sync.Mutex
+
 	mu        sync.Mutex
 	state     report.State
 	acceptedN int

@@ -18,8 +18,11 @@ const (
 	explainFor = 15 * time.Second
 )
 
-// progress works out a component's state and tells it when it changed.
+// progress works out a component's state and tells it, one at a time for each
+// component: a state worked out earlier must not be told later.
 func (r *run) progress(n *node) {
+	n.telling.Lock()
+	defer n.telling.Unlock()
 	row := r.row(n)
 	n.mu.Lock()
 	n.state = row.State

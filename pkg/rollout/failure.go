@@ -56,12 +56,26 @@ func retryable(err error) (string, bool) {
 		return "its service account does not exist yet", true
 	case apierrors.IsInternalError(err) && strings.Contains(message, "no API token found"):
 		return "its service account is not ready yet", true
+	case etcdPasses(message):
+		return "the API server's store does not answer: " + lastClause(message), true
 	}
 	var network *net.OpError
 	if errors.As(err, &network) || utilnet.IsConnectionRefused(err) || utilnet.IsConnectionReset(err) || utilnet.IsProbableEOF(err) || utilnet.IsHTTP2ConnectionLost(err) {
 		return "the API server does not answer: " + message, true
 	}
 	return "", false
+}
+
+// etcdPasses tells etcd's troubles that pass by themselves, such as the election of a
+// leader or a disk that is slow for a moment. The API server hands them on as errors
+// without a reason. A full database or too large a request does not pass.
+func etcdPasses(message string) bool {
+	for _, passing := range []string{"request timed out", "leader changed", "no leader", "too many requests"} {
+		if strings.Contains(message, "etcdserver: "+passing) {
+			return true
+		}
+	}
+	return false
 }
 
 // webhookOf cuts the name out of `failed calling webhook "NAME": ...`.

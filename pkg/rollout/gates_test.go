@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/components"
@@ -81,6 +82,9 @@ func TestRetryable(t *testing.T) {
 		{"a namespace that is being deleted", apierrors.NewForbidden(schema.GroupResource{}, "x", errors.New("unable to create new content in namespace x because it is being terminated")), true},
 		{"a right that is missing", apierrors.NewForbidden(schema.GroupResource{}, "x", errors.New("User cannot create")), false},
 		{"a connection that breaks", &net.OpError{Op: "dial", Err: errors.New("refused")}, true},
+		{"a store that elects a leader", &apierrors.StatusError{ErrStatus: metav1.Status{Status: "Failure", Code: 500, Message: "etcdserver: leader changed"}}, true},
+		{"a store that is slow for a moment", errors.New("rpc error: etcdserver: request timed out"), true},
+		{"a store that is full", errors.New("etcdserver: mvcc: database space exceeded"), false},
 		{"no error", nil, false},
 	}
 	for _, tt := range tests {

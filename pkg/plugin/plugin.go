@@ -74,7 +74,7 @@ Before anything is sent:
 	root.SetErr(streams.ErrOut)
 	root.SetIn(streams.In)
 	b.config.AddFlags(root.PersistentFlags())
-	root.PersistentFlags().IntVarP(&verbosity, "v", "v", 0, "Log level of the Kubernetes client library, on standard error; 6 shows requests")
+	root.PersistentFlags().IntVarP(&verbosity, "v", "v", 0, "Log level of the Kubernetes client library, on standard error; 6 shows requests, 7 their headers; bodies are never shown")
 	root.SetFlagErrorFunc(usageError)
 	root.AddGroup(
 		&cobra.Group{ID: groupStack, Title: "The stack:"},
@@ -104,6 +104,10 @@ func unknownCommand(cmd *cobra.Command, name string) error {
 	return usageError(cmd, err)
 }
 
+// maxVerbosity is the highest level at which client-go logs no bodies. They hold the
+// generated secrets, and logs get kept and pasted.
+const maxVerbosity = 7
+
 // setVerbosity keeps the client library quiet unless somebody asks: its own lines
 // would come between ours and say in other words what our errors say.
 func setVerbosity(v int) error {
@@ -112,7 +116,7 @@ func setVerbosity(v int) error {
 		return nil
 	}
 	var level klog.Level
-	return level.Set(fmt.Sprint(v))
+	return level.Set(fmt.Sprint(min(v, maxVerbosity)))
 }
 
 // source is where the manifests come from.

@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/pflag"
 	"k8s.io/cli-runtime/pkg/genericclioptions"
 	"k8s.io/cli-runtime/pkg/genericiooptions"
+	"k8s.io/klog/v2"
 
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/components"
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/report"
@@ -283,5 +284,21 @@ func TestPermissionsAreGatheredByResource(t *testing.T) {
 	}
 	if d := cmp.Diff(want, got); d != "" {
 		t.Errorf("want (-), got (+):\n%s", d)
+	}
+}
+
+// From level 8 on client-go logs bodies, and with them Secrets.
+func TestNoVerbosityShowsBodies(t *testing.T) {
+	t.Cleanup(func() {
+		var quiet klog.Level
+		if err := quiet.Set("0"); err != nil {
+			t.Error(err)
+		}
+	})
+	if err := setVerbosity(99); err != nil {
+		t.Fatal(err)
+	}
+	if !klog.V(6).Enabled() || klog.V(8).Enabled() {
+		t.Errorf("-v=99 shows requests: %t, bodies: %t; want true and false", klog.V(6).Enabled(), klog.V(8).Enabled())
 	}
 }

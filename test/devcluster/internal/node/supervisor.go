@@ -48,6 +48,8 @@ func Supervise(ctx context.Context, plan Plan) error {
 	if os.Getpid() != 1 {
 		return fmt.Errorf("%s is not for people to call; use `devcluster up --nodes real`", RunCommand)
 	}
+	// Not to be there yet is what containerd is waited for: not worth a warning each time.
+	grpclog.SetLoggerV2(grpclog.NewLoggerV2(io.Discard, io.Discard, io.Discard))
 	if err := isolate(plan.Keep...); err != nil {
 		return err
 	}
@@ -78,8 +80,6 @@ func Supervise(ctx context.Context, plan Plan) error {
 // socket is there, and answers other questions, some time before that; a
 // kubelet that finds it so gives up.
 func waitRuntime(ctx context.Context, socket string, ended <-chan error) error {
-	// Tried often, and without a warning each time: not to be there yet is what is waited for.
-	grpclog.SetLoggerV2(grpclog.NewLoggerV2(io.Discard, io.Discard, io.Discard))
 	conn, err := grpc.NewClient("unix://"+socket, grpc.WithTransportCredentials(insecure.NewCredentials()),
 		grpc.WithConnectParams(grpc.ConnectParams{Backoff: backoff.Config{BaseDelay: 20 * time.Millisecond, Multiplier: 1.2, MaxDelay: 100 * time.Millisecond}}))
 	if err != nil {

@@ -17,6 +17,9 @@ import (
 	"sort"
 	"strings"
 	"time"
+
+	"golang.org/x/sys/unix"
+	"k8s.io/apimachinery/pkg/util/wait"
 )
 
 // Archive is an image as it lies in a Store.
@@ -127,6 +130,11 @@ func (s Store) Build(ctx context.Context) ([]Archive, error) {
 	if _, err := exec.LookPath("go"); err != nil {
 		return nil, errors.New("the images are built with Go, and there is no go on PATH: install Go 1.26 or later")
 	}
+	unlock, err := s.lock(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer unlock()
 	built := map[string]string{} // program -> digest
 	failed := map[string]error{}
 	for _, p := range programs {
@@ -155,6 +163,31 @@ func (s Store) Build(ctx context.Context) ([]Archive, error) {
 		all = append(all, a)
 	}
 	return all, nil
+}
+
+// lock takes the store for one builder, and waits while another has it.
+func (s Store) lock(ctx context.Context) (unlock func(), err error) {
+	f, err := os.OpenFile(filepath.Join(s.Dir, "lock"), os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	said := false
+	// A lock that can be waited for cannot be given up when ctx ends: it is tried again and again.
+	err = wait.PollUntilContextCancel(ctx, 200*time.Millisecond, true, func(context.Context) (bool, error) {
+		err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB)
+		if errors.Is(err, unix.EWOULDBLOCK) {
+			if !said {
+				s.Say("another devcluster builds the images in %s; waiting for it", s.Dir)
+			}
+			said = true
+			return false, nil
+		}
+		return err == nil, err
+	})
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("lock %s: %w", f.Name(), err), f.Close())
+	}
+	return func() { _ = f.Close() }, nil
 }
 
 // instead is the second choice of an image, which says why it is that.

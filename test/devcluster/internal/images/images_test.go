@@ -3,6 +3,7 @@ package images
 import (
 	"archive/tar"
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"io"
@@ -231,6 +232,33 @@ func TestImageFallsBackToItsStandIn(t *testing.T) {
 			t.Errorf("the list says %s, missing %q, want a stand-in", l.Kind, l.Missing)
 		}
 	}
+}
+
+func TestOnlyOneBuildsAtATime(t *testing.T) {
+	said := make(chan string, 1)
+	s := Store{Dir: t.TempDir(), Say: func(format string, _ ...any) { said <- format }}
+	unlock, err := s.lock(context.Background())
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	second := make(chan error, 1)
+	go func() {
+		_, err := s.lock(ctx)
+		second <- err
+	}()
+	if text := <-said; !strings.Contains(text, "another devcluster") {
+		t.Errorf("the second builder says %q", text)
+	}
+	cancel()
+	if err := <-second; err == nil {
+		t.Error("the second builder got the store while the first had it")
+	}
+	unlock()
+	if unlock, err = s.lock(context.Background()); err != nil {
+		t.Fatalf("the store is not free again: %v", err)
+	}
+	unlock()
 }
 
 func TestClosure(t *testing.T) {

@@ -45,18 +45,6 @@ func (s Sum) On(nodes int64) (cpu, memory resource.Quantity) {
 	return cpu, memory
 }
 
-// Largest is the pod that asks for most memory: some node must have that much to spare.
-// The zero value when there is no pod.
-func (s Sum) Largest() PodRequest {
-	var largest PodRequest
-	for _, p := range s.Pods {
-		if p.Memory.Cmp(largest.Memory) > 0 {
-			largest = p
-		}
-	}
-	return largest
-}
-
 // Requests computes what the rendered components ask for, sidecars included. Whether a
 // pod gets one follows from the labels of its namespace and its own; its size is the
 // injector's, or what the pod's annotations say. Where Istio is not among the

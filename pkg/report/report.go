@@ -127,12 +127,18 @@ const (
 type Action string
 
 const (
-	Created    Action = "created"
+	// Created: it was not there.
+	Created Action = "created"
+	// Configured: it was there and has changed.
 	Configured Action = "configured"
-	Unchanged  Action = "unchanged"
-	Pruned     Action = "pruned"
-	Deleted    Action = "deleted"
-	Kept       Action = "kept"
+	// Unchanged: it was as it should be.
+	Unchanged Action = "unchanged"
+	// Pruned: deleted by an installation that no longer has it.
+	Pruned Action = "pruned"
+	// Deleted: by an uninstallation.
+	Deleted Action = "deleted"
+	// Kept: an uninstallation leaves it.
+	Kept Action = "kept"
 )
 
 // Event is one line of a run's story.

@@ -45,6 +45,7 @@ func (e *Events) Document(v any) {
 	_ = e.out.Encode(v)
 }
 
+// Write passes on what is no event: lines for people.
 func (e *Events) Write(p []byte) (int, error) { return e.others.Write(p) }
 
 // Close implements Progress.

@@ -120,6 +120,7 @@ func (p *Plain) line(name, text string) {
 	fmt.Fprintf(p.w, "%7s  %-*s  %s\n", Elapsed(p.now().Sub(p.started)), p.width, name, text)
 }
 
+// Write puts somebody else's lines between the run's own, never inside of one.
 func (p *Plain) Write(b []byte) (int, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -26,8 +26,6 @@ type step struct {
 	args []string
 	// only for beds with such nodes; empty for all.
 	only string
-	// mayFail lets the session go on.
-	mayFail bool
 }
 
 // session is what a person would type.
@@ -101,7 +99,7 @@ func run(ctx context.Context, args []string, out io.Writer) (err error) {
 		if s.only != "" && s.only != *nodes {
 			continue
 		}
-		if err := d.play(ctx, s); err != nil && !s.mayFail {
+		if err := d.play(ctx, s); err != nil {
 			return err
 		}
 	}

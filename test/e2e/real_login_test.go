@@ -13,6 +13,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"k8s.io/apimachinery/pkg/util/wait"
 )
 
 const gateway = "http://istio-ingressgateway.istio-system.svc.cluster.local"
@@ -165,16 +167,12 @@ func (b *bed) login(t *testing.T, password string) {
 	b.kubectl("-n", profileNamespace, "wait", "notebook/by-form", "--for=jsonpath={.status.readyReplicas}=1", "--timeout=2m")
 	// The mesh hears of the new pod a moment after the notebook's controller.
 	path := fmt.Sprintf("/notebook/%s/by-form/", profileNamespace)
-	deadline := time.Now().Add(time.Minute)
-	for {
-		p := person.get(path)
-		if p.code == http.StatusOK {
-			break
-		}
-		if time.Now().After(deadline) {
-			t.Fatalf("GET %s = %d, want 200: %.300s", path, p.code, p.body)
-		}
-		time.Sleep(500 * time.Millisecond) // nothing tells when Envoy has its configuration
+	// Nothing can be watched that tells when Envoy has its configuration.
+	if err := wait.PollUntilContextTimeout(t.Context(), 500*time.Millisecond, time.Minute, true, func(context.Context) (bool, error) {
+		p = person.get(path)
+		return p.code == http.StatusOK, nil
+	}); err != nil {
+		t.Fatalf("GET %s = %d, want 200: %.300s", path, p.code, p.body)
 	}
 	if p := stranger.get(path); p.code == http.StatusOK {
 		t.Error("a stranger reads somebody's notebook")

@@ -76,7 +76,7 @@ How to go on:
   then open http://localhost:8080/ and log in.
 `, r.Kubectl)
 	if !r.SecureCookies {
-		fmt.Fprintln(w, "\nThe gateway speaks plain HTTP: whoever is on the way can read passwords and sessions. Over port-forward the way is encrypted.")
+		fmt.Fprintln(w, "\nThe gateway speaks plain HTTP, so cookies are not marked Secure: whoever is on the way can read passwords and sessions.\nOver port-forward the way is encrypted.")
 	}
 }
 

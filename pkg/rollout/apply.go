@@ -230,7 +230,11 @@ func (r *run) send(ctx context.Context, n *node, u *unstructured.Unstructured) (
 			return nil, "", err
 		}
 	}
-	give, err := r.slots.take(ctx, urgency(u))
+	rank := urgency(u)
+	if n.foundation(u) {
+		rank = min(rank, urgentFoundation)
+	}
+	give, err := r.slots.take(ctx, rank)
 	if err != nil {
 		return nil, "", err
 	}
@@ -424,7 +428,7 @@ func (r *run) accepted(n *node, u *unstructured.Unstructured, action report.Acti
 	if u.GroupVersionKind().GroupKind() == namespaceKind {
 		r.graph.namespaces[u.GetName()].set()
 	}
-	if isFoundation(u) {
+	if n.foundation(u) {
 		n.foundations.one()
 	}
 	n.accepted.one()

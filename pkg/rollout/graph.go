@@ -2,6 +2,7 @@ package rollout
 
 import (
 	"context"
+	"slices"
 	"sync"
 	"time"
 
@@ -109,13 +110,13 @@ func newGraph(plan *Plan) *graph {
 		}
 		definitions, foundations := 0, 0
 		for _, u := range r.Objects {
-			switch {
-			case u.GetKind() == crdKind:
+			if u.GetKind() == crdKind {
 				definitions++
 				if g.kinds[definedKind(u)] == nil {
 					g.kinds[definedKind(u)] = newFact()
 				}
-			case isFoundation(u):
+			}
+			if n.foundation(u) {
 				foundations++
 			}
 			if u.GetKind() == "Namespace" && !existing {
@@ -148,6 +149,15 @@ func isFoundation(u *unstructured.Unstructured) bool {
 		return !isWorkload(u.GetKind()) && u.GetKind() != "Namespace"
 	}
 	return false
+}
+
+// foundation tells what has to be there before the component's workloads are sent:
+// also what they would make themselves if they did not find it, as Dex does with the
+// kinds of its store. It would be somebody else's for the next run.
+func (n *node) foundation(u *unstructured.Unstructured) bool {
+	return isFoundation(u) || slices.ContainsFunc(n.Component.Leaves, func(l components.Leftover) bool {
+		return l.Matches(u.GetKind(), u.GetNamespace(), u.GetName())
+	})
 }
 
 // fact of a condition of a component; nil when the component is not part of the run.

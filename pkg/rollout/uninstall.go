@@ -244,6 +244,11 @@ func (e *Engine) Uninstall(ctx context.Context, release *components.Release, r *
 				return nil, e.stopped(ctx, err, stepNames[step])
 			}
 		}
+		if step == stepProfiles && len(members) > 0 {
+			if err := e.releaseProfiles(ctx, members); err != nil {
+				return nil, e.stopped(ctx, err, stepNames[step])
+			}
+		}
 		if err := e.deleteAll(ctx, members); err != nil {
 			return nil, e.stopped(ctx, err, stepNames[step])
 		}

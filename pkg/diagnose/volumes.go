@@ -90,10 +90,7 @@ func (s *Snapshot) claimCause(claim *corev1.PersistentVolumeClaim) (report.Cause
 			c.Name = NoDefaultStorageClass
 			c.Summary = "the cluster has no default StorageClass, and the claim names none"
 			c.Evidence = said("FailedBinding")
-			c.Remedy = "kubectl get storageclass; then: kubectl annotate storageclass NAME " + defaultClass + "=true"
-			if len(s.Classes) == 0 {
-				c.Remedy = "install a provisioner, such as your platform's or local-path-provisioner, and mark its StorageClass: kubectl annotate storageclass NAME " + defaultClass + "=true"
-			}
+			c.Remedy = defaultClassRemedy(s.Classes)
 			c.Evidence = append(c.Evidence, fmt.Sprintf("claim %s/%s: storageClassName is not set; classes: %s", claim.Namespace, claim.Name, classNames(s.Classes)))
 			return c, true
 		}
@@ -127,6 +124,15 @@ func (s *Snapshot) claimCause(claim *corev1.PersistentVolumeClaim) (report.Cause
 
 func isDefault(c storagev1.StorageClass) bool {
 	return c.Annotations[defaultClass] == "true" || c.Annotations["storageclass.beta.kubernetes.io/is-default-class"] == "true"
+}
+
+// defaultClassRemedy is what to do where no class is the default.
+func defaultClassRemedy(classes []storagev1.StorageClass) string {
+	const mark = "kubectl annotate storageclass NAME " + defaultClass + "=true"
+	if len(classes) == 0 {
+		return "install a provisioner, such as your platform's or local-path-provisioner, and mark its StorageClass: " + mark
+	}
+	return "kubectl get storageclass; then: " + mark
 }
 
 func classNames(classes []storagev1.StorageClass) string {

@@ -76,6 +76,11 @@ func (o *InstallOptions) Run(ctx context.Context) error {
 	if forbidden != nil {
 		return forbidden
 	}
+	if slices.ContainsFunc(plan.Rendered, func(r components.Rendered) bool { return r.Component.Name == notebookMaker }) {
+		for _, cause := range diagnose.Foresee(ctx, c) {
+			fmt.Fprintf(messages, "warning: %s (%s; what to do: %s)\n", cause.Summary, strings.Join(cause.Evidence, "; "), cause.Remedy)
+		}
+	}
 	survey, err := engine.Survey(ctx, plan)
 	if err != nil {
 		return o.beforeWriting(ctx, err)
@@ -108,6 +113,9 @@ func (o *InstallOptions) beforeWriting(ctx context.Context, err error) error {
 
 // passwordKeeper is the component that the first user's password goes to.
 const passwordKeeper = "dex"
+
+// notebookMaker is the component through which people get notebooks, with their volumes.
+const notebookMaker = "jupyter-web-app"
 
 func (o *InstallOptions) dry() bool { return o.Diff || o.DryRun == dryRunServer }
 

@@ -142,7 +142,7 @@ func TestARequestIsCountedByWhatItDoes(t *testing.T) {
 		"a patch writes":                   {"PATCH", "/api/v1/namespaces/a/configmaps/b?force=true", writes},
 		"a dry run does not":               {"PATCH", "/api/v1/namespaces/a/configmaps/b?dryRun=All", dryRuns},
 		"a deletion writes":                {"DELETE", "/api/v1/namespaces/a", writes},
-		"a question about rights does not": {"POST", "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews", posts},
+		"a question about rights does not": {"POST", "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews", reviews},
 	} {
 		t.Run(name, func(t *testing.T) {
 			q, err := http.NewRequestWithContext(t.Context(), c.method, "http://server"+c.target, nil)

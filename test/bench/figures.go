@@ -204,7 +204,7 @@ func (b *bench) again(ctx context.Context) (*figure, error) {
 	f.table = append(head(), timedRow("kubectl jupyter install, again", ours))
 	var kinds []string
 	for _, k := range slices.Sorted(maps.Keys(asked)) {
-		kinds = append(kinds, fmt.Sprintf("%d %s", asked[k], k))
+		kinds = append(kinds, fmt.Sprintf("%s %d", k, asked[k]))
 	}
 	f.notes = append(f.notes, "Its requests, counted between the plugin and the server: "+strings.Join(kinds, ", ")+
 		". A write that sends what is there already (the inventory) changes nothing.", shareNote(ours))

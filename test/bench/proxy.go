@@ -28,7 +28,7 @@ const (
 	reads   = "reads"
 	dryRuns = "dry runs"
 	writes  = "writes"
-	posts   = "questions about permissions"
+	reviews = "permission reviews"
 )
 
 func (r *requests) count(q *http.Request) {
@@ -44,7 +44,7 @@ func verbOf(q *http.Request) string {
 	case q.URL.Query().Has("dryRun"):
 		return dryRuns
 	case filepath.Dir(q.URL.Path) == "/apis/authorization.k8s.io/v1":
-		return posts
+		return reviews
 	}
 	return writes
 }

@@ -49,7 +49,7 @@ func (b *bench) accepted(ctx context.Context) (*figure, error) {
 	var once, retried []sequence
 	for i := range b.runs {
 		b.say("run %d of %d: ours", i+1, b.runs)
-		if err := b.withBed(ctx, 0, func(c *bed) error {
+		if err := b.withBed(ctx, b.acceptDelay, func(c *bed) error {
 			t, err := c.jupyter(ctx, "install", "--wait=false", "--timeout=5m")
 			ours = append(ours, t)
 			return err
@@ -61,7 +61,7 @@ func (b *bench) accepted(ctx context.Context) (*figure, error) {
 			into *[]sequence
 		}{{habits{}, &once}, {habits{retries: true}, &retried}} {
 			b.say("run %d of %d: upstream, retries %t", i+1, b.runs, h.retries)
-			if err := b.withBed(ctx, 0, func(c *bed) error {
+			if err := b.withBed(ctx, b.acceptDelay, func(c *bed) error {
 				s, err := c.upstreamSequence(ctx, h.habits)
 				*h.into = append(*h.into, s)
 				return err
@@ -74,7 +74,7 @@ func (b *bench) accepted(ctx context.Context) (*figure, error) {
 	theirs := median(of(retried, func(s sequence) time.Duration { return s.wall }))
 	awake := median(of(retried, func(s sequence) time.Duration { return s.wall - s.asleep }))
 	through := median(of(once, func(s sequence) time.Duration { return s.wall }))
-	f := &figure{title: "until every object is accepted"}
+	f := &figure{title: fmt.Sprintf("until every object is accepted, with pods that take %s", b.acceptDelay)}
 	f.checks = append(f.checks, check{
 		what: fmt.Sprintf("at most 1/%d of the upstream sequence, repeated until every object is in", acceptedShare),
 		met:  mine*acceptedShare <= theirs, value: fmt.Sprintf("%s against %s: 1/%.1f", seconds(mine), seconds(theirs), ratio(theirs, mine)),

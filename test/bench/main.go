@@ -26,10 +26,10 @@ import (
 type bench struct {
 	plugin, devcluster, kubectl string
 	// upstream is the clone; filled, where it is not empty, stands in for userNamespace.
-	upstream, filled string
-	runs             int
-	podDelay         time.Duration
-	log              io.Writer
+	upstream, filled      string
+	runs                  int
+	podDelay, acceptDelay time.Duration
+	log                   io.Writer
 	// server is what the last bed ran.
 	server string
 }
@@ -66,6 +66,7 @@ func run(ctx context.Context, args []string) error {
 	out := flags.String("out", filepath.Join("docs", "benchmarks.md"), "file to write the report to; - prints it")
 	flags.StringVar(&b.upstream, "upstream", "", "clone of kubeflow/manifests at v1.10.1")
 	flags.IntVar(&b.runs, "runs", 3, "how often each installation is timed")
+	flags.DurationVar(&b.acceptDelay, "accept-delay", 0, "time until a pod of figure a is Ready")
 	flags.DurationVar(&b.podDelay, "pod-delay", 20*time.Second, "simulated image pull of figure b")
 	if err := flags.Parse(args); err != nil {
 		return err

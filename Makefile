@@ -77,7 +77,7 @@ verify-generate: ## Fail when the committed CRDs are not what the generator writ
 
 .PHONY: golden
 golden: ## Write expected outputs of tests anew; look at the difference before committing
-	go test ./cmd/kubectl-jupyter ./pkg/view -update
+	go test ./cmd/kubectl-jupyter ./pkg/view ./pkg/diagnose -update
 
 .PHONY: lint
 lint: ## gofmt and go vet

@@ -34,7 +34,7 @@ func (o *InstallOptions) Run(ctx context.Context) error {
 		if o.Given("user-email") {
 			whose = o.Manifests.UserEmail
 		}
-		if password, err = readPassword(o.base.IOStreams, whose); err != nil {
+		if password, err = readPassword(ctx, o.base.IOStreams, whose); err != nil {
 			return err
 		}
 	}

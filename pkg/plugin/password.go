@@ -3,6 +3,7 @@ package plugin
 import (
 	"bufio"
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -20,17 +21,51 @@ const passwordBytes = 72
 
 // readPassword reads one line from the input. Somebody at a terminal is asked, and
 // what is typed is not shown.
-func readPassword(streams genericiooptions.IOStreams, whose string) ([]byte, error) {
-	if view.IsTerminal(streams.In) {
-		fmt.Fprintf(streams.ErrOut, "Password for %s: ", whose)
-		line, err := term.ReadPassword(int(streams.In.(*os.File).Fd()))
-		fmt.Fprintln(streams.ErrOut)
-		if err != nil {
-			return nil, fmt.Errorf("--password-stdin: %w", err)
-		}
-		return checkPassword(line)
+func readPassword(ctx context.Context, streams genericiooptions.IOStreams, whose string) ([]byte, error) {
+	if !view.IsTerminal(streams.In) {
+		return answer(ctx, func() ([]byte, error) { return pipedPassword(streams.In) })
 	}
-	in := bufio.NewReader(io.LimitReader(streams.In, 64<<10))
+	fd := int(streams.In.(*os.File).Fd())
+	before, err := term.GetState(fd)
+	if err != nil {
+		return nil, fmt.Errorf("--password-stdin: %w", err)
+	}
+	fmt.Fprintf(streams.ErrOut, "Password for %s: ", whose)
+	line, err := answer(ctx, func() ([]byte, error) { return term.ReadPassword(fd) })
+	fmt.Fprintln(streams.ErrOut)
+	if err != nil {
+		// A read that was given up still holds the echo back.
+		if restored := term.Restore(fd, before); restored != nil {
+			return nil, fmt.Errorf("--password-stdin: %w", restored)
+		}
+		return nil, fmt.Errorf("--password-stdin: %w", err)
+	}
+	return checkPassword(line)
+}
+
+// answer waits for a person or a pipe, and no longer once the run has been interrupted:
+// a read of a terminal knows nothing of a context.
+func answer[T any](ctx context.Context, read func() (T, error)) (T, error) {
+	type result struct {
+		value T
+		err   error
+	}
+	done := make(chan result, 1)
+	go func() {
+		value, err := read()
+		done <- result{value, err}
+	}()
+	select {
+	case r := <-done:
+		return r.value, r.err
+	case <-ctx.Done():
+		var none T
+		return none, ctx.Err()
+	}
+}
+
+func pipedPassword(r io.Reader) ([]byte, error) {
+	in := bufio.NewReader(io.LimitReader(r, 64<<10))
 	line, err := in.ReadBytes('\n')
 	if err != nil && !errors.Is(err, io.EOF) {
 		return nil, fmt.Errorf("--password-stdin: %w", err)

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"slices"
 	"strings"
 	"testing"
@@ -300,5 +301,18 @@ func TestNoVerbosityShowsBodies(t *testing.T) {
 	}
 	if !klog.V(6).Enabled() || klog.V(8).Enabled() {
 		t.Errorf("-v=99 shows requests: %t, bodies: %t; want true and false", klog.V(6).Enabled(), klog.V(8).Enabled())
+	}
+}
+
+func TestCtrlCEndsAQuestion(t *testing.T) {
+	// A pipe that nobody writes to: whoever reads it waits for ever.
+	in, out := io.Pipe()
+	t.Cleanup(func() { _ = out.Close() })
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	streams, _, _, _ := genericiooptions.NewTestIOStreams()
+	streams.In = in
+	if _, err := readPassword(ctx, streams, "ada"); !errors.Is(err, context.Canceled) {
+		t.Errorf("readPassword returns %v, want that it was cancelled", err)
 	}
 }

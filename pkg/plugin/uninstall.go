@@ -134,7 +134,7 @@ func (o *UninstallOptions) Run(ctx context.Context) error {
 	if o.DryRun != dryRunNone {
 		return o.printPlan(removal)
 	}
-	if err := o.confirm(c, removal); err != nil {
+	if err := o.confirm(ctx, c, removal); err != nil {
 		return err
 	}
 	messages.to(progress)
@@ -173,7 +173,7 @@ func (o *UninstallOptions) printPlan(r *rollout.Removal) error {
 
 // confirm names what goes, what stays and where, and asks. Without a terminal
 // nobody can answer, so --yes is wanted.
-func (o *UninstallOptions) confirm(c *cluster.Cluster, r *rollout.Removal) error {
+func (o *UninstallOptions) confirm(ctx context.Context, c *cluster.Cluster, r *rollout.Removal) error {
 	w := o.base.ErrOut
 	fmt.Fprintf(w, "This deletes from %s:\n  %s\n", where(c), kinds(r.Deleted()))
 	for _, line := range keptLines(r.Kept()) {
@@ -189,12 +189,15 @@ func (o *UninstallOptions) confirm(c *cluster.Cluster, r *rollout.Removal) error
 		return errors.New("standard input is not a terminal, so nobody can be asked: give --yes to uninstall; nothing was changed")
 	}
 	fmt.Fprint(w, "Go on? [y/N] ")
-	answer, err := bufio.NewReader(o.base.In).ReadString('\n')
-	if err != nil && answer == "" {
+	said, err := answer(ctx, func() (string, error) { return bufio.NewReader(o.base.In).ReadString('\n') })
+	if err != nil && said == "" {
 		fmt.Fprintln(w)
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
 		return errors.New("no answer: nothing was changed")
 	}
-	if a := strings.ToLower(strings.TrimSpace(answer)); a != "y" && a != "yes" {
+	if a := strings.ToLower(strings.TrimSpace(said)); a != "y" && a != "yes" {
 		return errors.New("not confirmed: nothing was changed")
 	}
 	return nil

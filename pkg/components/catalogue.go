@@ -140,9 +140,8 @@ func Release110() *Release {
 				Name: "user-profile", Title: "first user's Profile", Version: "v1.10.1",
 				UserData: true,
 				Needs: []Need{
-					{Component: "profiles", Condition: Ready, Why: "the profile controller makes the namespace and its accounts"},
+					{Component: "profiles", Condition: Established},
 					{Component: "kubeflow-roles", Condition: Accepted, Why: "the person's role binding refers to kubeflow-admin"},
-					{Component: "poddefaults", Condition: Admission, Why: "its webhook refuses every pod of a profile's namespace until it answers"},
 				},
 				Produces: []Produced{
 					{"v1", "ServiceAccount", ProfileToken, "default-editor"},

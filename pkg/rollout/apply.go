@@ -233,6 +233,9 @@ func (r *run) send(ctx context.Context, n *node, u *unstructured.Unstructured) (
 	if n.foundation(u) {
 		rank = min(rank, urgentFoundation)
 	}
+	if rank == urgentDefinition && !r.graph.awaited(n, u) {
+		rank = urgentUnusedDefinition
+	}
 	give, err := r.slots.take(ctx, rank)
 	if err != nil {
 		return nil, "", err

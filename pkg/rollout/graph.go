@@ -98,10 +98,12 @@ type graph struct {
 	// accepted facts of namespaces, established facts of kinds
 	namespaces map[string]*fact
 	kinds      map[schema.GroupKind]*fact
+	// used are the kinds that objects of the plan are of
+	used map[schema.GroupKind]bool
 }
 
 func newGraph(plan *Plan) *graph {
-	g := &graph{byRef: map[string]*node{}, namespaces: map[string]*fact{}, kinds: map[schema.GroupKind]*fact{}}
+	g := &graph{byRef: map[string]*node{}, namespaces: map[string]*fact{}, kinds: map[schema.GroupKind]*fact{}, used: map[schema.GroupKind]bool{}}
 	add := func(r components.Rendered, existing bool) {
 		n := &node{Rendered: r, existing: existing, state: report.Waiting, changes: map[report.Action]int{}, subject: map[key]string{},
 			gates: map[components.Condition]*fact{}}
@@ -110,6 +112,7 @@ func newGraph(plan *Plan) *graph {
 		}
 		definitions, foundations := 0, 0
 		for _, u := range r.Objects {
+			g.used[u.GroupVersionKind().GroupKind()] = true
 			if u.GetKind() == crdKind {
 				definitions++
 				if g.kinds[definedKind(u)] == nil {
@@ -158,6 +161,12 @@ func (n *node) foundation(u *unstructured.Unstructured) bool {
 	return isFoundation(u) || slices.ContainsFunc(n.Component.Leaves, func(l components.Leftover) bool {
 		return l.Matches(u.GetKind(), u.GetNamespace(), u.GetName())
 	})
+}
+
+// awaited tells whether something waits for a definition: an object of its kind, or the
+// component's own programs, for whose answers a gate waits.
+func (g *graph) awaited(n *node, crd *unstructured.Unstructured) bool {
+	return g.used[definedKind(crd)] || len(n.Component.Gates) > 0
 }
 
 // fact of a condition of a component; nil when the component is not part of the run.

@@ -14,13 +14,15 @@ import (
 const definitionsInFlight = 3
 
 // Urgency of a write, the lowest first: what pods need to start, then pods, since
-// their images take longest, then everything else, then definitions.
+// their images take longest, then everything else, then definitions: first those that
+// something waits for.
 const (
 	urgentNamespace = iota
 	urgentFoundation
 	urgentWorkload
 	urgentRest
 	urgentDefinition
+	urgentUnusedDefinition
 )
 
 func urgency(u *unstructured.Unstructured) int {
@@ -85,7 +87,7 @@ func (s *slots) give(urgency int) {
 
 func (s *slots) release(urgency int) {
 	s.free++
-	if urgency == urgentDefinition {
+	if urgency >= urgentDefinition {
 		s.heavy++
 	}
 	s.admit()
@@ -95,7 +97,7 @@ func (s *slots) release(urgency int) {
 // urgent, so one that finds no room among its own kind holds up nobody.
 func (s *slots) admit() {
 	for s.free > 0 && len(s.waiting) > 0 {
-		definition := s.waiting[0].urgency == urgentDefinition
+		definition := s.waiting[0].urgency >= urgentDefinition
 		if definition && s.heavy == 0 {
 			return
 		}

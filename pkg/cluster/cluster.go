@@ -106,11 +106,6 @@ func (w warnings) HandleWarningHeader(code int, agent, text string) {
 	}
 }
 
-// Refresh asks the server again which resources it has.
-func (c *Cluster) Refresh(ctx context.Context) error {
-	return c.Mapper.refresh(ctx, c.discovery)
-}
-
 // REST is the client for what the others cannot do: raw paths and streams.
 func (c *Cluster) REST() rest.Interface { return c.discovery.RESTClient() }
 

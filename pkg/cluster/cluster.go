@@ -141,7 +141,7 @@ func (c *Cluster) explain(err error) error {
 	case errors.As(err, &network):
 		return fmt.Errorf("%s does not answer: is it running? check --context and --kubeconfig: %w", where, err)
 	case errors.As(err, &uerr) && uerr.Timeout(), errors.Is(err, context.DeadlineExceeded):
-		return fmt.Errorf("%s did not answer in time: is it running? check --context and --request-timeout: %w", where, err)
+		return fmt.Errorf("%s did not answer in time: is it running? check --context, --timeout and --request-timeout: %w", where, err)
 	}
 	return fmt.Errorf("%s: %w", where, err)
 }

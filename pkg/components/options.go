@@ -3,6 +3,7 @@ package components
 import (
 	"fmt"
 	"net/mail"
+	"path"
 	"regexp"
 	"slices"
 	"strings"
@@ -93,9 +94,15 @@ func (o Options) Validate() error {
 		if name == "" || ref == "" || strings.ContainsAny(name+ref, " \t\n") {
 			return fmt.Errorf("--image: %q=%q is not NAME=REF", name, ref)
 		}
+		if !imageShape.MatchString(ref) {
+			return fmt.Errorf("--image %s: %q is not an image reference such as registry.example.com/team/%s:v1", name, ref, path.Base(name))
+		}
 	}
 	return nil
 }
+
+// imageShape is [HOST[:PORT]/]PATH[:TAG][@DIGEST], as container runtimes take it.
+var imageShape = regexp.MustCompile(`^([A-Za-z0-9][A-Za-z0-9.-]*(:[0-9]+)?/)?[a-z0-9]+([._/-]+[a-z0-9]+)*(:[A-Za-z0-9_][A-Za-z0-9_.-]{0,127})?(@sha256:[a-f0-9]{64})?$`)
 
 var notInName = regexp.MustCompile(`[^a-z0-9]+`)
 

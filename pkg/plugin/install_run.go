@@ -85,7 +85,7 @@ func (o *InstallOptions) Run(ctx context.Context) error {
 	if err != nil {
 		return o.beforeWriting(ctx, err)
 	}
-	if err := conflictError(survey.Conflicts()); err != nil {
+	if err := conflictError(survey.Conflicts(), o.canSkip); err != nil {
 		return err
 	}
 	if o.dry() {
@@ -305,8 +305,14 @@ func (o *InstallOptions) checkPermissions(ctx context.Context, engine *rollout.E
 // conflictsShown bounds the list of what belongs to others; a foreign Istio has hundreds of objects.
 const conflictsShown = 20
 
+// canSkip tells whether the components can be left out: nothing that stays needs them.
+func (o *InstallOptions) canSkip(names []string) bool {
+	_, err := rollout.Select(o.Source.Release(), o.Manifests.Profile, o.Only, slices.Concat(o.Skip, names), o.UseExisting)
+	return err == nil
+}
+
 // conflictError names what belongs to others, and the choices.
-func conflictError(conflicts []rollout.Conflict) error {
+func conflictError(conflicts []rollout.Conflict, canSkip func(names []string) bool) error {
 	if len(conflicts) == 0 {
 		return nil
 	}
@@ -328,7 +334,10 @@ func conflictError(conflicts []rollout.Conflict) error {
 	if n := len(conflicts) - conflictsShown; n > 0 {
 		fmt.Fprintf(&b, "\n  and %d more", n)
 	}
-	fmt.Fprintf(&b, "\nchoose: --use-existing %s (use what is there), --adopt (take it over), or --skip %[1]s", strings.Join(names, ","))
+	fmt.Fprintf(&b, "\nchoose: --use-existing %s (use what is there) or --adopt (take it over)", strings.Join(names, ","))
+	if canSkip(names) {
+		fmt.Fprintf(&b, ", or leave it out: --skip %s", strings.Join(names, ","))
+	}
 	return errors.New(b.String())
 }
 

@@ -221,7 +221,8 @@ func TestConflictsAreListedWithTheChoices(t *testing.T) {
 		})
 	}
 	conflicts[24].Component = "istio"
-	text := conflictError(conflicts).Error()
+	can := func([]string) bool { return true }
+	text := conflictError(conflicts, can).Error()
 	for _, want := range []string{
 		"25 objects belong to somebody else, nothing was changed:\n", "Service cert-manager/s0 (component cert-manager) belongs to helm",
 		"and 5 more", "--use-existing cert-manager,istio", "--adopt", "--skip cert-manager,istio",
@@ -230,8 +231,12 @@ func TestConflictsAreListedWithTheChoices(t *testing.T) {
 			t.Errorf("%q is not in\n%s", want, text)
 		}
 	}
-	if conflictError(nil) != nil {
+	if conflictError(nil, can) != nil {
 		t.Error("no conflicts are an error")
+	}
+	needed := conflictError(conflicts, func([]string) bool { return false }).Error()
+	if strings.Contains(needed, "--skip") {
+		t.Errorf("leaving out what others need is offered:\n%s", needed)
 	}
 }
 

@@ -102,6 +102,9 @@ func (e *Engine) Survey(ctx context.Context, plan *Plan) (*Survey, error) {
 			s.members[m.key] = m
 		}
 	}
+	if err := e.proveExisting(ctx, plan); err != nil {
+		return nil, err
+	}
 	if s.vault, err = e.openVault(ctx, plan); err != nil {
 		return nil, err
 	}
@@ -185,6 +188,34 @@ func (s *Survey) recordNames() map[string]bool {
 func (s *Survey) stillHolds(u *unstructured.Unstructured) bool {
 	m, ok := s.members[keyOf(u)]
 	return ok && m.meta.DeletionTimestamp == nil && s.record.fits(u, m.meta)
+}
+
+// proveExisting looks for what the plan takes for granted: the kinds that a component
+// defines, and, where no gate will ask its webhooks, the Services by whose names the
+// others call it. To wait for them would be to wait for ever.
+func (e *Engine) proveExisting(ctx context.Context, plan *Plan) error {
+	for _, r := range plan.Existing {
+		name := r.Component.Name
+		for _, u := range r.Objects {
+			switch {
+			case u.GetKind() == crdKind && !e.cluster.Mapper.Serves(u):
+				return fmt.Errorf("component %s is to be used as it is, but the cluster lacks %s: install it as well", name, refOf(u))
+			case u.GetKind() != "Service" || len(r.Component.Gates) > 0:
+				continue
+			}
+			client, _, err := e.cluster.For(u)
+			if err == nil {
+				_, err = client.Get(ctx, u.GetName(), metav1.GetOptions{})
+			}
+			if apierrors.IsNotFound(err) {
+				return fmt.Errorf("component %s is to be used as it is, but the cluster lacks %s: install it as well", name, refOf(u))
+			}
+			if err != nil {
+				return refusal(refOf(u), err)
+			}
+		}
+	}
+	return nil
 }
 
 func keyOfRef(r report.Ref) key { return key{r.Group, r.Kind, r.Namespace, r.Name} }

@@ -2,6 +2,7 @@
 package version
 
 import (
+	"regexp"
 	"runtime"
 	"runtime/debug"
 )
@@ -46,6 +47,18 @@ func Get() Info {
 	return i
 }
 
-// Tooling is the name and version under which the program signs what it does:
-// user agent, inventory.
-func (i Info) Tooling() string { return "kubectl-jupyter/" + i.Version }
+// Tooling is the name and version under which the program signs what it does: user
+// agent, inventory. The ApplySet specification wants a semantic version, which a build
+// from a work tree does not have.
+func (i Info) Tooling() string {
+	v := i.Version
+	if !semantic.MatchString(v) {
+		v = "v0.0.0-" + notSemantic.ReplaceAllString(v, "-")
+	}
+	return "kubectl-jupyter/" + v
+}
+
+var (
+	semantic    = regexp.MustCompile(`^v[0-9]+\.[0-9]+\.[0-9]+([-+][0-9A-Za-z.+-]+)?$`)
+	notSemantic = regexp.MustCompile(`[^0-9A-Za-z.-]+`)
+)

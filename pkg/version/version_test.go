@@ -21,3 +21,16 @@ func TestTheLinkersVersionIsWhatCounts(t *testing.T) {
 		t.Errorf("signs as %q", got)
 	}
 }
+
+func TestTheToolsNameAlwaysHasASemanticVersion(t *testing.T) {
+	for _, tt := range []struct{ version, want string }{
+		{"v0.1.0", "kubectl-jupyter/v0.1.0"},
+		{"v0.1.0-3-gabc123-dirty", "kubectl-jupyter/v0.1.0-3-gabc123-dirty"},
+		{"dev", "kubectl-jupyter/v0.0.0-dev"},
+		{"3b62763", "kubectl-jupyter/v0.0.0-3b62763"},
+	} {
+		if got := (Info{Version: tt.version}).Tooling(); got != tt.want {
+			t.Errorf("Tooling() of %s = %s, want %s", tt.version, got, tt.want)
+		}
+	}
+}

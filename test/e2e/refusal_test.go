@@ -70,7 +70,7 @@ func TestWithoutRightsEveryMissingOneIsListedBeforeTheFirstWrite(t *testing.T) {
 	b.wantUntouched(before)
 }
 
-func TestADryRunWritesNothing(t *testing.T) {
+func TestADryRunAndARefusalWriteNothing(t *testing.T) {
 	b := newBed(t)
 	before := b.versions("")
 	r := b.must("install", "--dry-run=server")
@@ -78,6 +78,11 @@ func TestADryRunWritesNothing(t *testing.T) {
 	if diff := b.must("install", "--diff"); !strings.Contains(diff.stdout, "kind: Deployment") {
 		t.Errorf("--diff shows no object: %s", diff)
 	}
+	missing := b.jupyter("install", "--use-existing", "dex", "--timeout", "1m")
+	if missing.code == 0 {
+		t.Errorf("install took a Dex for granted that is not there: %s", missing)
+	}
+	wantSays(t, missing.stderr, "Service auth/dex", "install it as well")
 	b.wantUntouched(before)
 }
 

@@ -1,0 +1,35 @@
+package components
+
+import (
+	"strings"
+	"testing"
+)
+
+func TestOptionsAreRefusedByTheNameOfTheirFlag(t *testing.T) {
+	tests := []struct {
+		name string
+		o    Options
+		want string // part of the error, empty where the options are fine
+	}{
+		{"nothing chosen is fine", Options{}, ""},
+		{"an unknown profile", Options{Profile: "huge"}, "--profile"},
+		{"an address that is none", Options{UserEmail: "ada"}, "--user-email"},
+		{"an address that would break out of Dex's configuration", Options{UserEmail: "a\"b@example.com"}, "--user-email"},
+		{"an address whose namespace would be too long", Options{UserEmail: strings.Repeat("a", 60) + "@example.com"}, "--user-email"},
+		{"a registry with a scheme", Options{Registry: "https://example.com"}, "--registry"},
+		{"a registry with a port and a prefix is fine", Options{Registry: "registry.example.com:5000/mirror"}, ""},
+		{"an image with a port, a tag and a digest is fine", Options{Images: map[string]string{"ghcr.io/dexidp/dex": "r.example.com:5000/a/dex:v1@sha256:" + strings.Repeat("a", 64)}}, ""},
+		{"an image reference that no runtime takes", Options{Images: map[string]string{"ghcr.io/dexidp/dex": "bad::ref"}}, "--image ghcr.io/dexidp/dex"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			err := tt.o.Validate()
+			switch {
+			case tt.want == "" && err != nil:
+				t.Errorf("Validate() = %v", err)
+			case tt.want != "" && (err == nil || !strings.Contains(err.Error(), tt.want)):
+				t.Errorf("Validate() = %v, want an error that names %s", err, tt.want)
+			}
+		})
+	}
+}

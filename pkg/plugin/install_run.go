@@ -291,6 +291,11 @@ func (o *InstallOptions) checkPermissions(ctx context.Context, engine *rollout.E
 	if err != nil {
 		return fmt.Errorf("permissions: %w", err)
 	}
+	return lacks(c, missing)
+}
+
+// lacks is the error of a user who may not do what a command needs; nil for nothing missing.
+func lacks(c *cluster.Cluster, missing []string) error {
 	if len(missing) == 0 {
 		return nil
 	}

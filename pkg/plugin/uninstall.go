@@ -119,6 +119,13 @@ func (o *UninstallOptions) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	missing, err := engine.UninstallPermissions(ctx)
+	if err != nil {
+		return fmt.Errorf("permissions: %w", err)
+	}
+	if err := lacks(c, missing); err != nil {
+		return err
+	}
 	removal, err := engine.PlanUninstall(ctx, source.Release(), rollout.UninstallOptions{DeleteCRDs: o.DeleteCRDs, DeleteData: o.DeleteData})
 	if errors.Is(err, rollout.ErrNothingInstalled) {
 		// What was asked for is so already, as with `kubectl delete --ignore-not-found`.

@@ -17,31 +17,78 @@ var accessReviews = schema.GroupVersionResource{Group: "authorization.k8s.io", V
 // verbs that an object needs from survey to Ready.
 var verbs = []string{"get", "list", "watch", "create", "patch"}
 
+// question asks for one right. An empty namespace means the whole cluster.
+type question struct {
+	verb, namespace string
+	resource        schema.GroupResource
+}
+
+// inquiry collects questions, each once.
+type inquiry struct {
+	asked     map[question]bool
+	questions []question
+}
+
+func (i *inquiry) ask(resource schema.GroupResource, namespace string, verbs ...string) {
+	for _, v := range verbs {
+		q := question{v, namespace, resource}
+		if i.asked == nil {
+			i.asked = map[question]bool{}
+		}
+		if !i.asked[q] {
+			i.asked[q] = true
+			i.questions = append(i.questions, q)
+		}
+	}
+}
+
+// lines is a sorted list without repetitions that many goroutines add to.
+type lines struct {
+	mu  sync.Mutex
+	all []string
+}
+
+func (l *lines) add(s string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if at, found := slices.BinarySearch(l.all, s); !found {
+		l.all = slices.Insert(l.all, at, s)
+	}
+}
+
+// denied asks all questions and lists those that the server answers with no.
+func (e *Engine) denied(ctx context.Context, questions []question) ([]string, error) {
+	var missing lines
+	err := e.parallel(ctx, len(questions), func(ctx context.Context, i int) error {
+		q := questions[i]
+		ok, err := e.allowed(ctx, q.verb, q.resource, q.namespace)
+		if err == nil && !ok {
+			where := "in the whole cluster"
+			if q.namespace != "" {
+				where = "in namespace " + q.namespace
+			}
+			missing.add(fmt.Sprintf("%s %s %s", q.verb, q.resource, where))
+		}
+		return err
+	})
+	return missing.all, err
+}
+
+func (e *Engine) allowedEverything(ctx context.Context) (bool, error) {
+	return e.allowed(ctx, "*", schema.GroupResource{Group: "*", Resource: "*"}, "")
+}
+
 // Permissions lists what the user may not do and the plan needs: all of it, before the
 // first write. Who may do everything costs one request. For everybody else the
 // cluster-scoped objects are tried as dry runs as well, since the server also refuses
 // roles that grant more than the user has.
 func (e *Engine) Permissions(ctx context.Context, plan *Plan) ([]string, error) {
-	all, err := e.allowed(ctx, "*", schema.GroupResource{Group: "*", Resource: "*"}, "")
+	all, err := e.allowedEverything(ctx)
 	if err != nil || all {
 		return nil, err
 	}
-	type question struct {
-		verb, namespace string
-		resource        schema.GroupResource
-	}
-	asked := map[question]bool{}
-	var questions []question
-	ask := func(resource schema.GroupResource, namespace string, verbs ...string) {
-		for _, v := range verbs {
-			q := question{v, namespace, resource}
-			if !asked[q] {
-				asked[q] = true
-				questions = append(questions, q)
-			}
-		}
-	}
-	ask(schema.GroupResource{Resource: "configmaps"}, InventoryNamespace, "get", "create", "patch")
+	var needed inquiry
+	needed.ask(schema.GroupResource{Resource: "configmaps"}, InventoryNamespace, "get", "create", "patch")
 	var clusterScoped []*unstructured.Unstructured
 	defined := map[schema.GroupKind]*unstructured.Unstructured{}
 	for _, r := range plan.Rendered {
@@ -55,41 +102,21 @@ func (e *Engine) Permissions(ctx context.Context, plan *Plan) ([]string, error) 
 		for _, u := range r.Objects {
 			gk := u.GroupVersionKind().GroupKind()
 			if m, err := e.cluster.Mapper.Resource(u.GroupVersionKind()); err == nil {
-				ask(m.GroupResource(), u.GetNamespace(), verbs...)
+				needed.ask(m.GroupResource(), u.GetNamespace(), verbs...)
 				if !m.Namespaced {
 					clusterScoped = append(clusterScoped, u)
 				}
 			} else if crd := defined[gk]; crd != nil {
 				plural, _, _ := unstructured.NestedString(crd.Object, "spec", "names", "plural")
-				ask(schema.GroupResource{Group: gk.Group, Resource: plural}, u.GetNamespace(), verbs...)
+				needed.ask(schema.GroupResource{Group: gk.Group, Resource: plural}, u.GetNamespace(), verbs...)
 			}
 		}
 	}
-	var mu sync.Mutex
-	var missing []string
-	miss := func(s string) {
-		mu.Lock()
-		defer mu.Unlock()
-		if !slices.Contains(missing, s) {
-			missing = append(missing, s)
-		}
-	}
-	err = e.parallel(ctx, len(questions), func(ctx context.Context, i int) error {
-		q := questions[i]
-		ok, err := e.allowed(ctx, q.verb, q.resource, q.namespace)
-		if err == nil && !ok {
-			where := "in the whole cluster"
-			if q.namespace != "" {
-				where = "in namespace " + q.namespace
-			}
-			miss(fmt.Sprintf("%s %s %s", q.verb, q.resource, where))
-		}
-		return err
-	})
+	missing, err := e.denied(ctx, needed.questions)
 	if err != nil || len(missing) > 0 {
-		slices.Sort(missing)
 		return missing, err
 	}
+	var refused lines
 	err = e.parallel(ctx, len(clusterScoped), func(ctx context.Context, i int) error {
 		u := clusterScoped[i]
 		client, _, err := e.cluster.For(u)
@@ -98,12 +125,35 @@ func (e *Engine) Permissions(ctx context.Context, plan *Plan) ([]string, error) 
 		}
 		_, err = client.Apply(ctx, u.GetName(), u, metav1.ApplyOptions{FieldManager: FieldManager, Force: true, DryRun: []string{metav1.DryRunAll}})
 		if apierrors.IsForbidden(err) {
-			miss(fmt.Sprintf("%s: %v", refOf(u), err))
+			refused.add(fmt.Sprintf("%s: %v", refOf(u), err))
 		}
 		return ctx.Err()
 	})
-	slices.Sort(missing)
-	return missing, err
+	return refused.all, err
+}
+
+// UninstallPermissions lists what the user may not do and an uninstallation needs.
+func (e *Engine) UninstallPermissions(ctx context.Context) ([]string, error) {
+	all, err := e.allowedEverything(ctx)
+	if err != nil || all {
+		return nil, err
+	}
+	inventory := schema.GroupResource{Resource: "configmaps"}
+	if missing, err := e.denied(ctx, []question{{"get", InventoryNamespace, inventory}}); err != nil || len(missing) > 0 {
+		return missing, err
+	}
+	parent, err := readParent(ctx, e.cluster)
+	if err != nil || parent == nil {
+		return nil, err
+	}
+	var needed inquiry
+	needed.ask(inventory, InventoryNamespace, "delete")
+	for _, gk := range groupKindsOf(parent) {
+		if r, err := e.cluster.Mapper.Preferred(gk); err == nil {
+			needed.ask(r.GroupResource(), "", "list", "watch", "delete")
+		}
+	}
+	return e.denied(ctx, needed.questions)
 }
 
 func (e *Engine) allowed(ctx context.Context, verb string, resource schema.GroupResource, namespace string) (bool, error) {

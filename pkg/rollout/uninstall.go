@@ -299,6 +299,11 @@ func (e *Engine) deleteAll(ctx context.Context, members []member) error {
 		if err != nil {
 			return refusal(ref, err)
 		}
+		// Nobody waits where nothing that is still to be deleted needs it gone.
+		if !e.options.Wait && stepOf(m.key) >= stepWorkloads {
+			e.events.emit(report.Event{Kind: report.EventObject, Component: m.component, Object: &ref, Action: report.Deleted})
+			return nil
+		}
 		err = until(ctx, e.resource(m), m.key.name, "", func(u *unstructured.Unstructured) (bool, error) {
 			if u != nil && u.GetUID() == uid {
 				e.events.wait(m.component, ref, "is being deleted"+finalizing(u))

@@ -101,6 +101,7 @@ func TestATimeoutNamesTheCause(t *testing.T) {
 
 func TestUninstallLeavesOnlyWhatIsAPersons(t *testing.T) {
 	b := newBed(t)
+	b.kubectl("create", "clusterrolebinding", "viewer", "--clusterrole=view", "--user=viewer")
 	before := b.versions("")
 	b.must("install", "--timeout", "5m")
 	b.apply(`{apiVersion: v1, kind: PersistentVolumeClaim, metadata: {name: home, namespace: kubeflow-user-example-com}, spec: {accessModes: [ReadWriteOnce], resources: {requests: {storage: 1Gi}}}}`)
@@ -110,6 +111,12 @@ func TestUninstallLeavesOnlyWhatIsAPersons(t *testing.T) {
 		t.Fatalf("uninstall went ahead without asking: %s", refused)
 	}
 	wantSays(t, refused.stderr, "--yes")
+
+	powerless := b.jupyter("uninstall", "--as", "viewer", "--yes")
+	if powerless.code == 0 {
+		t.Fatalf("uninstall went ahead without the rights: %s", powerless)
+	}
+	wantSays(t, powerless.stderr, "nothing was changed", "customresourcedefinitions.apiextensions.k8s.io", "clusterroles.rbac.authorization.k8s.io", "deployments.apps")
 
 	r := b.must("uninstall", "--yes", "--timeout", "5m")
 	wantSays(t, r.stderr, "devcluster")

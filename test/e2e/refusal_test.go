@@ -82,7 +82,7 @@ func TestADryRunAndARefusalWriteNothing(t *testing.T) {
 	if missing.code == 0 {
 		t.Errorf("install took a Dex for granted that is not there: %s", missing)
 	}
-	wantSays(t, missing.stderr, "Service auth/dex", "install it as well")
+	wantSays(t, missing.stderr, "component dex", "the cluster lacks", "install it as well")
 	b.wantUntouched(before)
 }
 

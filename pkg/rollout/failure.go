@@ -43,7 +43,7 @@ func retryable(err error) (string, bool) {
 	message := err.Error()
 	switch {
 	case strings.Contains(message, "failed calling webhook"):
-		return webhookOf(message) + " does not answer yet: " + lastClause(message), true
+		return webhookOf(message) + " does not answer yet: " + reasonOf(message), true
 	case apierrors.IsTooManyRequests(err), apierrors.IsServerTimeout(err), apierrors.IsTimeout(err), apierrors.IsServiceUnavailable(err):
 		return "the API server is busy: " + message, true
 	case apierrors.IsForbidden(err) && strings.Contains(message, "being terminated"):
@@ -86,6 +86,20 @@ func webhookOf(message string) string {
 	}
 	name, _, _ := strings.Cut(rest, `"`)
 	return "webhook " + name
+}
+
+// reasonOf is why a call of a webhook failed: what follows the address that was called,
+// as in `Post "https://...": remote error: tls: internal error`.
+func reasonOf(message string) string {
+	if _, called, ok := strings.Cut(message, `Post "`); ok {
+		if _, reason, ok := strings.Cut(called, `": `); ok {
+			return reason
+		}
+	}
+	if _, reason, ok := strings.Cut(message, "failed calling webhook "); ok {
+		return reason
+	}
+	return message
 }
 
 // lastClause is what follows the last ": ", which in Go's errors is the reason.

@@ -95,3 +95,18 @@ func TestRetryable(t *testing.T) {
 		})
 	}
 }
+
+func TestTheReasonOfASilentWebhookIsWhole(t *testing.T) {
+	tests := []struct{ name, message, want string }{
+		{"a refused connection", errWebhookDown.Error(), "dial tcp 10.0.0.1:443: connect: connection refused"},
+		{"a certificate that is not there yet", `Internal error occurred: failed calling webhook "w.io": failed to call webhook: Post "https://w.ns.svc:443/mutate?timeout=30s": remote error: tls: internal error`, "remote error: tls: internal error"},
+		{"no address", `failed calling webhook "w.io": the server is gone`, `"w.io": the server is gone`},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			if got := reasonOf(tt.message); got != tt.want {
+				t.Errorf("reasonOf = %q, want %q", got, tt.want)
+			}
+		})
+	}
+}

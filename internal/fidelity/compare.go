@@ -2,6 +2,8 @@ package fidelity
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 	"sort"
 	"strings"
 
@@ -48,7 +50,7 @@ func (c Counterparts) Check(facts *Facts, ours []*unstructured.Unstructured) []s
 		rendered[ID(u)] = true
 	}
 	var out []string
-	for _, theirs := range sortedKeys(c) {
+	for _, theirs := range slices.Sorted(maps.Keys(c)) {
 		if _, known := facts.Objects[theirs]; !known {
 			out = append(out, "upstream has no "+theirs)
 		}

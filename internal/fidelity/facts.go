@@ -6,7 +6,9 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"os"
+	"slices"
 	"strings"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -73,7 +75,7 @@ func (f *Facts) Encode() ([]byte, error) {
 		return nil, err
 	}
 	fmt.Fprintf(&out, "{\"release\":%s,\"objects\":{", release)
-	for i, id := range sortedKeys(f.Objects) {
+	for i, id := range slices.Sorted(maps.Keys(f.Objects)) {
 		if i > 0 {
 			out.WriteByte(',')
 		}

@@ -3,6 +3,7 @@ package fidelity
 import (
 	"bufio"
 	"fmt"
+	"maps"
 	"os"
 	"regexp"
 	"slices"
@@ -234,7 +235,7 @@ func (r *Reasons) Check(differences []Difference) (unexplained []Difference, idl
 				wanted[choice] = true
 			}
 		}
-		for _, part := range sortedKeys(wanted) {
+		for _, part := range slices.Sorted(maps.Keys(wanted)) {
 			if !used[i][part] {
 				idle = append(idle, where+" ("+part+")")
 			}

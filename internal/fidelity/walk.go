@@ -3,7 +3,9 @@ package fidelity
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"regexp"
+	"slices"
 	"sort"
 	"strconv"
 	"strings"
@@ -25,7 +27,7 @@ func (w walker) walk(path string, value any) error {
 		if len(value) == 0 && path != "" {
 			return w.leaf(path, value)
 		}
-		for _, key := range sortedKeys(value) {
+		for _, key := range slices.Sorted(maps.Keys(value)) {
 			if err := w.walk(path+segment(key), value[key]); err != nil {
 				return err
 			}

@@ -3,6 +3,7 @@ package components
 import (
 	"fmt"
 	"io/fs"
+	"maps"
 	"path"
 	"regexp"
 	"slices"
@@ -52,7 +53,7 @@ func Images(rendered []Rendered, o Options) []Image {
 		}
 	}
 	out := make([]Image, 0, len(byRef))
-	for _, ref := range sortedKeys(byRef) {
+	for _, ref := range slices.Sorted(maps.Keys(byRef)) {
 		out = append(out, *byRef[ref])
 	}
 	return out
@@ -117,7 +118,7 @@ func (e *Embedded) checkImages(replaced map[string]string) error {
 	if err != nil {
 		return err
 	}
-	for _, name := range sortedKeys(replaced) {
+	for _, name := range slices.Sorted(maps.Keys(replaced)) {
 		switch {
 		case known[name]:
 		case known[repository(name)]:

@@ -3,6 +3,7 @@ package components
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"maps"
 	"slices"
 	"strings"
 
@@ -112,7 +113,7 @@ func hashConfig(objects []*unstructured.Unstructured) {
 		configMapNames(template["spec"], names)
 		h := sha256.New()
 		used := false
-		for _, name := range sortedKeys(names) {
+		for _, name := range slices.Sorted(maps.Keys(names)) {
 			if data, ok := content[u.GetNamespace()+"/"+name]; ok {
 				used = true
 				h.Write(data)
@@ -142,13 +143,4 @@ func configMapNames(v any, names map[string]bool) {
 			configMapNames(e, names)
 		}
 	}
-}
-
-func sortedKeys[V any](m map[string]V) []string {
-	keys := make([]string, 0, len(m))
-	for k := range m {
-		keys = append(keys, k)
-	}
-	slices.Sort(keys)
-	return keys
 }

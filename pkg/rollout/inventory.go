@@ -6,6 +6,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -116,8 +117,8 @@ func parentFor(plan *Plan, live *unstructured.Unstructured, tooling string) (*un
 			"labels": map[string]any{applySetIDLabel: setID},
 			"annotations": map[string]any{
 				applySetTooling:         tooling,
-				applySetGroupKinds:      strings.Join(sortedKeys(kinds), ","),
-				applySetMoreNamespaces:  strings.Join(sortedKeys(namespaces), ","),
+				applySetGroupKinds:      strings.Join(slices.Sorted(maps.Keys(kinds)), ","),
+				applySetMoreNamespaces:  strings.Join(slices.Sorted(maps.Keys(namespaces)), ","),
 				manualRemovalAnnotation: "the inventory of kubectl jupyter: uninstall reads it; do not delete it by hand",
 			},
 		},

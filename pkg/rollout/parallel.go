@@ -3,7 +3,6 @@ package rollout
 import (
 	"context"
 	"reflect"
-	"slices"
 
 	"golang.org/x/sync/errgroup"
 
@@ -43,12 +42,3 @@ func (e *Engine) parallel(ctx context.Context, n int, f func(ctx context.Context
 }
 
 func equal(a, b any) bool { return reflect.DeepEqual(a, b) }
-
-func sortedKeys[V any](m map[string]V) []string {
-	keys := make([]string, 0, len(m))
-	for k := range m {
-		keys = append(keys, k)
-	}
-	slices.Sort(keys)
-	return keys
-}

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 	"time"
 
@@ -107,7 +109,7 @@ func (r *run) report() *report.Report {
 		out.Components = append(out.Components, row)
 	}
 	// Components that are not in the plan any more, such as a dropped kustomization.
-	for _, name := range sortedKeys(pruned) {
+	for _, name := range slices.Sorted(maps.Keys(pruned)) {
 		out.Components = append(out.Components, report.Component{Name: name, State: report.Removed, Changes: map[report.Action]int{report.Pruned: pruned[name]}})
 	}
 	return out

@@ -7,6 +7,8 @@ import (
 	"encoding/base64"
 	"encoding/hex"
 	"fmt"
+	"maps"
+	"slices"
 
 	"golang.org/x/crypto/bcrypt"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -173,13 +175,13 @@ func (v *vault) annotate(u *unstructured.Unstructured) error {
 	names := map[string]bool{}
 	secretNames(template, names)
 	h, used := sha256.New(), false
-	for _, name := range sortedKeys(names) {
+	for _, name := range slices.Sorted(maps.Keys(names)) {
 		state := v.states[key{"", "Secret", u.GetNamespace(), name}]
 		if state == nil {
 			continue
 		}
 		generated := components.Generated(state.object)
-		for _, k := range sortedKeys(generated) {
+		for _, k := range slices.Sorted(maps.Keys(generated)) {
 			used = true
 			fmt.Fprintf(h, "%s=%s\n", k, v.values[generated[k]])
 		}

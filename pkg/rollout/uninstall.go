@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -266,7 +267,7 @@ func (e *Engine) Uninstall(ctx context.Context, release *components.Release, r *
 		return nil, e.stopped(ctx, err, "inventory")
 	}
 	out := &report.Report{APIVersion: report.APIVersion, Kind: "Report", Release: release.Name, Target: e.cluster.Target, Elapsed: time.Since(started).Seconds()}
-	for _, name := range sortedKeys(deleted) {
+	for _, name := range slices.Sorted(maps.Keys(deleted)) {
 		out.Components = append(out.Components, report.Component{Name: name, State: report.Removed, Objects: deleted[name],
 			Changes: map[report.Action]int{report.Deleted: deleted[name]}})
 	}

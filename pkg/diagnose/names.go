@@ -92,7 +92,9 @@ const (
 // weight orders causes of one severity: what others follow from comes first. A pod
 // that cannot be scheduled explains the webhook that does not answer, and the webhook
 // explains the pods that are refused.
-var weight = map[string]int{
+var weight = merged(stackWeight, statusWeight, preflightWeight, exposureWeight, loginWeight)
+
+var stackWeight = map[string]int{
 	NoNodes: 100, NodeNotReady: 98, NodePressure: 97,
 	KindMissing: 95, CRDNamesConflict: 95, CRDNonStructural: 95, CRDNotEstablished: 94,
 	NamespaceTerminating: 93, NamespaceMissing: 92, Forbidden: 91,
@@ -108,6 +110,14 @@ var weight = map[string]int{
 	QuotaExceeded: 46, PodSecurityViolation: 46, ServiceAccountMissing: 45, InvalidObject: 45, SidecarMissing: 44,
 	FailedCreate: 42, ProgressDeadlineExceeded: 30, LoadBalancerPending: 25, StuckTerminating: 20, ObjectMissing: 15,
 	NotScheduledYet: 10, NotReady: 5, Unreadable: 2, DiagnosisFailed: 1,
+}
+
+func merged(themes ...map[string]int) map[string]int {
+	all := map[string]int{}
+	for _, theme := range themes {
+		maps.Copy(all, theme)
+	}
+	return all
 }
 
 // Names are all names of causes, in alphabetical order.

@@ -26,6 +26,8 @@ import (
 // Groups of commands in the help.
 const (
 	groupStack     = "stack"
+	groupAccess    = "access"
+	groupUse       = "use"
 	groupManifests = "manifests"
 	groupOther     = "other"
 )
@@ -78,6 +80,8 @@ Before anything is sent:
 	root.SetFlagErrorFunc(usageError)
 	root.AddGroup(
 		&cobra.Group{ID: groupStack, Title: "The stack:"},
+		&cobra.Group{ID: groupAccess, Title: "The way in:"},
+		&cobra.Group{ID: groupUse, Title: "Who uses what:"},
 		&cobra.Group{ID: groupManifests, Title: "What it consists of:"},
 		&cobra.Group{ID: groupOther, Title: "Other:"},
 	)

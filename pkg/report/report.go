@@ -176,6 +176,23 @@ type Component struct {
 	Elapsed float64 `json:"elapsedSeconds,omitempty"`
 }
 
+// WayIn is how a person gets from a browser to the web app.
+type WayIn struct {
+	// URL to open; empty where there is none yet, and then Missing says why.
+	URL string `json:"url,omitempty"`
+	// Scheme is http or https.
+	Scheme string `json:"scheme,omitempty"`
+	// Address is the IP address or host name that the URL leads to, Port its port.
+	Address string `json:"address,omitempty"`
+	Port    int    `json:"port,omitempty"`
+	// Via is the type of the gateway's Service: LoadBalancer, NodePort or ClusterIP.
+	Via string `json:"via,omitempty"`
+	// Users can log in there, by e-mail address. Passwords are nobody's business.
+	Users []string `json:"users,omitempty"`
+	// Missing is why there is no URL, one lower-case sentence without a full stop.
+	Missing string `json:"missing,omitempty"`
+}
+
 // Target is the cluster a command works on; it is named before anything is changed.
 type Target struct {
 	Context string `json:"context"`

@@ -1,0 +1,4 @@
+package diagnose
+
+// Why the gateway has no address.
+var exposureWeight = map[string]int{}

@@ -11,7 +11,7 @@ func TestDocument(t *testing.T) {
 		Names []string `json:"names"`
 	}{"Ready", []string{"istio", "dex"}}
 	for _, tt := range []struct{ name, format, want string }{
-		{"JSON is indented", JSON, "{\n  \"state\": \"Ready\",\n  \"names\": [\n    \"istio\",\n    \"dex\"\n  ]\n}\n"},
+		{"JSON is indented", JSON, "{\n    \"state\": \"Ready\",\n    \"names\": [\n        \"istio\",\n        \"dex\"\n    ]\n}\n"},
 		{"YAML has the names of JSON", YAML, "names:\n- istio\n- dex\nstate: Ready\n"},
 		{"a template sees the names of JSON", "jsonpath={.state}", "Ready\n"},
 		{"braces may be left out, as in kubectl", "jsonpath=.state", "Ready\n"},

@@ -1,4 +1,21 @@
 package diagnose
 
 // What a look at the cluster before an installation can find.
-var preflightWeight = map[string]int{}
+const (
+	ServerUnsupported    = "ServerUnsupported"
+	ServerUntested       = "ServerUntested"
+	PermissionMissing    = "PermissionMissing"
+	ObjectRefused        = "ObjectRefused"
+	BelongsToOthers      = "BelongsToOthers"
+	ExistingInstallation = "ExistingInstallation"
+	EarlierInstallation  = "EarlierInstallation"
+	CapacityTooSmall     = "CapacityTooSmall"
+	NodesExcluded        = "NodesExcluded"
+	MemoryOverstated     = "MemoryOverstated"
+)
+
+var preflightWeight = map[string]int{
+	ServerUnsupported: 110, PermissionMissing: 105, BelongsToOthers: 96, ObjectRefused: 94,
+	CapacityTooSmall: 90, ServerUntested: 40, MemoryOverstated: 38, ExistingInstallation: 36,
+	EarlierInstallation: 8, NodesExcluded: 7,
+}

@@ -1,4 +1,14 @@
 package diagnose
 
 // What the status of a running stack can find beside its pods.
-var statusWeight = map[string]int{}
+const (
+	Drift                = "Drift"
+	CertificateExpiring  = "CertificateExpiring"
+	VersionSkew          = "VersionSkew"
+	WebhookNotRefusing   = "WebhookNotRefusing"
+	InjectorNotInjecting = "InjectorNotInjecting"
+)
+
+var statusWeight = map[string]int{
+	VersionSkew: 82, CertificateExpiring: 63, WebhookNotRefusing: 49, InjectorNotInjecting: 49, Drift: 16,
+}

@@ -103,6 +103,8 @@ type Cause struct {
 	Remedy string `json:"remedy,omitempty"`
 	// Also are further objects with the very same cause.
 	Also []Ref `json:"also,omitempty"`
+	// Docs is the address of the page that tells more; empty where a command gives none.
+	Docs string `json:"docs,omitempty"`
 }
 
 // EventKind tells what an Event is about.
@@ -174,6 +176,24 @@ type Component struct {
 	Changes map[Action]int `json:"changes,omitempty"`
 	// Elapsed is how long the component took, from its first step, in seconds.
 	Elapsed float64 `json:"elapsedSeconds,omitempty"`
+
+	// What follows is told of a running stack.
+
+	// Pods of the component's workloads; nil for one that has none.
+	Pods *Pods `json:"pods,omitempty"`
+	// Offered is the version that this plugin would install, empty where it is Version.
+	Offered string `json:"offeredVersion,omitempty"`
+	// Restarts of the containers of the pods that are there now, and when the last one was.
+	Restarts    int        `json:"restarts,omitempty"`
+	LastRestart *time.Time `json:"lastRestart,omitempty"`
+	// Cause is the name of the first cause that concerns the component.
+	Cause string `json:"cause,omitempty"`
+}
+
+// Pods counts pods: Ready of the Wanted ones take traffic.
+type Pods struct {
+	Ready  int `json:"ready"`
+	Wanted int `json:"wanted"`
 }
 
 // WayIn is how a person gets from a browser to the web app.
@@ -212,6 +232,17 @@ type Report struct {
 	Causes     []Cause     `json:"causes,omitempty"`
 	// Elapsed is the whole run in seconds.
 	Elapsed float64 `json:"elapsedSeconds"`
+
+	// What follows is told of a running stack.
+
+	// State of the whole: Ready, or that of the worst component.
+	State State `json:"state,omitempty"`
+	// Foreign tells that something is installed, and not by this plugin.
+	Foreign bool `json:"foreign,omitempty"`
+	// LeftOut names the components that the installation was made without.
+	LeftOut []string `json:"leftOut,omitempty"`
+	// WayIn is how a person gets to the web app.
+	WayIn *WayIn `json:"wayIn,omitempty"`
 }
 
 // APIVersion of the machine-readable output. It changes when a field changes its meaning.

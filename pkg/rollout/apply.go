@@ -180,7 +180,7 @@ func (r *run) bring(ctx context.Context, n *node, u *unstructured.Unstructured) 
 	if u.GetKind() == crdKind {
 		return r.establish(ctx, n, u, now)
 	}
-	ok, message := readiness(now)
+	ok, message := Readiness(now)
 	if !ok {
 		r.note(n, k, message)
 		client, err := r.clientFor(u)
@@ -188,7 +188,7 @@ func (r *run) bring(ctx context.Context, n *node, u *unstructured.Unstructured) 
 			return refusal(k.ref(), err)
 		}
 		err = until(ctx, client, u.GetName(), now.GetResourceVersion(), func(u *unstructured.Unstructured) (bool, error) {
-			ok, message := readiness(u)
+			ok, message := Readiness(u)
 			r.note(n, k, message)
 			return ok, nil
 		})

@@ -64,7 +64,7 @@ func (r *run) hasCA(ctx context.Context, n *node, w components.WebhookRef) error
 	}
 	k := key{resource.Group, w.Kind, "", w.Name}
 	err = until(ctx, r.cluster.Dynamic.Resource(resource.GroupVersionResource), w.Name, "", func(u *unstructured.Unstructured) (bool, error) {
-		missing := withoutCA(u)
+		missing := WithoutCA(u)
 		if missing != "" {
 			message := "waiting for the caBundle of " + missing
 			r.note(n, k, message)
@@ -78,8 +78,9 @@ func (r *run) hasCA(ctx context.Context, n *node, w components.WebhookRef) error
 	return err
 }
 
-// withoutCA names the first webhook of a configuration that has no caBundle.
-func withoutCA(u *unstructured.Unstructured) string {
+// WithoutCA names the first webhook of a configuration that has no caBundle, empty
+// where all have one.
+func WithoutCA(u *unstructured.Unstructured) string {
 	if u == nil {
 		return "a configuration that does not exist"
 	}
@@ -103,7 +104,7 @@ func (r *run) probe(ctx context.Context, n *node, p *components.Probe) error {
 		if err == nil {
 			var answer *unstructured.Unstructured
 			answer, err = client.Create(ctx, p.Object, metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}, FieldManager: FieldManager})
-			if ok, why := proven(p, answer, err); ok {
+			if ok, why := Proven(p, answer, err); ok {
 				r.forget(n, keyOf(p.Object))
 				return nil
 			} else if ctx.Err() == nil {
@@ -127,9 +128,9 @@ func (r *run) clientFor(u *unstructured.Unstructured) (dynamic.ResourceInterface
 	return client, err
 }
 
-// proven judges an answer: accepted and changed where it had to be, refused by the
+// Proven judges the answer to a probe: accepted and changed where it had to be, refused by the
 // webhook (and by nobody else) where it had to be.
-func proven(p *components.Probe, answer *unstructured.Unstructured, err error) (bool, string) {
+func Proven(p *components.Probe, answer *unstructured.Unstructured, err error) (bool, string) {
 	if p.RefusedBy != "" {
 		switch {
 		case err == nil:

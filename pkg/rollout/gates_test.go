@@ -42,7 +42,7 @@ func TestProbes(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			answer := object(t, tt.answer)
-			got, why := proven(&tt.probe, answer, tt.err)
+			got, why := Proven(&tt.probe, answer, tt.err)
 			if got != tt.want || !strings.Contains(why, tt.says) {
 				t.Errorf("proven = %v, %q; want %v and %q", got, why, tt.want, tt.says)
 			}
@@ -57,12 +57,12 @@ func TestWithoutCA(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			if got := withoutCA(object(t, tt.object)); got != tt.want {
+			if got := WithoutCA(object(t, tt.object)); got != tt.want {
 				t.Errorf("withoutCA = %q, want %q", got, tt.want)
 			}
 		})
 	}
-	if withoutCA(nil) == "" {
+	if WithoutCA(nil) == "" {
 		t.Error("a configuration that does not exist misses nothing")
 	}
 }

@@ -73,12 +73,12 @@ func TestReadiness(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			if got, message := readiness(object(t, tt.object)); got != tt.want {
+			if got, message := Readiness(object(t, tt.object)); got != tt.want {
 				t.Errorf("readiness = %v (%s), want %v", got, message, tt.want)
 			}
 		})
 	}
-	if ok, _ := readiness(nil); ok {
+	if ok, _ := Readiness(nil); ok {
 		t.Error("an object that does not exist is ready")
 	}
 }

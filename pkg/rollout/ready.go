@@ -16,9 +16,9 @@ var mustSay = map[schema.GroupKind]string{
 	{Group: "cert-manager.io", Kind: "ClusterIssuer"}: "Ready",
 }
 
-// readiness tells whether an object is Current in the sense of kstatus, and otherwise
+// Readiness tells whether an object is Current in the sense of kstatus, and otherwise
 // what is missing.
-func readiness(u *unstructured.Unstructured) (bool, string) {
+func Readiness(u *unstructured.Unstructured) (bool, string) {
 	if u == nil {
 		return false, "does not exist"
 	}

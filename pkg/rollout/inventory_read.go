@@ -1,0 +1,50 @@
+package rollout
+
+import (
+	"context"
+	"strings"
+
+	"k8s.io/apimachinery/pkg/runtime/schema"
+
+	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/cluster"
+	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/report"
+)
+
+// Inventory is what the last run recorded of itself.
+type Inventory struct {
+	Settings Settings `json:"settings"`
+	// Kinds that members have or had.
+	Kinds []schema.GroupKind `json:"kinds,omitempty"`
+	// Applied are the objects that were sent; generated Secrets are not among them.
+	Applied []report.Ref `json:"applied,omitempty"`
+}
+
+// ReadInventory returns what the last run recorded, nil where nothing is installed by
+// this program.
+func ReadInventory(ctx context.Context, c *cluster.Cluster) (*Inventory, error) {
+	parent, err := readParent(ctx, c)
+	if parent == nil || err != nil {
+		return nil, err
+	}
+	settings, err := settingsOf(parent)
+	if err != nil {
+		return nil, err
+	}
+	inv := &Inventory{Settings: *settings, Kinds: groupKindsOf(parent)}
+	for name := range readRecord(parent) {
+		if ref, ok := parseRecordName(name); ok {
+			inv.Applied = append(inv.Applied, ref)
+		}
+	}
+	return inv, nil
+}
+
+// parseRecordName reads what recordName writes: KIND.GROUP/NAMESPACE/NAME.
+func parseRecordName(s string) (report.Ref, bool) {
+	parts := strings.SplitN(s, "/", 3)
+	if len(parts) != 3 {
+		return report.Ref{}, false
+	}
+	kind, group, _ := strings.Cut(parts[0], ".")
+	return report.Ref{Group: group, Kind: kind, Namespace: parts[1], Name: parts[2]}, true
+}

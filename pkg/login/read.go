@@ -1,0 +1,325 @@
+package login
+
+import (
+	"bytes"
+	"context"
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"sync"
+
+	"golang.org/x/sync/errgroup"
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/client-go/dynamic"
+	"sigs.k8s.io/yaml"
+
+	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/cluster"
+	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/report"
+)
+
+const (
+	// maxItems of one list: the stack has a handful of each.
+	maxItems = 500
+	// inFlight reads at a time.
+	inFlight = 16
+)
+
+// namespaces of the hops.
+var namespaces = []string{istioNamespace, stackNamespace, dexNamespace, proxyNamespace}
+
+// reader makes reads side by side and keeps in the Ground what failed.
+type reader struct {
+	c     *cluster.Cluster
+	mu    sync.Mutex
+	tasks []func(context.Context)
+}
+
+func newReader(c *cluster.Cluster) *reader { return &reader{c: c} }
+
+// Read reads all hops: some thirty requests, side by side, whatever the size of the
+// cluster. What could not be read is in the Ground; the error is that of a cluster which
+// did not answer at all, or of a context that ended.
+func Read(ctx context.Context, c *cluster.Cluster) (*Ground, error) {
+	r, g := newReader(c), &Ground{}
+	r.wayIn(g)
+	r.hops(g)
+	if err := r.run(ctx); err != nil {
+		return nil, err
+	}
+	// What is worth reading next depends on what was found.
+	r.behind(g)
+	if err := r.run(ctx); err != nil {
+		return nil, err
+	}
+	sortGround(g)
+	return g, nil
+}
+
+// wayIn plans what WayInOf needs.
+func (r *reader) wayIn(g *Ground) {
+	r.get(g, GatewayRef, func(u *unstructured.Unstructured) error {
+		g.Service = &corev1.Service{}
+		return convert(u, g.Service)
+	})
+	r.get(g, gatewayRef, func(u *unstructured.Unstructured) (err error) {
+		g.Gateway, err = GatewayOf(u)
+		return err
+	})
+	r.get(g, dexConfigRef, func(u *unstructured.Unstructured) error {
+		config := &DexConfig{}
+		if err := yaml.Unmarshal([]byte(data(u)["config.yaml"]), config); err != nil {
+			return fmt.Errorf("config.yaml: %w", err)
+		}
+		g.Dex = config
+		return nil
+	})
+	r.get(g, report.Ref{Kind: "ConfigMap", Namespace: "kube-system", Name: "kubectl-jupyter"}, func(u *unstructured.Unstructured) error {
+		var settings struct{ UserEmail string }
+		if err := json.Unmarshal([]byte(data(u)["settings.json"]), &settings); err != nil {
+			return fmt.Errorf("settings.json: %w", err)
+		}
+		g.FirstUser = settings.UserEmail
+		return nil
+	})
+	list(r, g, "dex.coreos.com", "Password", dexNamespace, func(u *unstructured.Unstructured) error {
+		email, _, _ := unstructured.NestedString(u.Object, "email")
+		g.Passwords = append(g.Passwords, email)
+		return nil
+	})
+}
+
+// nodes plans to read the addresses of nodes, where they are the way in.
+func (r *reader) nodes(g *Ground) {
+	if g.Service != nil && g.Service.Spec.Type == corev1.ServiceTypeNodePort {
+		list(r, g, "", "Node", "", into(&g.Nodes))
+	}
+}
+
+// hops plans what is behind the address.
+func (r *reader) hops(g *Ground) {
+	for _, ns := range namespaces {
+		list(r, g, "", "Service", ns, into(&g.Services))
+		list(r, g, "discovery.k8s.io", "EndpointSlice", ns, into(&g.Endpoints))
+		list(r, g, "apps", "Deployment", ns, into(&g.Deployments))
+		list(r, g, "", "Pod", ns, into(&g.Pods))
+		if ns != istioNamespace {
+			list(r, g, networkingGroup, "VirtualService", ns, into(&g.Routes))
+		}
+	}
+	for _, kind := range []string{"AuthorizationPolicy", "RequestAuthentication"} {
+		list(r, g, securityGroup, kind, istioNamespace, func(u *unstructured.Unstructured) error {
+			u.SetManagedFields(nil)
+			g.Policies = append(g.Policies, u)
+			return nil
+		})
+	}
+	list(r, g, "kubeflow.org", "Profile", "", func(u *unstructured.Unstructured) error {
+		owner, _, _ := unstructured.NestedString(u.Object, "spec", "owner", "name")
+		g.Profiles = append(g.Profiles, Profile{u.GetName(), owner})
+		return nil
+	})
+	r.get(g, meshRef, func(u *unstructured.Unstructured) (err error) {
+		g.Providers, err = parseMesh(data(u)["mesh"])
+		return err
+	})
+	r.get(g, proxyConfigRef, func(u *unstructured.Unstructured) error {
+		g.Proxy = tomlStrings(data(u)["oauth2_proxy.cfg"])
+		return nil
+	})
+	r.get(g, proxyParamsRef, func(u *unstructured.Unstructured) error { g.ProxyParameters = data(u); return nil })
+	r.get(g, webAppParamsRef, func(u *unstructured.Unstructured) error { g.WebAppParameters = data(u); return nil })
+	r.clients(g)
+	r.passwordChange(g)
+}
+
+// behind plans what only the first reads could name.
+func (r *reader) behind(g *Ground) {
+	r.nodes(g)
+	if g.Gateway == nil {
+		return
+	}
+	if d := g.Gateway.door(); d != nil && d.TLS != nil && d.TLS.CredentialName != "" {
+		ref := report.Ref{Kind: "Secret", Namespace: istioNamespace, Name: d.TLS.CredentialName}
+		r.get(g, ref, func(u *unstructured.Unstructured) error {
+			values := data(u)
+			for _, key := range []string{"ca.crt", "tls.crt"} {
+				pem, err := base64.StdEncoding.DecodeString(values[key])
+				if err != nil {
+					return fmt.Errorf("%s: %w", key, err)
+				}
+				g.Certificate = append(append(g.Certificate, pem...), '\n')
+			}
+			return nil
+		})
+	}
+}
+
+// notebooksOf reads which notebooks of a namespace run.
+func (g *Ground) notebooksOf(ctx context.Context, c *cluster.Cluster, namespace string) {
+	r := newReader(c)
+	list(r, g, "kubeflow.org", "Notebook", namespace, func(u *unstructured.Unstructured) error {
+		if ready, _, _ := unstructured.NestedInt64(u.Object, "status", "readyReplicas"); ready > 0 {
+			g.Notebooks = append(g.Notebooks, Notebook{u.GetNamespace(), u.GetName()})
+		}
+		return nil
+	})
+	_ = r.run(ctx) // what failed is in the Ground
+}
+
+// clients compares what Dex and oauth2-proxy know of each other. The values are not kept.
+func (r *reader) clients(g *Ground) {
+	var known []map[string]string
+	for _, ref := range []report.Ref{
+		{Kind: "Secret", Namespace: dexNamespace, Name: "dex-oidc-client"},
+		{Kind: "Secret", Namespace: proxyNamespace, Name: "oauth2-proxy"},
+	} {
+		r.get(g, ref, func(u *unstructured.Unstructured) error {
+			values := data(u)
+			known = append(known, map[string]string{
+				"id":     values["OIDC_CLIENT_ID"] + values["client-id"],
+				"secret": values["OIDC_CLIENT_SECRET"] + values["client-secret"],
+			})
+			if len(known) == 2 {
+				agrees := known[0]["id"] == known[1]["id"] && known[0]["secret"] == known[1]["secret"]
+				g.ClientAgrees = &agrees
+			}
+			return nil
+		})
+	}
+}
+
+// passwordChange asks when the first user's password was written: metadata only, the
+// hash stays where it is.
+func (r *reader) passwordChange(g *Ground) {
+	r.add(g, "Secret "+dexNamespace+"/dex-passwords", func(ctx context.Context) error {
+		secret, err := r.c.Metadata.Resource(schema.GroupVersionResource{Version: "v1", Resource: "secrets"}).
+			Namespace(dexNamespace).Get(ctx, "dex-passwords", metav1.GetOptions{})
+		if apierrors.IsNotFound(err) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		g.PasswordChanged = secret.CreationTimestamp.Time
+		for _, m := range secret.ManagedFields {
+			if m.Time != nil && m.Time.After(g.PasswordChanged) && m.FieldsV1 != nil && bytes.Contains(m.FieldsV1.Raw, []byte(`"f:data"`)) {
+				g.PasswordChanged = m.Time.Time
+			}
+		}
+		return nil
+	})
+}
+
+// get plans to read one object, if it is there.
+func (r *reader) get(g *Ground, ref report.Ref, take func(*unstructured.Unstructured) error) {
+	r.add(g, ref.String(), func(ctx context.Context) error {
+		client, err := r.client(ref.Group, ref.Kind, ref.Namespace)
+		var u *unstructured.Unstructured
+		if err == nil {
+			u, err = client.Get(ctx, ref.Name, metav1.GetOptions{})
+		}
+		if meta.IsNoMatchError(err) || apierrors.IsNotFound(err) {
+			r.mu.Lock()
+			defer r.mu.Unlock()
+			g.missing = append(g.missing, ref)
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		return take(u)
+	})
+}
+
+// list plans to read the objects of a kind in a namespace.
+func list(r *reader, g *Ground, group, kind, namespace string, take func(*unstructured.Unstructured) error) {
+	r.add(g, kind+" of "+namespace, func(ctx context.Context) error {
+		client, err := r.client(group, kind, namespace)
+		if meta.IsNoMatchError(err) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		found, err := client.List(ctx, metav1.ListOptions{Limit: maxItems})
+		if apierrors.IsNotFound(err) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		for i := range found.Items {
+			if err := take(&found.Items[i]); err != nil {
+				return fmt.Errorf("%s: %w", found.Items[i].GetName(), err)
+			}
+		}
+		return nil
+	})
+}
+
+// into appends to a list of what an object says, in a type that is easier to read.
+func into[T any](to *[]T) func(*unstructured.Unstructured) error {
+	return func(u *unstructured.Unstructured) error {
+		var v T
+		if err := convert(u, &v); err != nil {
+			return err
+		}
+		*to = append(*to, v)
+		return nil
+	}
+}
+
+func convert(u *unstructured.Unstructured, to any) error {
+	return runtime.DefaultUnstructuredConverter.FromUnstructured(u.Object, to)
+}
+
+func data(u *unstructured.Unstructured) map[string]string {
+	values, _, _ := unstructured.NestedStringMap(u.Object, "data")
+	return values
+}
+
+func (r *reader) client(group, kind, namespace string) (dynamic.ResourceInterface, error) {
+	resource, err := r.c.Mapper.Preferred(schema.GroupKind{Group: group, Kind: kind})
+	if err != nil {
+		return nil, err
+	}
+	if resource.Namespaced && namespace != "" {
+		return r.c.Dynamic.Resource(resource.GroupVersionResource).Namespace(namespace), nil
+	}
+	return r.c.Dynamic.Resource(resource.GroupVersionResource), nil
+}
+
+func (r *reader) add(g *Ground, what string, read func(context.Context) error) {
+	r.tasks = append(r.tasks, func(ctx context.Context) {
+		if err := read(ctx); err != nil {
+			r.mu.Lock()
+			defer r.mu.Unlock()
+			g.failed = append(g.failed, readError{what, err})
+		}
+	})
+}
+
+// run makes the reads that are planned.
+func (r *reader) run(ctx context.Context) error {
+	var group errgroup.Group
+	group.SetLimit(inFlight)
+	for _, t := range slices.Clone(r.tasks) {
+		group.Go(func() error { t(ctx); return nil })
+	}
+	_ = group.Wait() // the tasks keep their errors in the Ground
+	r.tasks = nil
+	return ctx.Err()
+}

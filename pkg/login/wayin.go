@@ -1,0 +1,174 @@
+package login
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"net"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/util/sets"
+
+	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/cluster"
+	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/report"
+)
+
+// statusPort is where the gateway's own health is asked.
+const statusPort = 15021
+
+// WayInOf is the URL that leads to the web app, as far as the objects tell. Service or
+// gateway are nil where they do not exist. Nodes matter for the type NodePort only.
+func WayInOf(service *corev1.Service, gateway *Gateway, nodes []corev1.Node, users []string) report.WayIn {
+	in := report.WayIn{Users: users}
+	if service == nil {
+		in.Missing = "there is no " + GatewayRef.String() + ": the gateway is not installed"
+		return in
+	}
+	in.Via = string(cmp.Or(service.Spec.Type, corev1.ServiceTypeClusterIP))
+	if gateway == nil {
+		in.Missing = fmt.Sprintf("there is no Gateway %s/%s: nothing listens at the address", stackNamespace, gatewayName)
+		return in
+	}
+	server := gateway.door()
+	if server == nil {
+		in.Missing = fmt.Sprintf("Gateway %s/%s has no server for HTTP or HTTPS", stackNamespace, gatewayName)
+		return in
+	}
+	port := servicePort(service, server.Port.Number)
+	if port == nil {
+		in.Missing = fmt.Sprintf("%s has no port %d, which Gateway %s/%s listens on", GatewayRef, server.Port.Number, stackNamespace, gatewayName)
+		return in
+	}
+	address, number, missing := addressOf(service, port, nodes)
+	if missing != "" {
+		in.Missing = missing
+		return in
+	}
+	in.Scheme, in.Address, in.Port = server.scheme(), cmp.Or(server.host(), address), number
+	in.URL = URL(in.Scheme, in.Address, in.Port)
+	return in
+}
+
+// URL of the web app at an address. The scheme's own port is left out, and IPv6
+// addresses are put in brackets.
+func URL(scheme, address string, port int) string {
+	u := url.URL{Scheme: scheme, Host: address, Path: webAppPath}
+	if strings.Contains(address, ":") {
+		u.Host = "[" + address + "]"
+	}
+	if port != 0 && port != defaultPort(scheme) {
+		u.Host = net.JoinHostPort(address, strconv.Itoa(port))
+	}
+	return u.String()
+}
+
+func defaultPort(scheme string) int {
+	if scheme == "https" {
+		return 443
+	}
+	return 80
+}
+
+func servicePort(s *corev1.Service, number int) *corev1.ServicePort {
+	for i := range s.Spec.Ports {
+		if int(s.Spec.Ports[i].Port) == number {
+			return &s.Spec.Ports[i]
+		}
+	}
+	return nil
+}
+
+// addressOf is where a port of the Service is reached from outside, or why nowhere.
+func addressOf(s *corev1.Service, port *corev1.ServicePort, nodes []corev1.Node) (address string, number int, missing string) {
+	for _, i := range s.Status.LoadBalancer.Ingress {
+		if a := cmp.Or(i.IP, i.Hostname); a != "" {
+			return a, int(port.Port), ""
+		}
+	}
+	for _, a := range s.Spec.ExternalIPs {
+		return a, int(port.Port), ""
+	}
+	switch s.Spec.Type {
+	case corev1.ServiceTypeLoadBalancer:
+		return "", 0, GatewayRef.String() + " is of type LoadBalancer and has no address: nothing has given it one yet"
+	case corev1.ServiceTypeNodePort:
+		if port.NodePort == 0 {
+			return "", 0, fmt.Sprintf("%s is of type NodePort and has none for its port %d", GatewayRef, port.Port)
+		}
+		if a := nodeAddress(nodes); a != "" {
+			return a, int(port.NodePort), ""
+		}
+		return "", 0, GatewayRef.String() + " is of type NodePort and no node has an address"
+	}
+	return "", 0, fmt.Sprintf("%s is of type %s: it has an address inside of the cluster only", GatewayRef, cmp.Or(s.Spec.Type, corev1.ServiceTypeClusterIP))
+}
+
+// nodeAddress prefers a node that is ready, and an address that is meant for the outside.
+func nodeAddress(nodes []corev1.Node) string {
+	ready := func(n corev1.Node) bool {
+		return slices.ContainsFunc(n.Status.Conditions, func(c corev1.NodeCondition) bool {
+			return c.Type == corev1.NodeReady && c.Status == corev1.ConditionTrue
+		})
+	}
+	sorted := slices.Clone(nodes)
+	slices.SortFunc(sorted, func(a, b corev1.Node) int { return strings.Compare(a.Name, b.Name) })
+	for _, mustBeReady := range []bool{true, false} {
+		for _, kind := range []corev1.NodeAddressType{corev1.NodeExternalIP, corev1.NodeInternalIP} {
+			for _, n := range sorted {
+				if mustBeReady && !ready(n) {
+					continue
+				}
+				for _, a := range n.Status.Addresses {
+					if a.Type == kind && a.Address != "" {
+						return a.Address
+					}
+				}
+			}
+		}
+	}
+	return ""
+}
+
+// FindWayIn reads what WayInOf needs: five requests side by side, and the nodes where
+// the Service is of type NodePort. Users are those
+// that can be read; that somebody may not read them is no error here.
+func FindWayIn(ctx context.Context, c *cluster.Cluster) (report.WayIn, error) {
+	r := newReader(c)
+	g := &Ground{}
+	r.wayIn(g)
+	if err := r.run(ctx); err != nil {
+		return report.WayIn{}, err
+	}
+	r.nodes(g)
+	if err := r.run(ctx); err != nil {
+		return report.WayIn{}, err
+	}
+	for _, what := range []report.Ref{GatewayRef, gatewayRef} {
+		if err := g.unread(what); err != nil {
+			return report.WayIn{}, fmt.Errorf("%s: %w", what, err)
+		}
+	}
+	return g.WayIn(), nil
+}
+
+// WayIn of the ground.
+func (g *Ground) WayIn() report.WayIn { return WayInOf(g.Service, g.Gateway, g.Nodes, g.Users()) }
+
+// Users who can log in, by e-mail address, as Dex's configuration, its Password objects
+// and the installation's settings name them. Hashes are not looked at.
+func (g *Ground) Users() []string {
+	users := sets.New(g.Passwords...)
+	if g.Dex != nil {
+		for _, p := range g.Dex.StaticPasswords {
+			users.Insert(p.Email)
+		}
+	} else if g.FirstUser != "" {
+		users.Insert(g.FirstUser)
+	}
+	users.Delete("")
+	return sets.List(users)
+}

@@ -171,6 +171,8 @@ type Live struct {
 	Utilization Maybe[float64]
 	// MemoryUsed and MemoryTotal are sums over the devices, in bytes.
 	MemoryUsed, MemoryTotal Maybe[int64]
+	// tried: an exporter is there and could not be read.
+	tried bool
 }
 
 // Free is what is allocatable and not requested. It is negative where pods hold devices

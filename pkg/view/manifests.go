@@ -95,3 +95,10 @@ func IndentedJSON(w io.Writer, v any) error {
 	_, err := w.Write(b.Bytes())
 	return err
 }
+
+// JSONLine prints a value as one line of JSON, for streams of documents.
+func JSONLine(w io.Writer, v any) error {
+	e := json.NewEncoder(w)
+	e.SetEscapeHTML(false)
+	return e.Encode(v)
+}

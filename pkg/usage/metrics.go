@@ -1,0 +1,172 @@
+package usage
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/url"
+	"slices"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/resource"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	metricsv1beta1 "k8s.io/metrics/pkg/apis/metrics/v1beta1"
+
+	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/cluster"
+)
+
+// metricsTimeout bounds the wait for metrics alone: the API server passes the request on
+// to metrics-server, and waits for a minute where that hangs.
+const metricsTimeout = 15 * time.Second
+
+var nodeMetricsFields = fieldsOf[metricsv1beta1.NodeMetrics]("metadata.name", "timestamp", "window", "usage")
+
+// metricsPath is where the server serves metrics.k8s.io: as v1beta1, or as v1 where it
+// has nothing else. It is that of v1beta1 where the server has neither or its discovery
+// fails, so that asking tells why.
+func (r *reader) metricsPath() (path, accept string) {
+	accept = acceptProtobuf
+	if r.JSONMetrics {
+		accept = acceptJSON
+	}
+	if v := MetricsVersion(r.Mapper); v == "v1" {
+		// Of v1 only the fields' names are known, not their numbers.
+		return "/apis/metrics.k8s.io/v1/nodes", acceptJSON
+	}
+	return "/apis/metrics.k8s.io/v1beta1/nodes", accept
+}
+
+// MetricsVersion is the version in which a server has metrics.k8s.io: v1beta1, v1, or
+// empty where it has none.
+func MetricsVersion(m *cluster.Mapper) string {
+	for _, v := range []string{"v1beta1", "v1"} {
+		if _, err := m.Resource(schema.GroupVersionKind{Group: metricsv1beta1.GroupName, Version: v, Kind: "NodeMetrics"}); err == nil {
+			return v
+		}
+	}
+	return ""
+}
+
+// figure is what metrics-server says about one node.
+type figure struct {
+	usage  corev1.ResourceList
+	time   time.Time
+	window time.Duration
+}
+
+// measured are the figures of all nodes, or why there are none.
+type measured struct {
+	byNode map[string]figure
+	failed error
+}
+
+// metrics asks for the figures of all nodes, or of the named ones.
+func (r *reader) metrics(ctx context.Context) measured {
+	ctx, cancel := context.WithTimeout(ctx, metricsTimeout)
+	defer cancel()
+	path, accept := r.metricsPath()
+	served := MetricsVersion(r.Mapper) != ""
+	m := measured{byNode: map[string]figure{}}
+	add := func(n *metricsv1beta1.NodeMetrics) {
+		m.byNode[n.Name] = figure{usage: n.Usage, time: n.Timestamp.Time, window: n.Window.Duration}
+	}
+	if len(r.Names) == 0 {
+		params := url.Values{}
+		if r.Selector != "" {
+			params.Set("labelSelector", r.Selector)
+		}
+		r.requests.Add(1)
+		_, m.failed = list[metricsv1beta1.NodeMetrics](ctx, r.REST(), query{path: path, params: params, accept: accept, keep: nodeMetricsFields}, add)
+		return m
+	}
+	// One by one: not every metrics-server heeds field selectors.
+	each := make([]*metricsv1beta1.NodeMetrics, len(r.Names))
+	together, ctx := errgroup.WithContext(ctx)
+	together.SetLimit(workers)
+	for i, name := range r.Names {
+		together.Go(func() error {
+			r.requests.Add(1)
+			data, err := r.REST().Get().AbsPath(path, name).SetHeader("Accept", acceptJSON).DoRaw(ctx)
+			if apierrors.IsNotFound(err) && served {
+				return nil // the API is there, this node is not in it yet
+			}
+			if err != nil {
+				return err
+			}
+			each[i] = &metricsv1beta1.NodeMetrics{}
+			return json.Unmarshal(data, each[i])
+		})
+	}
+	m.failed = together.Wait()
+	for _, n := range each {
+		if n != nil {
+			add(n)
+		}
+	}
+	return m
+}
+
+// why tells what an answer without figures means.
+func (m measured) why() Absence {
+	var status apierrors.APIStatus
+	switch {
+	case m.failed == nil:
+		return Absence{Reason: "metrics-server has no figures of this node yet"}
+	case apierrors.IsForbidden(m.failed), apierrors.IsUnauthorized(m.failed):
+		return Absence{Forbidden: true, Reason: "the user may not list nodes of metrics.k8s.io: " + m.failed.Error()}
+	case apierrors.IsNotFound(m.failed):
+		return Absence{Reason: "the cluster has no metrics API: metrics-server is not installed"}
+	case errors.Is(m.failed, context.DeadlineExceeded):
+		return Absence{Reason: fmt.Sprintf("metrics-server did not answer within %s", metricsTimeout)}
+	case apierrors.IsServiceUnavailable(m.failed), errors.As(m.failed, &status) && status.Status().Code >= 500:
+		return Absence{Reason: "metrics-server does not answer (`kubectl get apiservice v1beta1.metrics.k8s.io` says more): " + m.failed.Error()}
+	}
+	return Absence{Reason: "metrics cannot be read: " + m.failed.Error()}
+}
+
+// enter writes figures and samples into the nodes, and says what is missing or stale.
+func (m measured) enter(nodes []Node, now time.Time) (problems []string) {
+	why := m.why()
+	var missing, stale []string
+	var oldest time.Duration
+	for i := range nodes {
+		n := &nodes[i]
+		f, ok := m.byNode[n.Name]
+		if !ok {
+			n.CPU.Used, n.Memory.Used = Missing[resource.Quantity](why), Missing[resource.Quantity](why)
+			missing = append(missing, n.Name)
+			continue
+		}
+		n.CPU.Used, n.Memory.Used = f.of(corev1.ResourceCPU), f.of(corev1.ResourceMemory)
+		n.Sample = &Sample{Time: f.time, Window: f.window, Age: now.Sub(f.time)}
+		if n.Sample.Stale() {
+			stale = append(stale, n.Name)
+			oldest = max(oldest, n.Sample.Age)
+		}
+	}
+	slices.Sort(missing)
+	slices.Sort(stale)
+	switch {
+	case m.failed != nil && len(missing) > 0:
+		problems = append(problems, "CPU and memory are not known: "+why.Reason)
+	case len(missing) > 0:
+		problems = append(problems, fmt.Sprintf("CPU and memory of %d of %d nodes are not known: metrics-server has no figures of %s yet", len(missing), len(nodes), some(missing)))
+	}
+	if len(stale) > 0 {
+		problems = append(problems, fmt.Sprintf("CPU and memory of %d of %d nodes are stale, up to %s old: metrics-server has not reached %s since",
+			len(stale), len(nodes), oldest.Round(time.Second), some(stale)))
+	}
+	return problems
+}
+
+func (f figure) of(name corev1.ResourceName) Maybe[resource.Quantity] {
+	q, ok := f.usage[name]
+	if !ok {
+		return Missing[resource.Quantity](Absence{Reason: "metrics-server's figures of this node do not have it"})
+	}
+	return Known(q)
+}

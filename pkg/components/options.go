@@ -29,6 +29,8 @@ type Options struct {
 	Profile string
 	// UserEmail is the first user; empty means DefaultUserEmail.
 	UserEmail string
+	// UserProfile names the user's Profile and namespace; empty: it follows from UserEmail.
+	UserProfile string
 	// SecureCookies marks the session and CSRF cookies Secure. A browser drops such
 	// cookies over plain HTTP, so it goes together with TLS on the gateway.
 	SecureCookies bool
@@ -84,6 +86,9 @@ func (o Options) Validate() error {
 	if a, err := mail.ParseAddress(o.UserEmail); err != nil || a.Address != o.UserEmail || !emailShape.MatchString(o.UserEmail) {
 		return fmt.Errorf("--user-email: %q is not an e-mail address of the form name@domain", o.UserEmail)
 	}
+	if o.UserProfile != "" && len(validation.IsDNS1123Label(o.UserProfile)) != 0 {
+		return fmt.Errorf("--profile-name: %q is not a name of a namespace (at most 63 lower-case letters, digits and dashes)", o.UserProfile)
+	}
 	if ns := o.ProfileName(); len(validation.IsDNS1123Label(ns)) != 0 {
 		return fmt.Errorf("--user-email: %q makes the namespace name %q, which is not valid (at most 63 letters, digits and dashes)", o.UserEmail, ns)
 	}
@@ -110,6 +115,9 @@ var notInName = regexp.MustCompile(`[^a-z0-9]+`)
 // kubeflow-user-example-com for user@example.com, is the pattern.
 func (o Options) ProfileName() string {
 	o = o.withDefaults()
+	if o.UserProfile != "" {
+		return o.UserProfile
+	}
 	return "kubeflow-" + strings.Trim(notInName.ReplaceAllString(strings.ToLower(o.UserEmail), "-"), "-")
 }
 

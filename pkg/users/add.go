@@ -1,0 +1,178 @@
+package users
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+
+	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/components"
+)
+
+// managedBy marks what this package has made, for people who look.
+const managedBy = "app.kubernetes.io/managed-by"
+
+// ErrExists tells that somebody can sign in already.
+var ErrExists = errors.New("can sign in already")
+
+// Person is somebody to add.
+type Person struct {
+	Email string
+	// Profile names the Profile and the namespace.
+	Profile string
+	// Quota of the namespace, by resource; empty for no bounds.
+	Quota map[string]string
+}
+
+// options are the choices about manifests that give a person's own objects.
+func (p Person) options() components.Options {
+	return components.Options{UserEmail: p.Email, UserProfile: p.Profile}
+}
+
+// Validate refuses an address or a name that Dex or Kubernetes would not take as it is.
+func (p Person) Validate() error {
+	if p.Email != strings.ToLower(p.Email) {
+		return fmt.Errorf("%q: write the address in lower case: Dex compares it so, and the owner of the namespace is compared letter by letter", p.Email)
+	}
+	return p.options().Validate()
+}
+
+// Name is the Profile's name, which follows from the address where none was chosen.
+func (p Person) Name() string { return p.options().ProfileName() }
+
+// Add makes what a person needs. A Profile that is theirs already, as after a removal
+// that kept it, is taken as it is, and its quota only changed where one is given. It
+// tells whether the Profile was there.
+func (u *Users) Add(ctx context.Context, source components.Source, p Person, password []byte) (existed bool, err error) {
+	profile, binding, err := objectsOf(ctx, source, p)
+	if err != nil {
+		return false, err
+	}
+	passwordGVR, err := u.preferred(passwordKind, dexMakesIt)
+	if err != nil {
+		return false, err
+	}
+	profileGVR, err := u.preferred(profileKind, "the component profiles brings it")
+	if err != nil {
+		return false, err
+	}
+	if has, err := u.HasPassword(ctx, p.Email); err != nil || has {
+		if has {
+			err = fmt.Errorf("%s %w: `kubectl jupyter user set-password %s` changes the password", p.Email, ErrExists, p.Email)
+		}
+		return false, err
+	}
+	live, err := u.home(ctx, profileGVR, p)
+	if err != nil {
+		return false, err
+	}
+	if existed = live != nil; existed {
+		profile.SetAPIVersion(live.GetAPIVersion())
+		if len(p.Quota) == 0 {
+			profile = nil // as it is
+		}
+	}
+	hash, err := Hash(password)
+	if err != nil {
+		return false, err
+	}
+	account := passwordObject(passwordGVR.GroupVersion().String(), p.Email, hash)
+	var uid = live
+	writes := []func(context.Context, []string) error{
+		func(ctx context.Context, dryRun []string) error {
+			if profile == nil {
+				return nil
+			}
+			// Nobody else's fields are touched: a quota that somebody set by hand is a conflict.
+			now, err := u.Cluster.Dynamic.Resource(profileGVR).Apply(ctx, profile.GetName(), profile, metav1.ApplyOptions{FieldManager: FieldManager, DryRun: dryRun})
+			if err != nil {
+				return fmt.Errorf("Profile %s: %w", profile.GetName(), err)
+			}
+			if dryRun == nil {
+				uid = now
+			}
+			return nil
+		},
+		func(ctx context.Context, dryRun []string) error {
+			// Goes with the Profile, and only with it.
+			if uid != nil {
+				binding.SetOwnerReferences([]metav1.OwnerReference{{APIVersion: uid.GetAPIVersion(), Kind: uid.GetKind(), Name: uid.GetName(), UID: uid.GetUID()}})
+			}
+			_, err := u.Cluster.Dynamic.Resource(bindings).Create(ctx, binding, metav1.CreateOptions{FieldManager: FieldManager, DryRun: dryRun})
+			if err != nil && !apierrors.IsAlreadyExists(err) {
+				return fmt.Errorf("ClusterRoleBinding %s: %w", binding.GetName(), err)
+			}
+			return nil
+		},
+		func(ctx context.Context, dryRun []string) error {
+			_, err := u.Cluster.Dynamic.Resource(passwordGVR).Namespace(dexNamespace).Create(ctx, account, metav1.CreateOptions{FieldManager: FieldManager, DryRun: dryRun})
+			if err != nil {
+				return fmt.Errorf("the Password of %s: %w", p.Email, err)
+			}
+			return nil
+		},
+	}
+	return existed, tryAll(ctx, writes)
+}
+
+// home returns the Profile that the person has under that name, and refuses one of
+// somebody else: their notebooks would be shared.
+func (u *Users) home(ctx context.Context, profiles schema.GroupVersionResource, p Person) (*unstructured.Unstructured, error) {
+	live, err := u.Cluster.Dynamic.Resource(profiles).Get(ctx, p.Name(), metav1.GetOptions{})
+	if err == nil {
+		if live.GetDeletionTimestamp() != nil {
+			return nil, fmt.Errorf("Profile %s is being deleted: wait until it is gone, or choose another --profile-name", p.Name())
+		}
+		if owner(live) != p.Email {
+			return nil, fmt.Errorf("Profile %s belongs to %s: choose another --profile-name", p.Name(), owner(live))
+		}
+		return live, nil
+	}
+	if !apierrors.IsNotFound(err) {
+		return nil, fmt.Errorf("Profile %s: %w", p.Name(), err)
+	}
+	_, err = u.Cluster.Metadata.Resource(namespaces).Get(ctx, p.Name(), metav1.GetOptions{})
+	if err == nil {
+		return nil, fmt.Errorf("Namespace %s exists and belongs to no Profile: choose another --profile-name", p.Name())
+	}
+	if !apierrors.IsNotFound(err) {
+		return nil, fmt.Errorf("Namespace %s: %w", p.Name(), err)
+	}
+	return nil, nil
+}
+
+// objectsOf renders the person's own objects out of the manifests of the first user's.
+func objectsOf(ctx context.Context, source components.Source, p Person) (profile, binding *unstructured.Unstructured, err error) {
+	rendered, err := source.Render(ctx, []string{"user-profile", "jupyter-web-app"}, p.options())
+	if err != nil {
+		return nil, nil, err
+	}
+	for _, r := range rendered {
+		for _, object := range r.Objects {
+			switch {
+			case object.GetKind() == "Profile":
+				profile = object
+			case object.GetKind() == "ClusterRoleBinding" && strings.HasSuffix(object.GetName(), "-"+p.Name()):
+				binding = object
+			}
+		}
+	}
+	if profile == nil || binding == nil {
+		return nil, nil, errors.New("the manifests have no Profile, or no right to see namespaces, for a person")
+	}
+	for _, object := range []*unstructured.Unstructured{profile, binding} {
+		// Without the component's label: the installation does not prune or delete people.
+		object.SetLabels(map[string]string{managedBy: FieldManager})
+	}
+	if len(p.Quota) > 0 {
+		if err := unstructured.SetNestedStringMap(profile.Object, p.Quota, "spec", "resourceQuotaSpec", "hard"); err != nil {
+			return nil, nil, err
+		}
+	}
+	return profile, binding, nil
+}

@@ -1,0 +1,90 @@
+package bundle
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strconv"
+	"strings"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+
+	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/cluster"
+)
+
+// reader is what a bundle needs of a cluster.
+type reader interface {
+	// namespaced are the resources that live in namespaces.
+	namespaced() []cluster.Resource
+	// byName finds a resource; an error where the server does not have it.
+	byName(group, plural string) (cluster.Resource, error)
+	list(ctx context.Context, r schema.GroupVersionResource, namespace string, o metav1.ListOptions) (*unstructured.UnstructuredList, error)
+	// names lists the names alone: definitions are megabytes.
+	names(ctx context.Context, r schema.GroupVersionResource, o metav1.ListOptions) ([]string, error)
+	log(ctx context.Context, l logRequest) (io.ReadCloser, error)
+}
+
+// logRequest is one container's log, or that of the run before.
+type logRequest struct {
+	namespace, pod, container string
+	previous                  bool
+	lines, seconds            int64
+}
+
+type clusterReader struct{ c *cluster.Cluster }
+
+func (r clusterReader) namespaced() []cluster.Resource { return r.c.Mapper.Namespaced() }
+
+func (r clusterReader) byName(group, plural string) (cluster.Resource, error) {
+	return r.c.Mapper.ByName(group, plural)
+}
+
+func (r clusterReader) list(ctx context.Context, gvr schema.GroupVersionResource, namespace string, o metav1.ListOptions) (*unstructured.UnstructuredList, error) {
+	return r.c.Dynamic.Resource(gvr).Namespace(namespace).List(ctx, o)
+}
+
+func (r clusterReader) names(ctx context.Context, gvr schema.GroupVersionResource, o metav1.ListOptions) ([]string, error) {
+	list, err := r.c.Metadata.Resource(gvr).List(ctx, o)
+	if err != nil {
+		return nil, err
+	}
+	names := make([]string, len(list.Items))
+	for i := range list.Items {
+		names[i] = list.Items[i].Name
+	}
+	return names, nil
+}
+
+func (r clusterReader) log(ctx context.Context, l logRequest) (io.ReadCloser, error) {
+	req := r.c.REST().Get().AbsPath("/api/v1/namespaces", l.namespace, "pods", l.pod, "log").
+		Param("container", l.container).Param("timestamps", "true")
+	if l.lines > 0 {
+		req = req.Param("tailLines", strconv.FormatInt(l.lines, 10))
+	}
+	if l.seconds > 0 {
+		req = req.Param("sinceSeconds", strconv.FormatInt(l.seconds, 10))
+	}
+	if l.previous {
+		req = req.Param("previous", "true")
+	}
+	return req.Stream(ctx)
+}
+
+func bound(n int) error { return fmt.Errorf("a bundle takes %d", n) }
+
+const timeUp = "the time was up"
+
+// reason is an error in a few words.
+func reason(err error) string {
+	switch {
+	case errors.Is(err, context.DeadlineExceeded):
+		return timeUp
+	case apierrors.IsForbidden(err):
+		return "forbidden: " + strings.Join(strings.Fields(err.Error()), " ")
+	}
+	return strings.Join(strings.Fields(err.Error()), " ")
+}

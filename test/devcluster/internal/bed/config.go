@@ -42,6 +42,9 @@ type Config struct {
 	MetricsServer bool `json:"metricsServer"`
 	// StandIns tells whether processes answer for simulated pods.
 	StandIns bool `json:"standIns"`
+	// Controllers is kube-controller-manager's flag of that name; its default when empty.
+	// Nodes that nobody keeps alive, written by a test, are marked and emptied otherwise.
+	Controllers []string `json:"controllers,omitempty"`
 	// CertManager is the binary of the real cert-manager; without it, its
 	// pods have nobody who acts for them.
 	CertManager string `json:"certManager,omitempty"`

@@ -198,7 +198,7 @@ func (r *runner) startParts(ctx, parts context.Context, server string) (stop fun
 	}
 	cpc := controlplane.Config{
 		Dir: string(r.dir), PKI: r.pki, Kubeconfig: r.dir.internalKubeconfig(), Advertise: Address, Port: APIPort,
-		ServiceCIDR: ServiceCIDR, PodCIDR: PodCIDR, HostPathProvisioner: r.cfg.Nodes == RealNodes,
+		ServiceCIDR: ServiceCIDR, PodCIDR: PodCIDR, HostPathProvisioner: r.cfg.Nodes == RealNodes, Controllers: r.cfg.Controllers,
 	}
 	if err := errors.Join(
 		r.pki.WriteKubeconfig(r.dir.internalKubeconfig(), "https://"+cpc.Address()),

@@ -61,6 +61,7 @@ func upCommand() *cobra.Command {
 	f.StringVar(&cfg.CertManager, "cert-manager", "", "the real cert-manager's binary; by default the one beside devcluster")
 	f.IntVar(&cfg.APIPort, "api-port", 0, "port of the API server on 127.0.0.1; 0 takes a free one")
 	f.IntVar(&cfg.ProxyPort, "proxy-port", 0, "port of the HTTP proxy on 127.0.0.1; 0 takes a free one")
+	f.StringSliceVar(&cfg.Controllers, "controllers", nil, "kube-controller-manager's flag of that name, such as *,-node-lifecycle-controller")
 	im.add(f)
 	f.BoolVar(&foreground, "foreground", false, "stay attached; the bed ends with this command")
 	return c

@@ -46,6 +46,8 @@ type Config struct {
 	ServiceCIDR, PodCIDR string
 	// HostPathProvisioner lets the controller manager make host-path volumes.
 	HostPathProvisioner bool
+	// Controllers are those of the controller manager; its own choice when empty.
+	Controllers []string
 }
 
 // Address returns host:port of the API server inside the namespace.

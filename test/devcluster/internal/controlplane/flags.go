@@ -2,6 +2,7 @@ package controlplane
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/kubectl-jupyter/kubectl-jupyter/test/devcluster/internal/pki"
 )
@@ -42,7 +43,7 @@ func (c Config) apiserverFlags() []string {
 }
 
 func (c Config) controllerManagerFlags() []string {
-	return append(c.clientFlags(),
+	flags := append(c.clientFlags(),
 		"--flex-volume-plugin-dir="+c.path("flexvolume"),
 		"--service-account-private-key-file="+c.PKI.Key(pki.ServiceAccounts),
 		"--root-ca-file="+c.PKI.Cert(pki.CA),
@@ -54,6 +55,10 @@ func (c Config) controllerManagerFlags() []string {
 		"--service-cluster-ip-range="+c.ServiceCIDR,
 		fmt.Sprintf("--enable-hostpath-provisioner=%t", c.HostPathProvisioner),
 	)
+	if len(c.Controllers) > 0 {
+		flags = append(flags, "--controllers="+strings.Join(c.Controllers, ","))
+	}
+	return flags
 }
 
 func (c Config) schedulerFlags() []string { return c.clientFlags() }

@@ -82,6 +82,18 @@ func Release110() *Release {
 				},
 			},
 			{
+				Name: CertificateComponent, Title: "gateway's own certificate", Version: "v1.10.1",
+				Namespaces: []string{"istio-system"},
+				OnDemand:   true,
+				Needs: []Need{
+					{Component: "istio", Condition: Accepted, Why: "the certificate lives in the namespace of the gateway's pods"},
+					{Component: "cert-manager", Condition: Admission,
+						Why: "cert-manager's webhook refuses every Issuer and Certificate until its own certificate is in place"},
+				},
+				// cert-manager makes them for the Certificates and keeps them when those go.
+				Leaves: []Leftover{{"", "Secret", "istio-system", GatewaySecret}, {"", "Secret", "istio-system", GatewayCASecret}},
+			},
+			{
 				Name: "poddefaults", Title: "PodDefaults webhook", Version: "v1.10.0",
 				Namespaces: []string{"kubeflow"},
 				Needs: []Need{

@@ -34,6 +34,8 @@ type Options struct {
 	// SecureCookies marks the session and CSRF cookies Secure. A browser drops such
 	// cookies over plain HTTP, so it goes together with TLS on the gateway.
 	SecureCookies bool
+	// TLS of the gateway; the zero value is plain HTTP.
+	TLS TLS
 	// OrdinarySidecars makes the injected sidecar an ordinary container. It is for a
 	// server older than NativeSidecarsSince, which refuses the native kind.
 	OrdinarySidecars bool
@@ -64,8 +66,11 @@ const NativeSidecarsSince = 29
 // options, are put on top of it.
 func (o Options) enabled() []string {
 	var names []string
-	if o.SecureCookies {
+	if o.CookiesSecure() {
 		names = append(names, "secure-cookies")
+	}
+	if o.TLS.On() {
+		names = append(names, "tls")
 	}
 	if o.OrdinarySidecars {
 		names = append(names, "ordinary-sidecars")
@@ -91,6 +96,9 @@ func (o Options) Validate() error {
 	}
 	if ns := o.ProfileName(); len(validation.IsDNS1123Label(ns)) != 0 {
 		return fmt.Errorf("--user-email: %q makes the namespace name %q, which is not valid (at most 63 letters, digits and dashes)", o.UserEmail, ns)
+	}
+	if err := o.TLS.validate(); err != nil {
+		return err
 	}
 	if err := validRegistry(o.Registry); err != nil {
 		return err

@@ -49,7 +49,10 @@ func Generated(u *unstructured.Unstructured) map[string]string {
 }
 
 func substitute(u *unstructured.Unstructured, o Options) {
-	r := strings.NewReplacer(EmailToken, o.UserEmail, ProfileToken, o.ProfileName())
+	r := strings.NewReplacer(EmailToken, o.UserEmail, ProfileToken, o.ProfileName(), tlsSecretToken, o.TLS.Secret)
+	if u.GetKind() == "Certificate" {
+		expandLists(u.Object, map[string][]string{hostNamesToken: o.TLS.hosts(false), hostAddressesToken: o.TLS.hosts(true)})
+	}
 	mapStrings(u.Object, r.Replace)
 }
 

@@ -182,6 +182,7 @@ func (o *InstallOptions) keep(s *rollout.Settings) error {
 			take()
 		}
 	}
+	m.TLS = s.TLS // chosen by expose, and by nothing else
 	return m.Validate()
 }
 
@@ -240,7 +241,7 @@ func (o *InstallOptions) plan(ctx context.Context, engine *rollout.Engine, blind
 		Settings: rollout.Settings{
 			Release: release.Name, Profile: o.Manifests.Profile, UserEmail: o.Manifests.UserEmail,
 			SecureCookies: o.Manifests.SecureCookies, Registry: o.Manifests.Registry, Images: o.Manifests.Images,
-			UseExisting: o.UseExisting, Kustomization: o.Manifests.Kustomization,
+			UseExisting: o.UseExisting, Kustomization: o.Manifests.Kustomization, TLS: o.Manifests.TLS,
 		},
 		Partial: len(o.Only)+len(o.Skip) > 0,
 	}
@@ -395,7 +396,7 @@ func (o *InstallOptions) end(ctx context.Context, out *report.Report, credential
 	if out == nil {
 		return nil
 	}
-	result := view.Result{Report: *out, Kubectl: o.base.kubectl(), SecureCookies: o.Manifests.SecureCookies}
+	result := view.Result{Report: *out, Kubectl: o.base.kubectl(), SecureCookies: o.Manifests.CookiesSecure()}
 	if credentials != nil {
 		result.User = credentials.Email
 		if credentials.Generated {

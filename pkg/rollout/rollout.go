@@ -90,4 +90,15 @@ type Settings struct {
 	UseExisting   []string          `json:"useExisting,omitempty"`
 	// Kustomization is the folder given with -k; a later run has to name one again.
 	Kustomization string `json:"kustomization,omitempty"`
+	// TLS of the gateway, as `expose --tls` chose it.
+	TLS components.TLS `json:"tls,omitzero"`
+}
+
+// Options of the manifests that the choices stand for. The server's version, and the
+// kustomization, which has to be named again, are the caller's to add.
+func (s Settings) Options() components.Options {
+	return components.Options{
+		Profile: s.Profile, UserEmail: s.UserEmail, SecureCookies: s.SecureCookies,
+		Registry: s.Registry, Images: s.Images, TLS: s.TLS,
+	}
 }

@@ -107,11 +107,20 @@ func (e *Engine) PlanUninstall(ctx context.Context, release *components.Release,
 			r.steps[step] = append(r.steps[step], m)
 		}
 	}
+	accounts, err := e.accounts(ctx, release)
+	if err != nil {
+		return nil, err
+	}
 	if o.DeleteData {
 		for kind, step := range map[string]int{"Notebook": stepNotebooks, "Profile": stepProfiles} {
 			if r.steps[step], err = e.every(ctx, schema.GroupKind{Group: "kubeflow.org", Kind: kind}); err != nil {
 				return nil, err
 			}
+		}
+		r.steps[stepCustom] = append(r.steps[stepCustom], accounts...)
+	} else {
+		for _, m := range accounts {
+			r.keep(m, "a person's account stays without --delete-data")
 		}
 	}
 	if o.DeleteCRDs {
@@ -164,6 +173,18 @@ func (e *Engine) every(ctx context.Context, gk schema.GroupKind) ([]member, erro
 	}
 	return out, nil
 }
+
+// accounts lists what lets people sign in at the Dex of the installation.
+func (e *Engine) accounts(ctx context.Context, release *components.Release) ([]member, error) {
+	dex, err := release.Component(dexComponent)
+	if err != nil {
+		return nil, nil // a release with another way in
+	}
+	all, err := e.every(ctx, schema.GroupKind{Group: "dex.coreos.com", Kind: "Password"})
+	return slices.DeleteFunc(all, func(m member) bool { return !slices.Contains(dex.Namespaces, m.key.namespace) }), err
+}
+
+const dexComponent = "dex"
 
 // leftDefinitions adds the definitions that components made at run time.
 func (e *Engine) leftDefinitions(ctx context.Context, release *components.Release, r *Removal, ours map[key]bool) error {

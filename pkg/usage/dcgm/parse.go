@@ -16,33 +16,9 @@ import (
 	dto "github.com/prometheus/client_model/go"
 	"github.com/prometheus/common/expfmt"
 	"github.com/prometheus/common/model"
+
+	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/usage"
 )
-
-// Device is one GPU, or one MIG instance of a GPU.
-type Device struct {
-	// UUID is the GPU's, also where the device is an instance of it.
-	UUID string
-	// Index is the GPU's number on its node.
-	Index string
-	// Instance and Profile name a MIG instance, as in 7 and 1g.5gb; empty for a whole GPU.
-	Instance, Profile string
-	Model             string
-	// Utilization in percent, 0 to 100; nil where the exporter does not know it.
-	Utilization *float64
-	// MemoryUsed and MemoryTotal in bytes; nil where the exporter does not know them.
-	MemoryUsed, MemoryTotal *int64
-	// Pods that hold the device: none where it is free or where the exporter does not
-	// look, several where it is shared.
-	Pods []Pod
-	// Allocated names the DRA device that this one is, where the exporter tells it.
-	Allocated *Allocation
-}
-
-// Pod is a holder of a device.
-type Pod struct{ Namespace, Name, Container string }
-
-// Allocation is a device as a DRA driver calls it.
-type Allocation struct{ Driver, Pool, Device string }
 
 // key is what makes two samples speak of the same device.
 type key struct{ uuid, instance string }
@@ -67,7 +43,7 @@ var errTruncated = errors.New("the answer ends in the middle of a line")
 // Parse reads the exporter's text. A body without GPUs gives none, and no error: an
 // exporter that has just started answers so. What is wrong with one line is wrong with
 // the body, for a body that was cut or garbled has no trustworthy figures.
-func Parse(r io.Reader) ([]Device, error) {
+func Parse(r io.Reader) ([]usage.Device, error) {
 	text, err := relevant(r)
 	if err != nil {
 		return nil, err
@@ -122,7 +98,7 @@ func relevant(r io.Reader) (*bytes.Buffer, error) {
 type merger map[key]*device
 
 type device struct {
-	Device
+	usage.Device
 	values map[string]reading
 }
 
@@ -143,22 +119,20 @@ func (m merger) add(name string, sample *dto.Metric) {
 	}
 	d := m[k]
 	if d == nil {
-		d = &device{values: map[string]reading{}, Device: Device{UUID: k.uuid, Instance: k.instance}}
+		d = &device{values: map[string]reading{}, Device: usage.Device{UUID: k.uuid, Instance: k.instance}}
 		m[k] = d
 	}
 	d.Index = cmp.Or(d.Index, labels["gpu"])
 	d.Profile = cmp.Or(d.Profile, labels["GPU_I_PROFILE"])
-	d.Model = cmp.Or(d.Model, labels["modelName"])
-	if a := (Allocation{labels["dra_driver_name"], labels["dra_pool_name"], labels["dra_device_name"]}); a.Device != "" && d.Allocated == nil {
-		d.Allocated = &a
-	}
+	d.Product = cmp.Or(d.Product, labels["modelName"])
+	d.Claimed = cmp.Or(d.Claimed, usage.DRADevice{Driver: labels["dra_driver_name"], Pool: labels["dra_pool_name"], Device: labels["dra_device_name"]})
 	// The second names are those of --use-old-namespace.
-	pod := Pod{
+	pod := usage.Holder{
 		Namespace: cmp.Or(labels["namespace"], labels["pod_namespace"]),
-		Name:      cmp.Or(labels["pod"], labels["pod_name"]),
+		Pod:       cmp.Or(labels["pod"], labels["pod_name"]),
 		Container: cmp.Or(labels["container"], labels["container_name"]),
 	}
-	if pod.Name != "" && !slices.Contains(d.Pods, pod) {
+	if pod.Pod != "" && !slices.Contains(d.Pods, pod) {
 		d.Pods = append(d.Pods, pod)
 	}
 	v, ok := number(name, sample)
@@ -166,7 +140,7 @@ func (m merger) add(name string, sample *dto.Metric) {
 		return
 	}
 	was, known := d.values[name]
-	now := reading{v, pod.Name == ""}
+	now := reading{v, pod.Pod == ""}
 	// Of samples of one sort the highest counts, so that the order of lines does not.
 	if !known || now.ofDevice && !was.ofDevice || now.ofDevice == was.ofDevice && now.value > was.value {
 		d.values[name] = now
@@ -198,14 +172,14 @@ func number(name string, sample *dto.Metric) (float64, bool) {
 	return v, !math.IsNaN(v) && v >= 0 && v <= top && v < 1<<47 && !blank32
 }
 
-func (m merger) devices() []Device {
+func (m merger) devices() []usage.Device {
 	split := map[string]bool{}
 	for k := range m {
 		if k.instance != "" {
 			split[k.uuid] = true
 		}
 	}
-	var out []Device
+	var out []usage.Device
 	for k, d := range m {
 		// A GPU that is split into instances is not one more device.
 		if k.instance == "" && split[k.uuid] {
@@ -217,7 +191,7 @@ func (m merger) devices() []Device {
 	return out
 }
 
-func (d *device) finish() Device {
+func (d *device) finish() usage.Device {
 	out := d.Device
 	util, known := d.values[gpuUtil]
 	engine, active := d.values[grEngine]
@@ -227,21 +201,21 @@ func (d *device) finish() Device {
 	} else if out.Instance != "" {
 		known = false
 	}
+	none := usage.Absence{Reason: "the exporter has no value of it"}
+	out.Live = usage.Live{Utilization: usage.Missing[float64](none), MemoryUsed: usage.Missing[int64](none), MemoryTotal: usage.Missing[int64](none)}
 	if known {
-		out.Utilization = &util.value
+		out.Live.Utilization = usage.Known(util.value)
 	}
 	used, hasUsed := d.values[fbUsed]
 	free, hasFree := d.values[fbFree]
 	if hasUsed {
-		n := mebibytes(used.value)
-		out.MemoryUsed = &n
+		out.Live.MemoryUsed = usage.Known(mebibytes(used.value))
 	}
 	if hasUsed && hasFree {
-		n := mebibytes(used.value + free.value + d.values[fbReserve].value)
-		out.MemoryTotal = &n
+		out.Live.MemoryTotal = usage.Known(mebibytes(used.value + free.value + d.values[fbReserve].value))
 	}
-	slices.SortFunc(out.Pods, func(a, b Pod) int {
-		return cmp.Or(cmp.Compare(a.Namespace, b.Namespace), cmp.Compare(a.Name, b.Name), cmp.Compare(a.Container, b.Container))
+	slices.SortFunc(out.Pods, func(a, b usage.Holder) int {
+		return cmp.Or(cmp.Compare(a.Namespace, b.Namespace), cmp.Compare(a.Pod, b.Pod), cmp.Compare(a.Container, b.Container))
 	})
 	return out
 }
@@ -250,8 +224,8 @@ func (d *device) finish() Device {
 func mebibytes(v float64) int64 { return int64(math.Min(v, 1<<42)) << 20 }
 
 // sortDevices brings the order of the GPUs on the node, 2 before 10.
-func sortDevices(d []Device) {
-	slices.SortFunc(d, func(a, b Device) int {
+func sortDevices(d []usage.Device) {
+	slices.SortFunc(d, func(a, b usage.Device) int {
 		return cmp.Or(
 			cmp.Compare(len(a.Index), len(b.Index)), cmp.Compare(a.Index, b.Index), cmp.Compare(a.UUID, b.UUID),
 			cmp.Compare(len(a.Instance), len(b.Instance)), cmp.Compare(a.Instance, b.Instance),

@@ -67,7 +67,7 @@ type Reading struct {
 
 // Node is what the exporter of a node said.
 type Node struct {
-	Devices []Device
+	Devices []usage.Device
 	// Absence is why there are no devices; nil where there are.
 	Absence *usage.Absence
 }
@@ -108,7 +108,7 @@ func (s *Source) Read(ctx context.Context, wanted func(node string) bool) (Readi
 				out.Requests++
 			}
 			mu.Unlock()
-			var devices []Device
+			var devices []usage.Device
 			switch {
 			case err != nil:
 			case !e.running:
@@ -127,7 +127,7 @@ func (s *Source) Read(ctx context.Context, wanted func(node string) bool) (Readi
 			if err != nil {
 				failures[f.reason] = append(failures[f.reason], e.node)
 			}
-			out.Nodes[e.node] = merged(out.Nodes[e.node], devices, f)
+			out.Nodes[e.node] = merged(e.node, out.Nodes[e.node], devices, f)
 			return nil
 		})
 	}
@@ -144,7 +144,7 @@ func (s *Source) Read(ctx context.Context, wanted func(node string) bool) (Readi
 }
 
 // merged joins what two exporters of one node say. One that answers is enough.
-func merged(n Node, devices []Device, f fault) Node {
+func merged(node string, n Node, devices []usage.Device, f fault) Node {
 	if f.reason != "" {
 		if len(n.Devices) == 0 {
 			n.Absence = &usage.Absence{Forbidden: f.forbidden, Reason: f.reason}
@@ -153,7 +153,8 @@ func merged(n Node, devices []Device, f fault) Node {
 	}
 	n.Absence = nil
 	for _, d := range devices {
-		if !slices.ContainsFunc(n.Devices, func(have Device) bool { return have.UUID == d.UUID && have.Instance == d.Instance }) {
+		d.Node = node
+		if !slices.ContainsFunc(n.Devices, func(have usage.Device) bool { return have.UUID == d.UUID && have.Instance == d.Instance }) {
 			n.Devices = append(n.Devices, d)
 		}
 	}
@@ -209,7 +210,7 @@ func port(p corev1.Pod) string {
 	return defaultPort
 }
 
-func (s *Source) scrape(ctx context.Context, e exporter) ([]Device, error) {
+func (s *Source) scrape(ctx context.Context, e exporter) ([]usage.Device, error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, PerExporter, errSlow)
 	defer cancel()
 	body, err := s.REST.Get().Namespace(e.namespace).
@@ -312,9 +313,24 @@ func summary(failures map[string][]string, of int) string {
 
 // Devices implements usage.LiveSource.
 func (s *Source) Devices(ctx context.Context, nodes []string) (usage.Devices, map[string]usage.Absence, []string) {
+	devices, absent := usage.Devices{}, map[string]usage.Absence{}
 	r, err := s.Read(ctx, sets.New(nodes...).Has)
 	if err != nil {
-		return nil, nil, []string{"live GPU use is unknown: " + err.Error()}
+		return nil, nil, nil // the whole command ends
 	}
-	return r.Overview(nodes)
+	for _, name := range nodes {
+		n, exported := r.Nodes[name]
+		switch {
+		case n.Absence != nil:
+			absent[name] = *n.Absence
+		case exported:
+			devices[name] = n.Devices
+		case r.Absence != nil:
+			absent[name] = *r.Absence
+		}
+	}
+	if r.Problem == "" {
+		return devices, absent, nil
+	}
+	return devices, absent, []string{r.Problem}
 }

@@ -1,0 +1,131 @@
+package dra
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"golang.org/x/sync/errgroup"
+	resourcev1 "k8s.io/api/resource/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/client-go/rest"
+
+	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/usage"
+)
+
+// Source reads the GPUs of all DRA drivers of a cluster. It remembers nothing.
+type Source struct {
+	REST rest.Interface
+	// Drivers are names of further drivers whose devices count as GPUs.
+	Drivers []string
+}
+
+// Reading is what was found.
+type Reading struct {
+	Devices []Device
+	// Claims has every claim, also those that have been given nothing yet.
+	Claims []resourcev1.ResourceClaim
+	// ClaimsAbsent is set where claims could not be read: who has what is not known then.
+	ClaimsAbsent *usage.Absence
+	Problems     []string
+	// Requests is how many requests the API server was asked.
+	Requests int
+}
+
+const apiPath = "/apis/resource.k8s.io/v1/"
+
+// Read asks for slices and claims side by side. A server without the API has no such GPUs;
+// that is no problem.
+func (s *Source) Read(ctx context.Context) (Reading, error) {
+	var out Reading
+	var published []resourcev1.ResourceSlice
+	var noSlices, noClaims error
+	var asked [2]int
+	var together errgroup.Group
+	together.Go(func() error {
+		asked[0], noSlices = usage.List(ctx, s.REST, apiPath+"resourceslices", nil, []string{"metadata.name", "spec"},
+			func(o *resourcev1.ResourceSlice) { published = append(published, *o) })
+		return nil
+	})
+	together.Go(func() error {
+		asked[1], noClaims = usage.List(ctx, s.REST, apiPath+"resourceclaims", nil, []string{
+			"metadata.name", "metadata.namespace", "spec.devices.requests",
+			"status.allocation.devices.results", "status.allocation.nodeSelector", "status.reservedFor",
+		}, func(o *resourcev1.ResourceClaim) { out.Claims = append(out.Claims, *o) })
+		return nil
+	})
+	_ = together.Wait() // its functions keep their errors
+	out.Requests = asked[0] + asked[1]
+	if err := ctx.Err(); err != nil {
+		return out, err
+	}
+	if noSlices != nil {
+		if !apierrors.IsNotFound(noSlices) {
+			out.Problems = append(out.Problems, "GPUs of dynamic resource allocation are not known: "+usage.AbsenceOf("resourceslices.resource.k8s.io", noSlices).Reason)
+		}
+		return out, nil
+	}
+	if noClaims != nil {
+		why := usage.AbsenceOf("resourceclaims.resource.k8s.io", noClaims)
+		out.Claims, out.ClaimsAbsent = nil, &why
+	}
+	out.Devices = Inventory(published, out.Claims, s.Drivers)
+	if out.ClaimsAbsent != nil && len(out.Devices) > 0 {
+		out.Problems = append(out.Problems, "who has the GPUs of dynamic resource allocation is not known: "+out.ClaimsAbsent.Reason)
+	}
+	return out, nil
+}
+
+// GPUs implements usage.ClaimSource: one entry for each driver and product of a node.
+func (s *Source) GPUs(ctx context.Context) (map[string][]usage.GPU, []string) {
+	r, err := s.Read(ctx)
+	if err != nil {
+		return nil, nil // the whole command ends
+	}
+	problems := r.Problems
+	byNode := map[string][]usage.GPU{}
+	untied := 0
+	for _, d := range r.Devices {
+		if d.Node == "" {
+			untied++
+			continue
+		}
+		all := byNode[d.Node]
+		i := slices.IndexFunc(all, func(g usage.GPU) bool { return g.Resource == d.Driver })
+		if i < 0 {
+			i = len(all)
+			all = append(all, usage.GPU{Resource: d.Driver, Origin: usage.DRA, Product: d.Product, MemoryEach: d.Memory, Replicas: 1, Requested: usage.Known[int64](0)})
+		}
+		all[i] = with(all[i], d)
+		if r.ClaimsAbsent != nil {
+			all[i].Requested = usage.Missing[int64](*r.ClaimsAbsent)
+		}
+		byNode[d.Node] = all
+	}
+	if untied > 0 {
+		problems = append(problems, fmt.Sprintf("%d GPUs of dynamic resource allocation belong to no single node and are in no row: `kubectl jupyter top gpus` lists them", untied))
+	}
+	return byNode, problems
+}
+
+// with counts one more device. One that is held and broken keeps nobody else waiting, so it
+// is on both sides of what is free. One that is held and gone is on one side only, as with
+// device plugins: what is free then is less than nothing.
+func with(g usage.GPU, d Device) usage.GPU {
+	if g.Product != d.Product {
+		g.Product = "" // several: top gpus has them one by one
+	}
+	if g.MemoryEach != d.Memory {
+		g.MemoryEach = 0
+	}
+	if !d.Gone {
+		g.Capacity++
+	}
+	if !d.Gone && (d.Unusable == "" || len(d.Claims) > 0) {
+		g.Allocatable++
+	}
+	if n, ok := g.Requested.Get(); ok && len(d.Claims) > 0 {
+		g.Requested = usage.Known(n + 1)
+	}
+	return g
+}

@@ -208,9 +208,17 @@ type Device struct {
 	Instance, Profile string
 	Product           string
 	Live              Live
-	// Namespace, Pod and Container hold it, where the exporter knows.
-	Namespace, Pod, Container string
+	// Pods hold it, where the exporter knows: none of a free one, several of a shared one.
+	Pods []Holder
+	// Claimed is what its DRA driver calls it, where the exporter knows.
+	Claimed DRADevice
 }
+
+// Holder is a pod that has a device.
+type Holder struct{ Namespace, Pod, Container string }
+
+// DRADevice names a device of dynamic resource allocation, in the whole cluster.
+type DRADevice struct{ Driver, Pool, Device string }
 
 // Devices are the devices of each node, by its name.
 type Devices map[string][]Device

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"time"
 
+	storagev1 "k8s.io/api/storage/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/sets"
 
@@ -32,14 +33,22 @@ func foresee(ctx context.Context, r reader) []report.Cause {
 	c := &collector{reader: r, s: &Snapshot{Time: metav1.Now()}, asked: sets.New[string]()}
 	list(c, classesGVR, "", metav1.ListOptions{}, sliceOfClasses)
 	c.run(ctx)
-	if !c.s.read("storageclasses") || slices.ContainsFunc(c.s.Classes, isDefault) {
+	if !c.s.read("storageclasses") {
+		return nil
+	}
+	return DefaultClass(c.s.Classes)
+}
+
+// DefaultClass finds that none of a cluster's classes is the default.
+func DefaultClass(classes []storagev1.StorageClass) []report.Cause {
+	if slices.ContainsFunc(classes, isDefault) {
 		return nil
 	}
 	return []report.Cause{{
 		Name:     NoDefaultStorageClass,
 		Severity: report.Warning,
 		Summary:  "the cluster has no default StorageClass: notebooks will wait for their volumes",
-		Evidence: []string{"classes: " + classNames(c.s.Classes)},
-		Remedy:   defaultClassRemedy(c.s.Classes),
+		Evidence: []string{"classes: " + classNames(classes)},
+		Remedy:   defaultClassRemedy(classes),
 	}}
 }

@@ -4,6 +4,8 @@ import (
 	"context"
 	"strings"
 
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/cluster"
@@ -17,6 +19,8 @@ type Inventory struct {
 	Kinds []schema.GroupKind `json:"kinds,omitempty"`
 	// Applied are the objects that were sent; generated Secrets are not among them.
 	Applied []report.Ref `json:"applied,omitempty"`
+	// Record is what Holds compares with.
+	Record map[string]string `json:"record,omitempty"`
 }
 
 // ReadInventory returns what the last run recorded, nil where nothing is installed by
@@ -31,7 +35,8 @@ func ReadInventory(ctx context.Context, c *cluster.Cluster) (*Inventory, error) 
 		return nil, err
 	}
 	inv := &Inventory{Settings: *settings, Kinds: groupKindsOf(parent)}
-	for name := range readRecord(parent) {
+	inv.Record = readRecord(parent)
+	for name := range inv.Record {
 		if ref, ok := parseRecordName(name); ok {
 			inv.Applied = append(inv.Applied, ref)
 		}
@@ -47,4 +52,19 @@ func parseRecordName(s string) (report.Ref, bool) {
 	}
 	kind, group, _ := strings.Cut(parts[0], ".")
 	return report.Ref{Group: group, Kind: kind, Namespace: parts[1], Name: parts[2]}, true
+}
+
+// Holds tells that the fields which the last run owned of an object are its own still,
+// as far as the object's managed fields say. Sent is the object as it is rendered: its
+// annotation tells which fields others may take.
+func (i *Inventory) Holds(ref report.Ref, sent *unstructured.Unstructured, live metav1.Object) bool {
+	was, ok := i.Record[keyOfRef(ref).recordName()]
+	// An entry is two hashes: of what was sent, and of what was owned.
+	return ok && was[len(was)/2:] == ownedHash(sent, live)
+}
+
+// WithoutForeign is the object as it would be sent now: without the create-only fields
+// that others have taken over.
+func WithoutForeign(sent, live *unstructured.Unstructured) *unstructured.Unstructured {
+	return withoutForeign(sent, live)
 }

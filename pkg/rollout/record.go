@@ -43,13 +43,18 @@ func entry(desired *unstructured.Unstructured, live metav1.Object) string {
 	if err != nil {
 		return "" // fits nothing: the server will be asked, and will say what is wrong
 	}
+	return short(sent) + ownedHash(desired, live)
+}
+
+// ownedHash is a hash of the fields that the server says are ours.
+func ownedHash(desired *unstructured.Unstructured, live metav1.Object) string {
 	ours := []byte{}
 	for _, f := range live.GetManagedFields() {
 		if f.Manager == FieldManager && f.Operation == metav1.ManagedFieldsOperationApply && f.Subresource == "" && f.FieldsV1 != nil {
 			ours = append(ours, withoutCreateOnly(f.FieldsV1.Raw, desired)...)
 		}
 	}
-	return short(sent) + short(ours)
+	return short(ours)
 }
 
 // withoutCreateOnly leaves out of a set of fields those that others may take over at

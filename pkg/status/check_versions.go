@@ -1,0 +1,138 @@
+package status
+
+import (
+	"fmt"
+	"path"
+	"slices"
+	"strings"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+
+	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/components"
+	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/diagnose"
+	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/report"
+)
+
+// checkServer: a server that the release does not work on, or was not tested on.
+func checkServer(s *Snapshot) []report.Cause {
+	if s.Server == nil {
+		return nil
+	}
+	minor := int(s.Server.Minor())
+	c := report.Cause{Name: diagnose.VersionSkew, Object: report.Ref{}, Evidence: []string{"server: " + s.Server.String()}}
+	switch r := s.Release; {
+	case minor < r.ServedMin || minor > r.ServedMax:
+		c.Severity = report.Error
+		c.Summary = fmt.Sprintf("release %s works on Kubernetes 1.%d to 1.%d", r.Name, r.ServedMin, r.ServedMax)
+		c.Remedy = "use a server of these versions, or a version of this plugin whose release supports the server"
+	case minor < r.TestedMin || minor > r.TestedMax:
+		c.Severity = report.Info
+		c.Summary = fmt.Sprintf("the Istio of release %s was tested by its makers with Kubernetes 1.%d to 1.%d", r.Name, r.TestedMin, r.TestedMax)
+		c.Remedy = "nothing, as long as everything is Ready"
+	default:
+		return nil
+	}
+	return []report.Cause{c}
+}
+
+// image of a container: where it comes from and which one it is.
+type image struct{ repository, tag string }
+
+func parseImage(ref string) image {
+	ref, _, _ = strings.Cut(ref, "@")
+	if i := strings.LastIndex(ref, ":"); i > strings.LastIndex(ref, "/") {
+		return image{ref[:i], ref[i+1:]}
+	}
+	return image{repository: ref}
+}
+
+// program is the name that an image keeps in every registry.
+func (i image) program() string { return path.Base(i.repository) }
+
+// images of a workload's own containers. What istiod fills in ("auto") is none of them.
+func images(u *unstructured.Unstructured) []image {
+	var w struct {
+		Spec struct {
+			Template corev1.PodTemplateSpec `json:"template"`
+		} `json:"spec"`
+	}
+	if !into(u, &w) {
+		return nil
+	}
+	var out []image
+	for _, c := range w.Spec.Template.Spec.Containers {
+		if c.Image != "auto" {
+			out = append(out, parseImage(c.Image))
+		}
+	}
+	return out
+}
+
+// versions of a component: the one that runs, and the one that this plugin would
+// install, empty where both are the same. They are read from images, and where there
+// are none, taken from the catalogue if this plugin has installed the component.
+func (s *Snapshot) versions(r *components.Rendered) (running, offered string) {
+	for _, pair := range s.running(r) {
+		if running == "" {
+			running = pair.running.tag
+		}
+		if pair.running.tag != pair.wanted.tag {
+			return pair.running.tag, pair.wanted.tag
+		}
+	}
+	if running == "" && s.Inventory != nil && !s.Existing(r.Component.Name) {
+		running = r.Component.Version
+		if s.Inventory.Settings.Release != s.Release.Name {
+			return "", r.Component.Version
+		}
+	}
+	return running, ""
+}
+
+type runningImage struct {
+	workload        report.Ref
+	running, wanted image
+}
+
+// running pairs the images of a component's workloads with those that are wanted, by program.
+func (s *Snapshot) running(r *components.Rendered) []runningImage {
+	var out []runningImage
+	for _, u := range r.Objects {
+		if !isWorkload(u.GetKind()) {
+			continue
+		}
+		there := images(s.Object(RefOf(u)))
+		for _, want := range images(u) {
+			if i := slices.IndexFunc(there, func(i image) bool { return i.program() == want.program() }); i >= 0 {
+				out = append(out, runningImage{RefOf(u), there[i], want})
+			}
+		}
+	}
+	return out
+}
+
+// checkVersions: parts of one component that do not belong together.
+func checkVersions(s *Snapshot) []report.Cause {
+	var causes []report.Cause
+	for i := range s.Expected {
+		r := &s.Expected[i]
+		var evidence []string
+		tags := map[string]bool{}
+		wanted := map[string]bool{}
+		for _, pair := range s.running(r) {
+			tags[pair.running.tag], wanted[pair.wanted.tag] = true, true
+			evidence = append(evidence, fmt.Sprintf("%s: %s %s", pair.workload, pair.running.program(), pair.running.tag))
+		}
+		if len(tags) <= len(wanted) {
+			continue
+		}
+		causes = append(causes, report.Cause{
+			Name: diagnose.VersionSkew, Severity: report.Warning, Component: r.Component.Name,
+			Summary:  "its parts have different versions",
+			Evidence: evidence,
+			Remedy:   "bring all of them to one version: kubectl jupyter install",
+		})
+	}
+	return causes
+}

@@ -1,0 +1,70 @@
+package status
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/diagnose"
+	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/report"
+)
+
+// check finds the causes of one theme. It reads the snapshot only.
+type check struct {
+	name string
+	find func(*Snapshot) []report.Cause
+}
+
+// checks look for what is wrong without an object being unready, which is found by Subjects.
+var checks = []check{
+	{"forbidden", checkForbidden},
+	{"missing", checkMissing},
+	{"server", checkServer},
+	{"versions", checkVersions},
+	{"proofs", checkProofs},
+	{"caBundles", checkCABundles},
+	{"certificates", checkCertificates},
+	{"mesh", checkMesh},
+	{"storage", checkStorage},
+	{"drift", checkDrift},
+}
+
+// Check runs every check on a snapshot of a stack. It is pure: the same snapshot gives
+// the same causes. Where nothing is installed nothing is wrong.
+func Check(s *Snapshot) []report.Cause {
+	if !s.Installed() {
+		return nil
+	}
+	var causes []report.Cause
+	for _, c := range checks {
+		causes = append(causes, c.run(s)...)
+	}
+	return causes
+}
+
+// run keeps a check that meets an object it did not expect from taking the report down.
+func (c check) run(s *Snapshot) (causes []report.Cause) {
+	defer func() {
+		if r := recover(); r != nil {
+			causes = []report.Cause{{
+				Name: diagnose.DiagnosisFailed, Severity: report.Warning,
+				Summary:  fmt.Sprintf("the check %q could not read what the cluster said", c.name),
+				Evidence: []string{fmt.Sprint(r)},
+				Remedy:   "please report it, with the output of kubectl jupyter status -o short",
+			}}
+		}
+	}()
+	return c.find(s)
+}
+
+// command is a kubectl command about an object, to be pasted.
+func command(verb string, r report.Ref, more ...string) string {
+	kind := strings.ToLower(r.Kind)
+	if strings.Contains(r.Group, ".") && !strings.HasSuffix(r.Group, ".k8s.io") {
+		kind += "." + r.Group
+	}
+	words := []string{"kubectl"}
+	if r.Namespace != "" {
+		words = append(words, "-n", r.Namespace)
+	}
+	return strings.Join(append(append(words, verb, kind, r.Name), more...), " ")
+}

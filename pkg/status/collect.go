@@ -1,0 +1,346 @@
+package status
+
+import (
+	"context"
+	"slices"
+	"strings"
+	"sync"
+
+	"golang.org/x/sync/errgroup"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+
+	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/cluster"
+	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/components"
+	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/login"
+	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/report"
+	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/rollout"
+)
+
+const (
+	// inFlight requests at a time: beyond two dozen a server of a few cores answers no faster.
+	inFlight = 24
+	// maxItems of one list. The stack has a dozen objects of a kind; more are somebody else's.
+	maxItems = 500
+	// maxNodes are enough for an address; how all of them are is another command's matter.
+	maxNodes = 8
+	// maxGets are the objects that are asked for one by one because no list had them.
+	maxGets = 80
+)
+
+// scope is where objects of a kind are looked for.
+type scope int
+
+const (
+	// ours: everywhere, by the inventory's label; in an installation that somebody else
+	// made, in the namespaces of the stack.
+	ours scope = iota
+	// stack: in the namespaces of the stack, whosever they are.
+	stack
+	// all: everywhere, as many as maxItems.
+	all
+)
+
+// kinds are what is read of a cluster. Of those marked meta, who wrote which field is
+// all that matters, or may be read: Secrets.
+var kinds = []struct {
+	group, kind string
+	scope       scope
+	meta        bool
+}{
+	{"", "Namespace", ours, false},
+	{"", "Service", ours, false},
+	{"", "ConfigMap", ours, true},
+	{"", "Secret", ours, true},
+	{"", "ServiceAccount", ours, true},
+	{"", "Pod", stack, false},
+	{"apps", "Deployment", ours, false},
+	{"apps", "DaemonSet", ours, false},
+	{"autoscaling", "HorizontalPodAutoscaler", ours, true},
+	{"discovery.k8s.io", "EndpointSlice", stack, false},
+	{"storage.k8s.io", "StorageClass", all, false},
+	{"", "Node", all, false},
+	{"rbac.authorization.k8s.io", "Role", ours, true},
+	{"rbac.authorization.k8s.io", "RoleBinding", ours, true},
+	{"rbac.authorization.k8s.io", "ClusterRole", ours, true},
+	{"rbac.authorization.k8s.io", "ClusterRoleBinding", ours, true},
+	{"admissionregistration.k8s.io", "MutatingWebhookConfiguration", ours, false},
+	{"admissionregistration.k8s.io", "ValidatingWebhookConfiguration", ours, false},
+	{"cert-manager.io", "Certificate", ours, false},
+	{"cert-manager.io", "Issuer", ours, false},
+	{"cert-manager.io", "ClusterIssuer", ours, false},
+	{"networking.istio.io", "Gateway", ours, false},
+	{"networking.istio.io", "VirtualService", ours, false},
+	{"networking.istio.io", "DestinationRule", ours, false},
+	{"security.istio.io", "AuthorizationPolicy", ours, false},
+	{"security.istio.io", "RequestAuthentication", ours, false},
+	{"kubeflow.org", "Profile", all, false},
+	{"kubeflow.org", "Notebook", all, false},
+}
+
+// meshConfig is where istiod reads the mesh's settings.
+var meshConfig = report.Ref{Kind: "ConfigMap", Namespace: "istio-system", Name: "istio"}
+
+// Collect reads what the checks need. The number of requests depends on the catalogue
+// and on what is missing, not on how large the cluster is or how much others have in it.
+//
+// It fails where the server does not answer at all. What may not be read, and what
+// fails alone, is in the snapshot's Reads.
+func Collect(ctx context.Context, c *cluster.Cluster, source components.Source) (*Snapshot, error) {
+	k := &collector{c: c, s: &Snapshot{
+		Time: metav1.Now(), Target: c.Target, Server: c.Version, Release: source.Release(),
+	}, whole: map[report.Ref]bool{}}
+	inventory, err := rollout.ReadInventory(ctx, c)
+	switch {
+	case apierrors.IsForbidden(err):
+		k.add(Read{Kind: "ConfigMap", Namespace: rollout.InventoryNamespace, Name: rollout.InventoryName}, err)
+	case err != nil:
+		return nil, err
+	}
+	k.s.Inventory = inventory
+
+	k.lists()
+	g, first := errgroup.WithContext(ctx)
+	g.Go(func() error { return k.s.expect(first, source, c) })
+	g.Go(func() error { return k.run(first) })
+	g.Go(func() error { k.prove(first); return nil })
+	g.Go(func() error {
+		in, err := login.FindWayIn(first, c)
+		if err != nil {
+			in = report.WayIn{Missing: "it could not be found out: " + err.Error()}
+		}
+		k.s.WayIn = in
+		return nil
+	})
+	if err := g.Wait(); err != nil {
+		return nil, err
+	}
+	k.s.sort()
+	k.missing()
+	if err := k.run(ctx); err != nil {
+		return nil, err
+	}
+	k.s.sort()
+	k.s.settle()
+	return k.s, nil
+}
+
+type collector struct {
+	c     *cluster.Cluster
+	mu    sync.Mutex
+	s     *Snapshot
+	whole map[report.Ref]bool
+	tasks []func(context.Context) error
+}
+
+// lists plans the reads that depend on nothing.
+func (k *collector) lists() {
+	namespaces := k.namespaces()
+	labels := ""
+	if k.s.Inventory != nil {
+		labels = rollout.MemberSelector()
+	}
+	for _, kind := range kinds {
+		r := Read{Group: kind.group, Kind: kind.kind}
+		resource, err := k.c.Mapper.Preferred(schema.GroupKind{Group: kind.group, Kind: kind.kind})
+		if meta.IsNoMatchError(err) {
+			r.NoKind = true
+			k.s.Reads = append(k.s.Reads, r)
+			continue
+		}
+		in := []string{""}
+		if kind.scope == ours {
+			r.Labels = labels
+		}
+		if resource.Namespaced && (kind.scope == stack || kind.scope == ours && labels == "") {
+			in = namespaces
+		}
+		for _, r.Namespace = range in {
+			k.list(r, resource.GroupVersionResource, kind.meta)
+		}
+	}
+	k.get(meshConfig, false)
+}
+
+// namespaces of the stack. kube-system holds a few roles of cert-manager and everything
+// of the cluster: it is not listed.
+func (k *collector) namespaces() []string {
+	var out []string
+	for _, c := range k.s.Release.Components {
+		for _, ns := range c.Namespaces {
+			if ns != "kube-system" && !slices.Contains(out, ns) {
+				out = append(out, ns)
+			}
+		}
+	}
+	return out
+}
+
+func (k *collector) list(r Read, gvr schema.GroupVersionResource, metaOnly bool) {
+	o := metav1.ListOptions{LabelSelector: r.Labels, Limit: maxItems}
+	if r.Kind == "Node" {
+		o.Limit = maxNodes
+	}
+	k.tasks = append(k.tasks, func(ctx context.Context) error {
+		if !metaOnly {
+			l, err := k.c.Dynamic.Resource(gvr).Namespace(r.Namespace).List(ctx, o)
+			if err != nil {
+				return k.add(r, err)
+			}
+			return k.add(r, nil, pointers(l.Items)...)
+		}
+		l, err := k.c.Metadata.Resource(gvr).Namespace(r.Namespace).List(ctx, o)
+		if err != nil {
+			return k.add(r, err)
+		}
+		gvk := schema.GroupVersionKind{Group: r.Group, Version: gvr.Version, Kind: r.Kind}
+		objects := make([]*unstructured.Unstructured, len(l.Items))
+		for i := range l.Items {
+			if objects[i], err = bare(&l.Items[i], gvk); err != nil {
+				return err
+			}
+		}
+		return k.add(r, nil, objects...)
+	})
+}
+
+// get plans the read of one object.
+func (k *collector) get(ref report.Ref, metaOnly bool) {
+	r := Read{Group: ref.Group, Kind: ref.Kind, Namespace: ref.Namespace, Name: ref.Name}
+	resource, err := k.c.Mapper.Preferred(schema.GroupKind{Group: ref.Group, Kind: ref.Kind})
+	if err != nil {
+		r.NoKind = true
+		k.s.Reads = append(k.s.Reads, r)
+		return
+	}
+	gvr := resource.GroupVersionResource
+	k.tasks = append(k.tasks, func(ctx context.Context) error {
+		var u *unstructured.Unstructured
+		var err error
+		if metaOnly {
+			var m *metav1.PartialObjectMetadata
+			if m, err = k.c.Metadata.Resource(gvr).Namespace(ref.Namespace).Get(ctx, ref.Name, metav1.GetOptions{}); err == nil {
+				u, err = bare(m, schema.GroupVersionKind{Group: ref.Group, Version: gvr.Version, Kind: ref.Kind})
+			}
+		} else {
+			u, err = k.c.Dynamic.Resource(gvr).Namespace(ref.Namespace).Get(ctx, ref.Name, metav1.GetOptions{})
+		}
+		switch {
+		case apierrors.IsNotFound(err):
+			return k.add(r, nil)
+		case err != nil:
+			return k.add(r, err)
+		}
+		return k.add(r, nil, u)
+	})
+}
+
+// missing plans to ask by name for what is expected and was in no list (its label may
+// be gone, or the component is somebody else's), and for the whole of what somebody
+// has changed.
+func (k *collector) missing() {
+	n := 0
+	get := func(ref report.Ref, metaOnly bool) {
+		if n++; n <= maxGets {
+			k.get(ref, metaOnly)
+		}
+	}
+	ask := func(ref report.Ref, metaOnly bool) {
+		if k.s.Presence(ref) != Present && !k.s.answered(ref) {
+			get(ref, metaOnly)
+		}
+	}
+	for _, r := range k.s.Expected {
+		for _, u := range r.Objects {
+			ref := RefOf(u)
+			switch {
+			case ref.Kind == definition:
+				if slices.Contains(k.s.Unserved, ref.Name) {
+					get(ref, true)
+				}
+			case onlyMeta(ref.Kind) && k.s.suspicious(r, u):
+				get(ref, false)
+			default:
+				ask(ref, onlyMeta(ref.Kind))
+			}
+		}
+		for _, p := range r.Component.Produces {
+			ask(producedRef(p), true)
+		}
+	}
+}
+
+// onlyMeta tells of which kinds the content is not read.
+func onlyMeta(kind string) bool {
+	for _, k := range kinds {
+		if k.kind == kind {
+			return k.meta
+		}
+	}
+	return false
+}
+
+// run makes the planned requests. Only the end of the context is an error.
+func (k *collector) run(ctx context.Context) error {
+	g, ctx := errgroup.WithContext(ctx)
+	g.SetLimit(inFlight)
+	for _, task := range k.tasks {
+		g.Go(func() error { return task(ctx) })
+	}
+	k.tasks = nil
+	return g.Wait()
+}
+
+// add keeps what a read has found, or why it has not.
+func (k *collector) add(r Read, err error, objects ...*unstructured.Unstructured) error {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if err != nil {
+		r.Forbidden, r.Error = apierrors.IsForbidden(err), err.Error()
+	}
+	k.s.Reads = append(k.s.Reads, r)
+	for _, u := range objects {
+		ref := RefOf(u)
+		whole := len(u.Object) > 3 // more than apiVersion, kind and metadata
+		if was, known := k.whole[ref]; known {
+			if was || !whole {
+				continue
+			}
+			k.s.Objects = slices.DeleteFunc(k.s.Objects, func(o *unstructured.Unstructured) bool { return RefOf(o) == ref })
+		}
+		k.whole[ref] = whole
+		k.s.Objects = append(k.s.Objects, u)
+	}
+	return nil
+}
+
+func pointers(items []unstructured.Unstructured) []*unstructured.Unstructured {
+	out := make([]*unstructured.Unstructured, len(items))
+	for i := range items {
+		out[i] = &items[i]
+	}
+	return out
+}
+
+// bare is an object of which only the metadata is known.
+func bare(m *metav1.PartialObjectMetadata, gvk schema.GroupVersionKind) (*unstructured.Unstructured, error) {
+	m.SetGroupVersionKind(gvk)
+	content, err := runtime.DefaultUnstructuredConverter.ToUnstructured(m)
+	if err != nil {
+		return nil, err
+	}
+	return &unstructured.Unstructured{Object: content}, nil
+}
+
+// sort makes a snapshot of parallel reads independent of which came first.
+func (s *Snapshot) sort() {
+	slices.SortFunc(s.Objects, func(a, b *unstructured.Unstructured) int { return compareRefs(RefOf(a), RefOf(b)) })
+	slices.SortFunc(s.Reads, func(a, b Read) int { return strings.Compare(a.String(), b.String()) })
+	s.index, s.pods = nil, nil
+}
+
+func compareRefs(a, b report.Ref) int { return strings.Compare(a.String(), b.String()) }

@@ -1,0 +1,73 @@
+// Package status says whether a running stack works, and if not, why: it reads what
+// the cluster has, compares it with what the catalogue knows, and names the causes.
+//
+// The work has three steps. Collect makes a bounded number of requests, side by side,
+// into a Snapshot; their number depends on the catalogue and not on the size of the
+// cluster. The checks are pure functions from a Snapshot to causes. What is not ready
+// for a reason that lies deeper (a pod, a webhook, a volume) goes to package diagnose,
+// which reads further, so that a healthy stack costs nothing more.
+package status
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/cluster"
+	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/components"
+	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/diagnose"
+	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/report"
+)
+
+// Docs is where the pages about causes are read; diagnose.Page follows.
+const Docs = "https://github.com/kubectl-jupyter/kubectl-jupyter/blob/main/"
+
+// Options of a look at a stack.
+type Options struct {
+	// Source of what should be there.
+	Source components.Source
+	// Only narrows the report to these components; all when empty. Everything is read
+	// all the same: what is wrong with one is often another one's fault.
+	Only []string
+}
+
+// Run reads a cluster and reports. What cannot be read, for want of rights or because
+// the server did not answer, is told in the report and is no error.
+func Run(ctx context.Context, c *cluster.Cluster, o Options) (*report.Report, error) {
+	started := time.Now()
+	s, err := Collect(ctx, c, o.Source)
+	if err != nil {
+		return nil, err
+	}
+	causes := Check(s)
+	if subjects := s.Subjects(); len(subjects) > 0 {
+		causes = append(causes, diagnose.Explain(ctx, c, subjects)...)
+	}
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	out := s.Report(causes)
+	narrow(out, o.Only)
+	out.Elapsed = time.Since(started).Seconds()
+	return out, nil
+}
+
+// narrow leaves the rows of some components and the causes that concern them: their
+// own, and those of the cluster as a whole.
+func narrow(r *report.Report, only []string) {
+	if len(only) == 0 {
+		return
+	}
+	var names []string
+	r.Components = slices.DeleteFunc(r.Components, func(c report.Component) bool {
+		if !slices.Contains(only, c.Name) {
+			return true
+		}
+		names = append(names, c.Cause)
+		return false
+	})
+	r.Causes = slices.DeleteFunc(r.Causes, func(c report.Cause) bool {
+		return !slices.Contains(only, c.Component) && !slices.Contains(names, c.Name)
+	})
+	r.State = overall(r.Components, r.Causes)
+}

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"slices"
 	"strings"
-	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
@@ -59,8 +58,6 @@ type Ground struct {
 	// ClientAgrees tells whether Dex and oauth2-proxy hold the same client name and
 	// secret; nil where that could not be read.
 	ClientAgrees *bool
-	// PasswordChanged is when the Secret with the first user's password was last written.
-	PasswordChanged time.Time
 	// Certificate is what the cluster holds for the gateway, in PEM, without its key.
 	Certificate []byte
 
@@ -94,13 +91,12 @@ type DexConfig struct {
 	StaticPasswords []struct {
 		Email string `json:"email"`
 	} `json:"staticPasswords"`
-	StaticClients []struct {
-		RedirectURIs []string `json:"redirectURIs"`
-	} `json:"staticClients"`
-	Connectors []struct {
-		Type string `json:"type"`
-		Name string `json:"name"`
-	} `json:"connectors"`
+	StaticClients []DexClient `json:"staticClients"`
+}
+
+// DexClient is a program that Dex logs people in for.
+type DexClient struct {
+	RedirectURIs []string `json:"redirectURIs"`
 }
 
 // Provider is an entry of the mesh configuration's extensionProviders.

@@ -1,7 +1,6 @@
 package login
 
 import (
-	"bytes"
 	"context"
 	"encoding/base64"
 	"encoding/json"
@@ -136,7 +135,6 @@ func (r *reader) hops(g *Ground) {
 	r.get(g, proxyParamsRef, func(u *unstructured.Unstructured) error { g.ProxyParameters = data(u); return nil })
 	r.get(g, webAppParamsRef, func(u *unstructured.Unstructured) error { g.WebAppParameters = data(u); return nil })
 	r.clients(g)
-	r.passwordChange(g)
 }
 
 // behind plans what only the first reads could name.
@@ -195,28 +193,14 @@ func (r *reader) clients(g *Ground) {
 	}
 }
 
-// passwordChange asks when the first user's password was written: metadata only, the
-// hash stays where it is.
-func (r *reader) passwordChange(g *Ground) {
-	r.add(g, "Secret "+dexNamespace+"/dex-passwords", func(ctx context.Context) error {
-		secret, err := r.c.Metadata.Resource(schema.GroupVersionResource{Version: "v1", Resource: "secrets"}).
-			Namespace(dexNamespace).Get(ctx, "dex-passwords", metav1.GetOptions{})
-		if apierrors.IsNotFound(err) {
-			return nil
-		}
-		if err != nil {
-			return err
-		}
-		r.mu.Lock()
-		defer r.mu.Unlock()
-		g.PasswordChanged = secret.CreationTimestamp.Time
-		for _, m := range secret.ManagedFields {
-			if m.Time != nil && m.Time.After(g.PasswordChanged) && m.FieldsV1 != nil && bytes.Contains(m.FieldsV1.Raw, []byte(`"f:data"`)) {
-				g.PasswordChanged = m.Time.Time
-			}
-		}
-		return nil
-	})
+// firstPasswordHash is what the cluster holds for the user of Dex's own configuration.
+func firstPasswordHash(ctx context.Context, c *cluster.Cluster) ([]byte, error) {
+	u, err := c.Dynamic.Resource(schema.GroupVersionResource{Version: "v1", Resource: "secrets"}).
+		Namespace(dexNamespace).Get(ctx, "dex-passwords", metav1.GetOptions{})
+	if err != nil {
+		return nil, err
+	}
+	return base64.StdEncoding.DecodeString(data(u)["DEX_USER_PASSWORD"])
 }
 
 // get plans to read one object, if it is there.

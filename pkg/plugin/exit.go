@@ -20,6 +20,8 @@ const (
 	ExitDone = 0
 	// ExitFailed: it was refused, or it failed; the message says which.
 	ExitFailed = 1
+	// ExitUnclear: what was asked could not be found out.
+	ExitUnclear = 2
 	// ExitInterrupted: a signal ended it, as shells count SIGINT.
 	ExitInterrupted = 130
 )
@@ -29,6 +31,12 @@ var ErrInterrupted = errors.New("interrupted")
 
 // errSilent ends a command with ExitFailed whose output has said everything.
 var errSilent = errors.New("failed")
+
+// unclear marks an error as one that says nothing about what was asked: the cluster did
+// not answer, or may not be read.
+type unclear struct{ error }
+
+func (u unclear) Unwrap() error { return u.error }
 
 // Execute runs the program with args and returns its exit code. Errors are
 // printed once, on the error stream.
@@ -49,6 +57,9 @@ func finish(ctx context.Context, err error, w io.Writer) int {
 	}
 	if interrupted {
 		return ExitInterrupted
+	}
+	if errors.As(err, &unclear{}) {
+		return ExitUnclear
 	}
 	return ExitFailed
 }

@@ -1,0 +1,250 @@
+package login
+
+import (
+	"context"
+	"crypto/x509"
+	"fmt"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/cluster"
+	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/diagnose"
+	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/report"
+)
+
+// Outcome of a probe.
+type Outcome string
+
+const (
+	// Passed: what came is what was expected.
+	Passed Outcome = "Passed"
+	// Failed: it is not.
+	Failed Outcome = "Failed"
+	// Skipped: it was not tried, since it would have proven nothing.
+	Skipped Outcome = "Skipped"
+)
+
+// Probe is one step of a check.
+type Probe struct {
+	// Step counts from 1.
+	Step int `json:"step"`
+	// Hop that it proves.
+	Hop      string  `json:"hop"`
+	Request  string  `json:"request,omitempty"`
+	Expected string  `json:"expected"`
+	Came     string  `json:"came"`
+	Outcome  Outcome `json:"outcome"`
+	// Cause is the name of the first cause that explains a failure.
+	Cause string `json:"cause,omitempty"`
+	// Elapsed is how long the answers took, in seconds.
+	Elapsed float64 `json:"elapsedSeconds,omitempty"`
+}
+
+// Result is all of a check.
+type Result struct {
+	APIVersion string        `json:"apiVersion"`
+	Kind       string        `json:"kind"`
+	Target     report.Target `json:"target"`
+	WayIn      report.WayIn  `json:"wayIn"`
+	// Through is how the probes went: address or port-forward.
+	Through string         `json:"through"`
+	Probes  []Probe        `json:"probes"`
+	Causes  []report.Cause `json:"causes,omitempty"`
+	Elapsed float64        `json:"elapsedSeconds"`
+}
+
+// Passed tells that nothing failed.
+func (r *Result) Passed() bool {
+	return !slices.ContainsFunc(r.Probes, func(p Probe) bool { return p.Outcome == Failed }) &&
+		!slices.ContainsFunc(r.Causes, func(c report.Cause) bool { return c.Severity >= report.Error })
+}
+
+// outOfTime is why a probe was not tried.
+const outOfTime = "out of time"
+
+// Unclear tells that the check ended before it had tried everything.
+func (r *Result) Unclear() bool {
+	return slices.ContainsFunc(r.Probes, func(p Probe) bool { return p.Outcome == Skipped && p.Came == outOfTime })
+}
+
+// CheckOptions of a check.
+type CheckOptions struct {
+	// Base is the URL whose host the browser asks, and Health where the gateway tells of
+	// itself (its port 15021); empty where that port is not reached.
+	Base, Health string
+	// Through is address or port-forward.
+	Through string
+	// Email and Password log somebody in; with no Email the check ends at Dex's form.
+	Email, Password string
+	// RequestTimeout bounds one request; 0 means ten seconds.
+	RequestTimeout time.Duration
+	// Explain asks why objects are not ready; nil asks nothing.
+	Explain func(context.Context, []diagnose.Subject) []report.Cause
+	// Step is told of each probe when it is done; nil drops it.
+	Step func(Probe)
+}
+
+// DefaultRequestTimeout bounds one request of a check.
+const DefaultRequestTimeout = 10 * time.Second
+
+// Check walks the way in from outside and names the hop that fails. Ground is what the
+// cluster says about the hops. Nothing is changed: the only request that could change
+// something is one that the web app must refuse. The error is that of options which
+// make no sense; what a probe finds is in the Result.
+func Check(ctx context.Context, c *cluster.Cluster, g *Ground, o CheckOptions) (*Result, error) {
+	base, err := url.Parse(o.Base)
+	if err != nil || base.Host == "" {
+		return nil, fmt.Errorf("URL %q: not one that can be asked", o.Base)
+	}
+	if o.RequestTimeout == 0 {
+		o.RequestTimeout = DefaultRequestTimeout
+	}
+	start := time.Now()
+	w := &walk{c: c, g: g, o: o, base: base, result: &Result{
+		APIVersion: report.APIVersion, Kind: "LoginCheck", Target: c.Target, WayIn: g.WayIn(), Through: o.Through}}
+	w.roots = g.roots()
+	if w.stranger, err = newBrowser(base, o.RequestTimeout, w.roots); err != nil {
+		return nil, err
+	}
+	if w.person, err = newBrowser(base, o.RequestTimeout, w.roots); err != nil {
+		return nil, err
+	}
+	for _, s := range steps {
+		w.run(ctx, s)
+	}
+	w.conclude(ctx)
+	w.result.Elapsed = time.Since(start).Seconds()
+	return w.result, nil
+}
+
+// roots trusts what the machine trusts, and the certificate that the cluster holds for
+// its gateway. A gateway that presents another one is not trusted.
+func (g *Ground) roots() *x509.CertPool {
+	if len(g.Certificate) == 0 {
+		return nil
+	}
+	pool, err := x509.SystemCertPool()
+	if err != nil {
+		pool = x509.NewCertPool()
+	}
+	pool.AppendCertsFromPEM(g.Certificate)
+	return pool
+}
+
+// walk is a check under way.
+type walk struct {
+	c                *cluster.Cluster
+	g                *Ground
+	o                CheckOptions
+	base             *url.URL
+	roots            *x509.CertPool
+	stranger, person *browser
+	result           *Result
+	causes           []report.Cause
+	// subjects are hops that do not answer; their pods may say why.
+	subjects []diagnose.Subject
+	// stopped is why going on makes no sense.
+	stopped string
+	// insecure tells that the way lets in who is not logged in.
+	insecure bool
+}
+
+// step of a check.
+type step struct {
+	hop, expected string
+	// always tells that a failure before it is no reason to leave it out.
+	always bool
+	probe  func(*walk, context.Context) verdict
+}
+
+// steps in the order in which a request passes the hops.
+var steps = []step{
+	{"gateway", "200", true, (*walk).gateway},
+	{"dex", "200", true, (*walk).dex},
+	{"oauth2-proxy", "401, nobody is logged in", true, (*walk).proxy},
+	{"sign-in page", "403 with a way to log in; 401 for programs", true, (*walk).signIn},
+	{"forged identity", "refused, three times", true, (*walk).forged},
+	{"login", "redirects to Dex's form, and back to the web app", false, (*walk).login},
+	{"web app", "200", false, (*walk).webApp},
+	{"changes", "400, the name is missing", false, (*walk).changes},
+	{"kernels", "101, a WebSocket", false, (*walk).kernels},
+}
+
+// verdict on a step.
+type verdict struct {
+	came    string
+	asked   string
+	took    time.Duration
+	outcome Outcome
+	causes  []report.Cause
+	// stop is why what follows would prove nothing; halt also for what looks for holes.
+	stop string
+	halt bool
+}
+
+func (w *walk) run(ctx context.Context, s step) {
+	p := Probe{Step: len(w.result.Probes) + 1, Hop: s.hop, Expected: s.expected, Outcome: Skipped}
+	var v verdict
+	switch {
+	case ctx.Err() != nil:
+		p.Came = outOfTime
+	case w.stopped != "" && (!s.always || w.insecure):
+		p.Came = w.stopped
+	default:
+		v = s.probe(w, ctx)
+		p.Came, p.Request, p.Outcome, p.Elapsed = v.came, v.asked, v.outcome, v.took.Seconds()
+	}
+	if len(v.causes) > 0 {
+		p.Cause = v.causes[0].Name
+	}
+	w.causes = append(w.causes, v.causes...)
+	if v.stop != "" && w.stopped == "" {
+		w.stopped = v.stop
+	}
+	w.insecure = w.insecure || v.halt
+	w.result.Probes = append(w.result.Probes, p)
+	if w.o.Step != nil {
+		w.o.Step(p)
+	}
+}
+
+// conclude adds what the objects alone prove, and asks why hops do not answer.
+func (w *walk) conclude(ctx context.Context) {
+	failed := slices.ContainsFunc(w.result.Probes, func(p Probe) bool { return p.Outcome == Failed })
+	for _, c := range append(w.g.policyCauses(), w.g.configCauses(w.base)...) {
+		if !slices.ContainsFunc(w.causes, func(known report.Cause) bool { return known.Name == c.Name && known.Object == c.Object }) {
+			w.causes = append(w.causes, c)
+		}
+	}
+	if failed && len(w.subjects) > 0 && w.o.Explain != nil {
+		w.causes = append(w.causes, w.o.Explain(ctx, w.subjects)...)
+	}
+	w.result.Causes = diagnose.Rank(w.causes)
+}
+
+// suspect a workload: its pods may say why it does not answer.
+func (w *walk) suspect(component, namespace, deployment string) {
+	s := diagnose.Subject{Component: component, Ref: report.Ref{Group: "apps", Kind: "Deployment", Namespace: namespace, Name: deployment}}
+	if !slices.Contains(w.subjects, s) {
+		w.subjects = append(w.subjects, s)
+	}
+}
+
+func pass(asked string, as ...answer) verdict {
+	v := verdict{asked: asked, outcome: Passed}
+	said := make([]string, 0, len(as))
+	for _, a := range as {
+		v.took += a.took
+		said = append(said, fmt.Sprint(a.code))
+	}
+	v.came = strings.Join(said, ", ")
+	return v
+}
+
+func fail(a answer, stop string, causes ...report.Cause) verdict {
+	return verdict{asked: a.request, came: a.says(), took: a.took, outcome: Failed, stop: stop, causes: causes}
+}
+
+func skip(why string) verdict { return verdict{came: why, outcome: Skipped} }

@@ -1,0 +1,150 @@
+package login
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"strings"
+
+	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/diagnose"
+	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/report"
+)
+
+const (
+	csrfCookie = "XSRF-TOKEN"
+	csrfHeader = "X-XSRF-TOKEN"
+)
+
+// webApp asks the web app for what its page asks for, as the person who is logged in.
+func (w *walk) webApp(ctx context.Context) verdict {
+	config := w.person.get(ctx, webAppPath+"api/config")
+	if !config.ok() {
+		return fail(config, "the web app does not answer", w.notIn(config))
+	}
+	profile := w.g.profileOf(w.o.Email)
+	if profile == nil {
+		v := pass(config.request, config)
+		if w.g.listFailed("Profile", "") {
+			v.came += "; whose namespace it is could not be read"
+			v.stop = "the person's namespace is not known"
+			return v
+		}
+		c := report.Cause{Name: diagnose.ProfileMissing, Severity: report.Error, Component: profileComponent,
+			Object:  report.Ref{Group: "kubeflow.org", Kind: "Profile", Name: "for " + w.o.Email},
+			Summary: fmt.Sprintf("no Profile belongs to %s: the login works and there is no namespace to work in", w.o.Email),
+			Remedy:  "kubectl jupyter user add " + w.o.Email}
+		v.came, v.outcome, v.causes, v.stop = v.came+"; no Profile", Failed, []report.Cause{c}, "the person has no namespace"
+		return v
+	}
+	notebooks := w.person.get(ctx, notebooksPath(profile.Name))
+	if !notebooks.ok() {
+		return fail(notebooks, "the web app does not answer", w.noNotebooks(notebooks, profile))
+	}
+	asked := config.request + ", " + strings.TrimPrefix(notebooks.request, "GET ")
+	answers := []answer{config, notebooks}
+	// The list of namespaces is a route of ours; other installations have a dashboard.
+	if w.namespacesRoute() {
+		list := w.person.get(ctx, "/api/namespaces")
+		var names struct{ Namespaces []string }
+		if !list.ok() || json.Unmarshal([]byte(list.body), &names) != nil {
+			return fail(list, "", report.Cause{Name: diagnose.NamespaceListFails, Severity: report.Error, Component: webAppComponent,
+				Object:  report.Ref{Group: "rbac.authorization.k8s.io", Kind: "ClusterRoleBinding", Name: "jupyter-web-app-namespaces-" + profile.Name},
+				Summary: "the web app does not tell " + w.o.Email + " the namespaces", Evidence: []string{list.evidence()},
+				Remedy: "kubectl jupyter install --only jupyter-web-app"})
+		}
+		asked += ", /api/namespaces"
+		answers = append(answers, list)
+	}
+	return pass(asked, answers...)
+}
+
+func notebooksPath(namespace string) string {
+	return webAppPath + "api/namespaces/" + namespace + "/notebooks"
+}
+
+// namespacesRoute tells whether the gateway leads the list of namespaces to the web app.
+func (w *walk) namespacesRoute() bool {
+	for i := range w.g.Routes {
+		for j := range w.g.Routes[i].Spec.HTTP {
+			for _, p := range w.g.Routes[i].Spec.HTTP[j].paths() {
+				if p == "/api/namespaces" {
+					return true
+				}
+			}
+		}
+	}
+	return false
+}
+
+func (w *walk) noNotebooks(a answer, p *Profile) report.Cause {
+	if a.err != nil || a.code >= 500 {
+		return w.hop(a, webAppPath, diagnose.WebAppUnreachable, webAppComponent, stackNamespace, webAppService, webAppWorkload)
+	}
+	return report.Cause{Name: diagnose.ProfileMissing, Severity: report.Error, Component: profileComponent,
+		Object:   report.Ref{Group: "kubeflow.org", Kind: "Profile", Name: p.Name},
+		Summary:  fmt.Sprintf("%s owns Profile %s and may not see the notebooks in its namespace: the profile controller has not given the rights", w.o.Email, p.Name),
+		Evidence: []string{a.evidence()},
+		Remedy:   fmt.Sprintf("kubectl describe profile %s\nkubectl -n kubeflow logs deployment/profiles-deployment", p.Name)}
+}
+
+// changes proves that a click that changes something would be taken. The request has no
+// name for the notebook, so that the web app must refuse it, after the check of the token.
+func (w *walk) changes(ctx context.Context) verdict {
+	profile := w.g.profileOf(w.o.Email)
+	if profile == nil {
+		return skip("the person's namespace is not known")
+	}
+	// The page sets the cookie, as it does for a browser.
+	page := w.person.get(ctx, webAppPath)
+	if v, bad := w.cookiesDropped(page); bad {
+		return v
+	}
+	token := w.person.cookie(webAppPath, csrfCookie)
+	a := w.person.do(ctx, http.MethodPost, notebooksPath(profile.Name), "{}", "Content-Type", "application/json", csrfHeader, token)
+	switch {
+	case a.err != nil:
+		return fail(a, "", w.noConnection(a))
+	case a.code == http.StatusBadRequest && strings.Contains(a.body, "name"):
+		return pass(a.request, a)
+	case a.code == http.StatusForbidden && token == "":
+		c := secureCause(append([]string{a.evidence(), "the browser holds no cookie " + csrfCookie}, w.g.secureSettings()...)...)
+		c.Component, c.Object = webAppComponent, webAppParamsRef
+		return fail(a, "", c)
+	case a.code == http.StatusForbidden:
+		return fail(a, "", w.noNotebooks(a, profile))
+	}
+	return fail(a, "", w.hop(a, webAppPath, diagnose.WebAppUnreachable, webAppComponent, stackNamespace, webAppService, webAppWorkload))
+}
+
+// kernels asks a notebook of the person for a WebSocket, which every kernel needs. What it
+// asks for is the stream of the server's events: it starts nothing.
+func (w *walk) kernels(ctx context.Context) verdict {
+	profile := w.g.profileOf(w.o.Email)
+	if profile == nil {
+		return skip("the person's namespace is not known")
+	}
+	w.g.notebooksOf(ctx, w.c, profile.Name)
+	if len(w.g.Notebooks) == 0 {
+		return skip("no notebook runs that could be asked")
+	}
+	n := w.g.Notebooks[0]
+	path := fmt.Sprintf("/notebook/%s/%s/", n.Namespace, n.Name)
+	a := w.person.get(ctx, path+"api/events/subscribe",
+		"Connection", "Upgrade", "Upgrade", "websocket", "Sec-WebSocket-Version", "13", "Sec-WebSocket-Key", "a3ViZWN0bC1qdXB5dGVyLQ==",
+		"Origin", w.base.Scheme+"://"+w.base.Host)
+	switch {
+	case a.err != nil:
+		return fail(a, "", w.noConnection(a))
+	case a.code == http.StatusSwitchingProtocols:
+		return pass(a.request, a)
+	case a.code == http.StatusNotFound:
+		return skip("the notebook's server has no stream of events: it is another program than Jupyter Server 2")
+	case a.code == http.StatusBadRequest && strings.Contains(a.body, "Upgrade"), a.code == http.StatusUpgradeRequired:
+		return fail(a, "", report.Cause{Name: diagnose.WebSocketDropped, Severity: report.Error, Component: istioComponent,
+			Object:  report.Ref{Group: "kubeflow.org", Kind: "Notebook", Namespace: n.Namespace, Name: n.Name},
+			Summary: "something between here and the notebook drops WebSockets: no kernel will connect", Evidence: []string{a.evidence()},
+			Remedy: "let the proxy or load balancer before the gateway pass the headers Upgrade and Connection\nkubectl jupyter login-url --check --port-forward   tells whether it is to blame"})
+	}
+	return skip(fmt.Sprintf("the notebook answers %s", a.says()))
+}

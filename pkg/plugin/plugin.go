@@ -89,6 +89,7 @@ Before anything is sent:
 	root.AddCommand(
 		newInstallCommand(b),
 		newUninstallCommand(b),
+		newSupportBundleCommand(b),
 		newRenderCommand(b),
 		newImagesCommand(b),
 		newComponentsCommand(b),

@@ -21,7 +21,7 @@ var (
 	assignment = regexp.MustCompile(`(?i)([a-z0-9_.-]*(?:` + words + `)[a-z0-9_.-]*)((?:\\*["'])?\s*[:=]\s*)(\\+["'][^"'\\]*\\*["']?|"(?:[^"\\]|\\.)*"?|'[^']*'?|[^\s,;&"']+)`)
 	secretWord = regexp.MustCompile(`(?i)(?:` + words + `)`)
 	// aboutSecret are ends of names that say something about a credential without holding it.
-	aboutSecret = regexp.MustCompile(`(?i)(?:names?|refs?|paths?|files?|dir|namespace|expir[ey]s?|expiration|seconds|ttl|refresh|secure|httponly|samesite|domains?|enabled|policy|type|ur[il]|issuers?|audiences?|reviews?|endpoint|method|algorithm|size|length|count|selectors?|not-shown)$`)
+	aboutSecret = regexp.MustCompile(`(?i)(?:names?|refs?|paths?|files?|dir|namespace|expir[ey]s?|expiration|seconds|ttl|refresh|secure|httponly|samesite|domains?|enabled|policy|type|ur[il]|issuers?|audiences?|reviews?|endpoint|method|algorithm|size|length|count|selectors?|env|from-secret|requests?|not-shown)$`)
 	// harmless values say nothing, whatever their name is.
 	harmless = regexp.MustCompile(`(?i)^["']?(?:true|false|yes|no|on|off|null|nil|none|\d{1,3}[smh]?|\$\([^)]*\)|\$\{[^}]*\}|\{\{.*\}\}|` + regexp.QuoteMeta(Mark) + `|\[\d+ bytes\])?["']?$`)
 

@@ -93,9 +93,12 @@ Before anything is sent:
 		newRenderCommand(b),
 		newImagesCommand(b),
 		newComponentsCommand(b),
+		newTopCommand(b),
 		newVersionCommand(b),
+		newCompletionCommand(b),
 		newOptionsCommand(b),
 	)
+	b.completeConfig(root)
 	setUsage(root)
 	return root
 }

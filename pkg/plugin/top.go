@@ -5,10 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"time"
 
 	"github.com/spf13/cobra"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/util/validation"
@@ -84,10 +82,8 @@ error. The exit code is 0 when the nodes could be listed, whatever else is missi
 
 			# How many GPUs of each resource are free on each node
 			kubectl jupyter top -o jsonpath='{range .nodes[*]}{.name}{" "}{.gpus[*].free}{"\n"}{end}'`),
-		ValidArgsFunction: func(cmd *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
-			return without(nodeNames(cmd.Context(), b), args), cobra.ShellCompDirectiveNoFileComp
-		},
-		Args: cobra.ArbitraryArgs,
+		ValidArgsFunction: b.completeNames(schema.GroupVersionResource{Version: "v1", Resource: "nodes"}, false),
+		Args:              cobra.ArbitraryArgs,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			o, err := f.ToOptions(b, args)
 			if err != nil {
@@ -179,29 +175,4 @@ func (o *TopOptions) face(s *usage.Snapshot) topFace {
 		},
 		Problems: problems,
 	}
-}
-
-// completionTimeout is how long a person waits for a shell's offers.
-const completionTimeout = 3 * time.Second
-
-// nodeNames are the cluster's nodes, for completion; none when it does not answer.
-func nodeNames(ctx context.Context, b *base) []string {
-	if ctx == nil {
-		return nil // cobra completes without one in tests
-	}
-	ctx, cancel := context.WithTimeout(ctx, completionTimeout)
-	defer cancel()
-	c, err := b.connect(ctx, nil)
-	if err != nil {
-		return nil
-	}
-	nodes, err := c.Metadata.Resource(schema.GroupVersionResource{Version: "v1", Resource: "nodes"}).List(ctx, metav1.ListOptions{ResourceVersion: "0"})
-	if err != nil {
-		return nil
-	}
-	out := make([]string, len(nodes.Items))
-	for i, n := range nodes.Items {
-		out[i] = n.Name
-	}
-	return out
 }

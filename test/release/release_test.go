@@ -55,9 +55,9 @@ func output(t *testing.T, dir string, env []string, name string, args ...string)
 
 // snapshot makes a release of what is committed, in a clone of its own, and returns
 // the folder with the archives.
-func snapshot(t *testing.T, dir string) string {
+func snapshot(t *testing.T, from, dir string) string {
 	t.Helper()
-	output(t, "", nil, "git", "clone", "--quiet", "../..", dir)
+	output(t, "", nil, "git", "clone", "--quiet", from, dir)
 	// Nothing is fetched from there: it is the name that a release has.
 	output(t, dir, nil, "git", "remote", "set-url", "origin", "https://github.com/kubectl-jupyter/kubectl-jupyter")
 	output(t, dir, []string{"CGO_ENABLED=0"}, program(t, "goreleaser"), "release", "--snapshot", "--clean", "--skip=sign,publish")
@@ -74,10 +74,12 @@ func read(t *testing.T, name string) []byte {
 }
 
 func TestARelease(t *testing.T) {
-	dist := snapshot(t, filepath.Join(t.TempDir(), "one"))
+	one := filepath.Join(t.TempDir(), "one")
+	dist := snapshot(t, "../..", one)
 
 	t.Run("a second build of the commit, somewhere else, is the same byte for byte", func(t *testing.T) {
-		again := snapshot(t, filepath.Join(t.TempDir(), "a", "longer", "way"))
+		// Of the first clone: somebody may commit meanwhile.
+		again := snapshot(t, one, filepath.Join(t.TempDir(), "a", "longer", "way"))
 		first, second := string(read(t, filepath.Join(dist, "checksums.txt"))), string(read(t, filepath.Join(again, "checksums.txt")))
 		if first != second {
 			t.Errorf("the checksums differ:\n%s\n%s", first, second)

@@ -1,0 +1,222 @@
+package holders
+
+import (
+	"context"
+	"slices"
+	"strings"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+	corev1 "k8s.io/api/core/v1"
+
+	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/cluster"
+	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/usage"
+	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/usage/dra"
+)
+
+// Labels by which a pod runs a notebook: those of Kubeflow's notebooks v1 and v2.
+const (
+	NotebookLabel  = "notebook-name"
+	WorkspaceLabel = "notebooks.kubeflow.org/workspace-name"
+)
+
+// Options of what is looked at.
+type Options struct {
+	// Nodes to look at, by name; all that Selector finds when empty.
+	Nodes    []string
+	Selector string
+	// GPUResources are further names of resources and DRA drivers that count as GPUs.
+	GPUResources []string
+	// Live asks exporters what devices do; nil leaves that out.
+	Live usage.LiveSource
+	// Now is the clock; nil takes the system's.
+	Now func() time.Time
+}
+
+func (o Options) now() time.Time {
+	if o.Now == nil {
+		return time.Now()
+	}
+	return o.Now()
+}
+
+// GPUs are all GPUs one by one, and the pods that wait for one.
+type GPUs struct {
+	Time    time.Time
+	Rows    []Row
+	Waiting []Waiting
+	// Problems are what is missing and why, one sentence each.
+	Problems []string
+}
+
+// podPaths are what is read of a pod beside its requests.
+var podPaths = []string{"metadata.name", "metadata.namespace", "metadata.labels", "metadata.creationTimestamp"}
+
+// ReadGPUs looks at every GPU. Without the nodes there is nothing to show, and that is its
+// error; all else that cannot be had leaves a gap with a reason.
+func ReadGPUs(ctx context.Context, c *cluster.Cluster, o Options) (*GPUs, error) {
+	var nodes []usage.Node
+	var claims dra.Reading
+	var waiting []Waiting
+	var unread string
+	together, asking := errgroup.WithContext(ctx)
+	together.Go(func() (err error) {
+		nodes, err = usage.Nodes(asking, c, usage.Options{Names: o.Nodes, Selector: o.Selector, GPUResources: o.GPUResources})
+		return err
+	})
+	together.Go(func() (err error) {
+		claims, err = (&dra.Source{REST: c.REST(), Drivers: o.GPUResources}).Read(asking)
+		return err
+	})
+	var pending []*corev1.Pod
+	together.Go(func() error {
+		pending, unread = readPending(asking, c)
+		return nil
+	})
+	if err := together.Wait(); err != nil {
+		return nil, err
+	}
+	out := &GPUs{Time: o.now(), Problems: claims.Problems}
+	if unread != "" {
+		out.Problems = append(out.Problems, unread)
+	}
+	waiting, problem := waitingFor(ctx, c, pending, claims.Claims, o.GPUResources)
+	if problem != "" {
+		out.Problems = append(out.Problems, problem)
+	}
+	out.Waiting = waiting
+	rows, problems, err := rowsOf(ctx, c, nodes, claims, o)
+	if err != nil {
+		return nil, err
+	}
+	out.Rows, out.Problems = rows, append(out.Problems, problems...)
+	return out, nil
+}
+
+// rowsOf asks for the pods and the live figures of the nodes that have GPUs.
+func rowsOf(ctx context.Context, c *cluster.Cluster, nodes []usage.Node, claims dra.Reading, o Options) ([]Row, []string, error) {
+	byNode := map[string][]dra.Device{}
+	for _, d := range claims.Devices {
+		byNode[d.Node] = append(byNode[d.Node], d)
+	}
+	var withGPUs []string
+	for _, n := range nodes {
+		if len(n.GPUs) > 0 || len(byNode[n.Name]) > 0 {
+			withGPUs = append(withGPUs, n.Name)
+		}
+	}
+	pods := podsByNode{}
+	var absent map[string]usage.Absence
+	var devices usage.Devices
+	var problems []string
+	if len(withGPUs) > 0 {
+		var together errgroup.Group
+		together.Go(func() error {
+			absent = usage.PodsOn(ctx, c.REST(), withGPUs, podPaths, func(p *corev1.Pod) { pods.add(p, o.GPUResources) })
+			return nil
+		})
+		if o.Live != nil {
+			together.Go(func() error {
+				devices, _, problems = o.Live.Devices(ctx, withGPUs)
+				return nil
+			})
+		}
+		_ = together.Wait() // its functions keep their errors
+	}
+	if err := ctx.Err(); err != nil {
+		return nil, nil, err
+	}
+	if len(absent) > 0 {
+		problems = append(problems, "who holds GPUs is not known: "+firstReason(absent))
+	}
+	var rows []Row
+	for i := range nodes {
+		n := &nodes[i]
+		for j := range n.GPUs {
+			g := n.GPUs[j]
+			of := usage.DevicesOf(n, &g, devices[n.Name])
+			if why, ok := absent[n.Name]; ok {
+				rows = append(rows, unlisted(n, g, of, why)...)
+				continue
+			}
+			rows = append(rows, assign(n, g, of, pods.of(n.Name, g.Resource))...)
+		}
+		for _, d := range byNode[n.Name] {
+			rows = append(rows, ofClaims(n, d, devices[n.Name], pods, claims.ClaimsAbsent)...)
+		}
+	}
+	if len(o.Nodes) == 0 && o.Selector == "" {
+		for _, d := range byNode[""] {
+			rows = append(rows, ofClaims(nil, d, nil, pods, claims.ClaimsAbsent)...)
+		}
+	}
+	return rows, problems, nil
+}
+
+func ofClaims(n *usage.Node, d dra.Device, devices []usage.Device, pods podsByNode, absent *usage.Absence) []Row {
+	out := claimed(n, d, devices, pods.notebook)
+	if absent != nil {
+		for i := range out {
+			out[i].State, out[i].Why = Unknown, *absent
+		}
+	}
+	return out
+}
+
+// podsByNode are pods with what they have, by node and resource.
+type podsByNode map[string]*podsOfNode
+
+type podsOfNode struct {
+	byResource map[string][]held
+	notebooks  map[string]string
+}
+
+func (b podsByNode) add(p *corev1.Pod, others []string) {
+	n := b[p.Spec.NodeName]
+	if n == nil {
+		n = &podsOfNode{map[string][]held{}, map[string]string{}}
+		b[p.Spec.NodeName] = n
+	}
+	notebook := NotebookOf(p)
+	if notebook != "" {
+		n.notebooks[p.Namespace+"/"+p.Name] = notebook
+	}
+	for resource, count := range usage.PodGPUs(p, others) {
+		n.byResource[resource] = append(n.byResource[resource], held{Pod{p.Namespace, p.Name, notebook}, count})
+	}
+}
+
+func (b podsByNode) of(node, resource string) []held {
+	if b[node] == nil {
+		return nil
+	}
+	out := b[node].byResource[resource]
+	sortPods(out)
+	return out
+}
+
+func (b podsByNode) notebook(namespace, pod string) string {
+	for _, n := range b {
+		if name, ok := n.notebooks[namespace+"/"+pod]; ok {
+			return name
+		}
+	}
+	return ""
+}
+
+// NotebookOf is the notebook that a pod runs, or empty.
+func NotebookOf(p *corev1.Pod) string {
+	if n := p.Labels[NotebookLabel]; n != "" {
+		return n
+	}
+	return p.Labels[WorkspaceLabel]
+}
+
+func firstReason(absent map[string]usage.Absence) string {
+	var all []string
+	for _, a := range absent {
+		all = append(all, a.Reason)
+	}
+	slices.Sort(all)
+	return strings.Join(slices.Compact(all), "; ")
+}

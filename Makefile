@@ -75,16 +75,47 @@ generate: ## Write the CRDs anew, from the API modules they come from
 verify-generate: ## Fail when the committed CRDs are not what the generator writes
 	go run -C hack ./crdgen -verify -out ../pkg/components
 
+.PHONY: reference
+reference: ## Write docs/reference anew, from the help texts
+	go run ./internal/reference -out docs/reference
+
+.PHONY: verify-reference
+verify-reference: ## Fail when docs/reference is not what the help says
+	go run ./internal/reference -out docs/reference -verify
+
 .PHONY: golden
 golden: ## Write expected outputs of tests anew; look at the difference before committing
 	go test ./cmd/kubectl-jupyter ./pkg/view ./pkg/diagnose -update
 
+# The linters are pinned in a module of their own. Their flags: staticcheck knows go vet's
+# build tags one set at a time.
 .PHONY: lint
-lint: ## gofmt and go vet
-	@unformatted=$$(gofmt -l cmd hack internal pkg test); test -z "$$unformatted" || { echo "not formatted with gofmt:"; echo "$$unformatted"; exit 1; } >&2
+lint: $(BIN)/staticcheck $(BIN)/gofumpt ## gofumpt, go vet, staticcheck, licences of what is compiled in, links in the documents
+	@unformatted=$$($(BIN)/gofumpt -l cmd hack internal pkg test); test -z "$$unformatted" || { echo "not formatted with gofumpt:"; echo "$$unformatted"; exit 1; } >&2
 	go vet ./...
 	go vet -tags e2e ./test/e2e/
 	go vet -tags e2e_real ./test/e2e/
+	go vet -tags release ./test/release/
+	$(BIN)/staticcheck ./...
+	$(BIN)/staticcheck -tags e2e ./test/e2e/
+	$(BIN)/staticcheck -tags e2e_real ./test/e2e/
+	go run -C hack ./licenses
+	go run -C hack ./links ..
+
+$(BIN)/staticcheck $(BIN)/gofumpt $(BIN)/govulncheck &: hack/tools/lint/go.mod
+	go build -C hack/tools/lint -o $(CURDIR)/$(BIN)/ honnef.co/go/tools/cmd/staticcheck mvdan.cc/gofumpt golang.org/x/vuln/cmd/govulncheck
+
+$(BIN)/goreleaser: hack/tools/release/go.mod
+	go build -C hack/tools/release -o $(CURDIR)/$(BIN)/ github.com/goreleaser/goreleaser/v2
+
+.PHONY: vulnerabilities
+vulnerabilities: $(BIN)/govulncheck ## Look for known vulnerabilities in what is called (needs the network)
+	$(BIN)/govulncheck ./...
+
+.PHONY: release-check
+release-check: devcluster $(BIN)/goreleaser ## Make a release without publishing it, twice, and do with it what krew would
+	$(BIN)/goreleaser check
+	go test -tags release -count=1 -timeout 60m -v ./test/release/
 
 .PHONY: clean
 clean: ## Remove what was built

@@ -95,6 +95,8 @@ Before anything is sent:
 		newComponentsCommand(b),
 		newTopCommand(b),
 		newVersionCommand(b),
+		newPortForwardCommand(b),
+		newUserCommand(b),
 		newCompletionCommand(b),
 		newOptionsCommand(b),
 	)

@@ -9,7 +9,7 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
-	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/client-go/dynamic"
 
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/components"
 )
@@ -39,7 +39,11 @@ func (p Person) Validate() error {
 	if p.Email != strings.ToLower(p.Email) {
 		return fmt.Errorf("%q: write the address in lower case: Dex compares it so, and the owner of the namespace is compared letter by letter", p.Email)
 	}
-	return p.options().Validate()
+	if err := p.options().Validate(); err != nil {
+		// The address is an argument here, and no flag.
+		return errors.New(strings.TrimPrefix(err.Error(), "--user-email: "))
+	}
+	return nil
 }
 
 // Name is the Profile's name, which follows from the address where none was chosen.
@@ -57,9 +61,10 @@ func (u *Users) Add(ctx context.Context, source components.Source, p Person, pas
 	if err != nil {
 		return false, err
 	}
-	profileGVR, err := u.preferred(profileKind, "the component profiles brings it")
+	// In the version of the manifests, which need not be the one that the server prefers.
+	profiles, _, err := u.Cluster.For(profile)
 	if err != nil {
-		return false, err
+		return false, fmt.Errorf("Profile %s: %w", p.Name(), err)
 	}
 	if has, err := u.HasPassword(ctx, p.Email); err != nil || has {
 		if has {
@@ -67,41 +72,38 @@ func (u *Users) Add(ctx context.Context, source components.Source, p Person, pas
 		}
 		return false, err
 	}
-	live, err := u.home(ctx, profileGVR, p)
+	live, err := u.home(ctx, profiles, p)
 	if err != nil {
 		return false, err
 	}
-	if existed = live != nil; existed {
-		profile.SetAPIVersion(live.GetAPIVersion())
-		if len(p.Quota) == 0 {
-			profile = nil // as it is
-		}
+	if existed = live != nil; existed && len(p.Quota) == 0 {
+		profile = nil // as it is
 	}
 	hash, err := Hash(password)
 	if err != nil {
 		return false, err
 	}
 	account := passwordObject(passwordGVR.GroupVersion().String(), p.Email, hash)
-	var uid = live
+	home := live
 	writes := []func(context.Context, []string) error{
 		func(ctx context.Context, dryRun []string) error {
 			if profile == nil {
 				return nil
 			}
 			// Nobody else's fields are touched: a quota that somebody set by hand is a conflict.
-			now, err := u.Cluster.Dynamic.Resource(profileGVR).Apply(ctx, profile.GetName(), profile, metav1.ApplyOptions{FieldManager: FieldManager, DryRun: dryRun})
+			now, err := profiles.Apply(ctx, profile.GetName(), profile, metav1.ApplyOptions{FieldManager: FieldManager, DryRun: dryRun})
 			if err != nil {
 				return fmt.Errorf("Profile %s: %w", profile.GetName(), err)
 			}
 			if dryRun == nil {
-				uid = now
+				home = now
 			}
 			return nil
 		},
 		func(ctx context.Context, dryRun []string) error {
 			// Goes with the Profile, and only with it.
-			if uid != nil {
-				binding.SetOwnerReferences([]metav1.OwnerReference{{APIVersion: uid.GetAPIVersion(), Kind: uid.GetKind(), Name: uid.GetName(), UID: uid.GetUID()}})
+			if home != nil {
+				binding.SetOwnerReferences([]metav1.OwnerReference{{APIVersion: home.GetAPIVersion(), Kind: home.GetKind(), Name: home.GetName(), UID: home.GetUID()}})
 			}
 			_, err := u.Cluster.Dynamic.Resource(bindings).Create(ctx, binding, metav1.CreateOptions{FieldManager: FieldManager, DryRun: dryRun})
 			if err != nil && !apierrors.IsAlreadyExists(err) {
@@ -122,8 +124,8 @@ func (u *Users) Add(ctx context.Context, source components.Source, p Person, pas
 
 // home returns the Profile that the person has under that name, and refuses one of
 // somebody else: their notebooks would be shared.
-func (u *Users) home(ctx context.Context, profiles schema.GroupVersionResource, p Person) (*unstructured.Unstructured, error) {
-	live, err := u.Cluster.Dynamic.Resource(profiles).Get(ctx, p.Name(), metav1.GetOptions{})
+func (u *Users) home(ctx context.Context, profiles dynamic.ResourceInterface, p Person) (*unstructured.Unstructured, error) {
+	live, err := profiles.Get(ctx, p.Name(), metav1.GetOptions{})
 	if err == nil {
 		if live.GetDeletionTimestamp() != nil {
 			return nil, fmt.Errorf("Profile %s is being deleted: wait until it is gone, or choose another --profile-name", p.Name())

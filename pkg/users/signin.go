@@ -1,0 +1,135 @@
+package users
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"k8s.io/apimachinery/pkg/util/wait"
+
+	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/forward"
+)
+
+// ErrUnverified tells that Dex could not be asked, so that nothing is known about a password.
+var ErrUnverified = errors.New("not verified")
+
+// Verify asks Dex itself, as its login form does, whether it takes the password, and
+// waits until the answer is the wanted one: Dex reads its objects at every login, and its
+// Secret when its pod starts. An error that is ErrUnverified says that Dex could not be asked.
+func (u *Users) Verify(ctx context.Context, email string, password []byte, want bool) error {
+	// The tunnel ends with the question.
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	tunnel, err := forward.Start(ctx, u.Cluster, forward.Target{Namespace: dexNamespace, Service: dexService, Port: dexPort}, forward.Options{})
+	if err != nil {
+		return fmt.Errorf("%w: %w", ErrUnverified, err)
+	}
+	pause := wait.Backoff{Duration: 100 * time.Millisecond, Factor: 2, Steps: 6}
+	for {
+		taken, err := SignIn(ctx, "http://"+tunnel.Address, email, password)
+		switch {
+		case err == nil && taken == want:
+			return nil
+		case err != nil && pause.Steps == 0:
+			return fmt.Errorf("%w: %w", ErrUnverified, err)
+		case pause.Steps == 0 && want:
+			return fmt.Errorf("Dex refuses the password of %s", email)
+		case pause.Steps == 0:
+			return fmt.Errorf("Dex still takes the password of %s", email)
+		}
+		// No watch tells what Dex knows.
+		timer := time.NewTimer(pause.Step())
+		select {
+		case <-ctx.Done():
+			timer.Stop()
+			return fmt.Errorf("%w: %w", ErrUnverified, context.Cause(ctx))
+		case <-timer.C:
+		}
+	}
+}
+
+// SignIn goes through Dex's login form at an address of Dex and tells whether it takes
+// the password. No session comes of it: the code that Dex hands out is thrown away.
+func SignIn(ctx context.Context, dex, email string, password []byte) (bool, error) {
+	client := &http.Client{
+		Timeout:       20 * time.Second,
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+		Transport:     &http.Transport{Proxy: nil, DisableKeepAlives: true}, // a tunnel of this machine
+	}
+	next := "/dex/auth?" + url.Values{
+		"client_id": {dexClient}, "redirect_uri": {dexRedirect}, "response_type": {"code"}, "scope": {"openid email"},
+		"state": {rand.Text()},
+	}.Encode()
+	form := ""
+	for range 4 { // to the connector, to its form
+		code, location, err := request(ctx, client, http.MethodGet, dex+next, nil)
+		if err != nil {
+			return false, err
+		}
+		if code == http.StatusOK {
+			form = next
+			break
+		}
+		if location == "" {
+			return false, fmt.Errorf("Dex answers %d where its login form should be", code)
+		}
+		if next, err = below(location); err != nil {
+			return false, err
+		}
+	}
+	if form == "" {
+		return false, errors.New("Dex does not come to its login form")
+	}
+	code, location, err := request(ctx, client, http.MethodPost, dex+form, url.Values{"login": {email}, "password": {string(password)}})
+	switch {
+	case err != nil:
+		return false, err
+	case code == http.StatusUnauthorized, code == http.StatusOK: // the form again, with a message
+		return false, nil
+	case location == "":
+		return false, fmt.Errorf("Dex answers %d to its login form", code)
+	}
+	return true, nil
+}
+
+// below is the path of a redirect, whatever host Dex calls itself.
+func below(location string) (string, error) {
+	u, err := url.Parse(location)
+	if err != nil {
+		return "", fmt.Errorf("Dex sends people to %q: %w", location, err)
+	}
+	return u.RequestURI(), nil
+}
+
+func request(ctx context.Context, client *http.Client, method, address string, form url.Values) (code int, location string, err error) {
+	var body io.Reader
+	if form != nil {
+		body = strings.NewReader(form.Encode())
+	}
+	r, err := http.NewRequestWithContext(ctx, method, address, body)
+	if err != nil {
+		return 0, "", err
+	}
+	if form != nil {
+		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	}
+	answer, err := client.Do(r)
+	if err != nil {
+		return 0, "", fmt.Errorf("Dex: %w", err)
+	}
+	defer func() { _ = answer.Body.Close() }()
+	_, _ = io.Copy(io.Discard, io.LimitReader(answer.Body, 1<<20))
+	return answer.StatusCode, answer.Header.Get("Location"), nil
+}
+
+// IsUnverified tells whether nothing could be found out about a password.
+func IsUnverified(err error) bool { return errors.Is(err, ErrUnverified) }
+
+// GeneratePassword makes a password of twenty characters that nobody can guess.
+func GeneratePassword() []byte { return []byte(rand.Text()[:20]) }

@@ -19,7 +19,8 @@ const usageTemplate = `{{if .HasExample}}Examples:
 {{.LocalNonPersistentFlags.FlagUsages | trimTrailingWhitespaces}}
 
 {{end}}Usage:
-  {{if .HasAvailableSubCommands}}{{.CommandPath}} COMMAND [flags]{{else}}{{.UseLine}}{{end}}
+  {{if .HasAvailableSubCommands}}{{if .ValidArgsFunction}}{{.UseLine}}
+  {{end}}{{.CommandPath}} COMMAND [flags]{{else}}{{.UseLine}}{{end}}
 
 {{if .HasAvailableSubCommands}}Use "{{.CommandPath}} COMMAND --help" for more about a command.
 {{end}}Use "{{.Root.CommandPath}} options" for the flags that every command takes.

@@ -15,18 +15,20 @@ func findRefusedPods(s *Snapshot, sub Subject) []report.Cause {
 	ns := sub.Ref.Namespace
 	var causes []report.Cause
 	refused := func(kind, name string, object report.Ref) {
-		for _, e := range s.events(kind, ns, name, "FailedCreate", "FailedDaemonPod") {
-			found := s.refusal(sub, e.Message, object)
-			if found == nil {
-				found = []report.Cause{{
-					Name: FailedCreate, Severity: report.Error, Component: sub.Component, Object: object,
-					Summary: fmt.Sprintf("the pods of %s cannot be created", object), Remedy: describe(object),
-					Evidence: []string{event(e.Reason, e.Message)},
-				}}
-			}
-			causes = append(causes, found...)
-			return // the newest tells how it is now
+		events := s.events(kind, ns, name, "FailedCreate", "FailedDaemonPod")
+		if len(events) == 0 {
+			return
 		}
+		e := events[0] // the newest tells how it is now
+		found := s.refusal(sub, e.Message, object)
+		if found == nil {
+			found = []report.Cause{{
+				Name: FailedCreate, Severity: report.Error, Component: sub.Component, Object: object,
+				Summary: fmt.Sprintf("the pods of %s cannot be created", object), Remedy: describe(object),
+				Evidence: []string{event(e.Reason, e.Message)},
+			}}
+		}
+		causes = append(causes, found...)
 	}
 	switch sub.Ref.Kind {
 	case "Deployment":

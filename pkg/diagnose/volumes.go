@@ -164,29 +164,31 @@ func findMount(s *Snapshot, sub Subject, p *corev1.Pod) []report.Cause {
 	if p.Status.Phase != corev1.PodPending || p.Spec.NodeName == "" || leaving(p) || started(p) {
 		return nil
 	}
-	for _, e := range s.events("Pod", p.Namespace, p.Name, "FailedMount", "FailedAttachVolume", "FailedMapVolume") {
-		c := s.podCause(sub, p, MountFailed, report.Error, fmt.Sprintf("a volume of %s cannot be mounted", s.owner(p)))
-		c.Evidence = []string{event(e.Reason, e.Message)}
-		c.Remedy = describe(podRef(p))
-		secret := missingSecret(e.Message)
-		switch m := configMapNotFound.FindStringSubmatch(e.Message); {
-		case secret != "":
-			c.Summary = fmt.Sprintf("the pod waits for Secret %s, which does not exist", secret)
-			c.Remedy = fmt.Sprintf("kubectl -n %s get certificates,secrets", p.Namespace)
-			for _, u := range s.Objects {
-				if u.GetKind() == "Certificate" && u.GetNamespace() == p.Namespace && certificateSecret(u) == secret {
-					c.Severity = report.Delay
-					c.Summary = fmt.Sprintf("the pod waits for Secret %s, which Certificate %s has not made yet", secret, u.GetName())
-					return append(s.certificate(Subject{Component: sub.Component, Ref: refOfObject(u)}, u), c)
-				}
-			}
-		case m != nil:
-			c.Summary = fmt.Sprintf("the pod waits for ConfigMap %s, which does not exist", m[1])
-			c.Remedy = fmt.Sprintf("kubectl -n %s get configmaps", p.Namespace)
-		}
-		return []report.Cause{c}
+	events := s.events("Pod", p.Namespace, p.Name, "FailedMount", "FailedAttachVolume", "FailedMapVolume")
+	if len(events) == 0 {
+		return nil
 	}
-	return nil
+	e := events[0]
+	c := s.podCause(sub, p, MountFailed, report.Error, fmt.Sprintf("a volume of %s cannot be mounted", s.owner(p)))
+	c.Evidence = []string{event(e.Reason, e.Message)}
+	c.Remedy = describe(podRef(p))
+	secret := missingSecret(e.Message)
+	switch m := configMapNotFound.FindStringSubmatch(e.Message); {
+	case secret != "":
+		c.Summary = fmt.Sprintf("the pod waits for Secret %s, which does not exist", secret)
+		c.Remedy = fmt.Sprintf("kubectl -n %s get certificates,secrets", p.Namespace)
+		for _, u := range s.Objects {
+			if u.GetKind() == "Certificate" && u.GetNamespace() == p.Namespace && certificateSecret(u) == secret {
+				c.Severity = report.Delay
+				c.Summary = fmt.Sprintf("the pod waits for Secret %s, which Certificate %s has not made yet", secret, u.GetName())
+				return append(s.certificate(Subject{Component: sub.Component, Ref: refOfObject(u)}, u), c)
+			}
+		}
+	case m != nil:
+		c.Summary = fmt.Sprintf("the pod waits for ConfigMap %s, which does not exist", m[1])
+		c.Remedy = fmt.Sprintf("kubectl -n %s get configmaps", p.Namespace)
+	}
+	return []report.Cause{c}
 }
 
 // started tells that the kubelet got past mounting.

@@ -51,7 +51,7 @@ func ownedHash(desired *unstructured.Unstructured, live metav1.Object) string {
 	ours := []byte{}
 	for _, f := range live.GetManagedFields() {
 		if f.Manager == FieldManager && f.Operation == metav1.ManagedFieldsOperationApply && f.Subresource == "" && f.FieldsV1 != nil {
-			ours = append(ours, withoutCreateOnly(f.FieldsV1.Raw, desired)...)
+			ours = append(ours, withoutCreateOnly(f.FieldsV1.GetRawBytes(), desired)...)
 		}
 	}
 	return short(ours)

@@ -15,8 +15,8 @@ func TestTheRecordFitsOnlyWhatStillHolds(t *testing.T) {
 	live := func(manager, subresource, fields string) *metav1.PartialObjectMetadata {
 		m := &metav1.PartialObjectMetadata{}
 		m.ManagedFields = []metav1.ManagedFieldsEntry{
-			{Manager: manager, Operation: metav1.ManagedFieldsOperationApply, Subresource: subresource, FieldsV1: &metav1.FieldsV1{Raw: []byte(fields)}},
-			{Manager: "somebody", Operation: metav1.ManagedFieldsOperationUpdate, FieldsV1: &metav1.FieldsV1{Raw: []byte(`{"f:status":{}}`)}},
+			{Manager: manager, Operation: metav1.ManagedFieldsOperationApply, Subresource: subresource, FieldsV1: metav1.NewFieldsV1(fields)},
+			{Manager: "somebody", Operation: metav1.ManagedFieldsOperationUpdate, FieldsV1: metav1.NewFieldsV1(`{"f:status":{}}`)},
 		}
 		return m
 	}
@@ -69,8 +69,10 @@ func TestWhatOthersTakeOverOnPurposeDoesNotSpoilTheRecord(t *testing.T) {
 		webhooks: [{name: a, failurePolicy: Ignore, sideEffects: None}]}`)
 	live := func(fields string) *metav1.PartialObjectMetadata {
 		m := &metav1.PartialObjectMetadata{}
-		m.ManagedFields = []metav1.ManagedFieldsEntry{{Manager: FieldManager, Operation: metav1.ManagedFieldsOperationApply,
-			FieldsV1: &metav1.FieldsV1{Raw: []byte(fields)}}}
+		m.ManagedFields = []metav1.ManagedFieldsEntry{{
+			Manager: FieldManager, Operation: metav1.ManagedFieldsOperationApply,
+			FieldsV1: metav1.NewFieldsV1(fields),
+		}}
 		return m
 	}
 	r := record{}

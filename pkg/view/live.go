@@ -29,7 +29,6 @@ type Live struct {
 	rows    []*row
 	byName  map[string]*row
 	drawn   int
-	dirty   bool
 	closed  bool
 	done    chan struct{}
 	stopped chan struct{}

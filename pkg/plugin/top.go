@@ -13,6 +13,7 @@ import (
 
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/report"
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/usage"
+	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/usage/dra"
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/view"
 )
 
@@ -48,7 +49,7 @@ func newTopCommand(b *base) *cobra.Command {
 	nodes := newTopNodes(b, "nodes [NODE...]")
 	nodes.Aliases = []string{"node", "no"}
 	nodes.Hidden = true
-	cmd.AddCommand(nodes)
+	cmd.AddCommand(nodes, newTopGPUsCommand(b))
 	return cmd
 }
 
@@ -144,6 +145,7 @@ func (o *TopOptions) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	o.Usage.Live, o.Usage.Claims = liveSource(c, o.NoDCGM), &dra.Source{REST: c.REST(), Drivers: o.Usage.GPUResources}
 	return o.run(ctx, func(ctx context.Context) (topFace, error) {
 		s, err := usage.Read(ctx, c, o.Usage)
 		if err != nil {

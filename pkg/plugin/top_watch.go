@@ -82,6 +82,8 @@ type topFace struct {
 	CSV      func() [][]string
 	Names    func() []string
 	Document func() any
+	// Apart is a second table below Grid; nil, or one without rows, is not shown.
+	Apart func(wide bool) view.Grid
 	// Problems are what is missing and why, one sentence each.
 	Problems []string
 }
@@ -192,7 +194,18 @@ func (o topOptions) print(w io.Writer, face topFace, headers bool) error {
 	switch o.Format {
 	case formatTable, formatWide:
 		style := styleFor(o.base.Out)
-		return face.Grid(o.Wide()).Print(w, view.GridOptions{NoHeaders: !headers, Style: style, Bars: o.Bars && style.Color})
+		options := view.GridOptions{NoHeaders: !headers, Style: style, Bars: o.Bars && style.Color}
+		if err := face.Grid(o.Wide()).Print(w, options); err != nil || face.Apart == nil {
+			return err
+		}
+		apart := face.Apart(o.Wide())
+		if len(apart.Rows) == 0 {
+			return nil
+		}
+		if _, err := fmt.Fprintln(w); err != nil {
+			return err
+		}
+		return apart.Print(w, options)
 	case formatCSV:
 		rows := face.CSV()
 		if headers {

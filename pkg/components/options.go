@@ -39,6 +39,9 @@ type Options struct {
 	// OrdinarySidecars makes the injected sidecar an ordinary container. It is for a
 	// server older than NativeSidecarsSince, which refuses the native kind.
 	OrdinarySidecars bool
+	// IgnoreExcluded has MetalLB's speakers announce from nodes that load balancers are told
+	// to leave out. It is for a cluster that has no others, such as one control plane alone.
+	IgnoreExcluded bool
 	// Registry (HOST[:PORT][/PREFIX]) replaces the host of every image.
 	Registry string
 	// Images replaces single images: repository without tag -> full reference.
@@ -74,6 +77,9 @@ func (o Options) enabled() []string {
 	}
 	if o.OrdinarySidecars {
 		names = append(names, "ordinary-sidecars")
+	}
+	if o.IgnoreExcluded {
+		names = append(names, "ignore-excluded")
 	}
 	return names
 }

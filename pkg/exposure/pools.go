@@ -99,10 +99,11 @@ func matchesAny(selectors []metav1.LabelSelector, of map[string]string) bool {
 // legacyConfig is what matters here of MetalLB's ConfigMap.
 type legacyConfig struct {
 	AddressPools []struct {
-		Name       string   `json:"name"`
-		Protocol   string   `json:"protocol"`
-		Addresses  []string `json:"addresses"`
-		AutoAssign *bool    `json:"auto-assign"`
+		Name     string `json:"name"`
+		Protocol string `json:"protocol"`
+		// Addresses may hold nulls and lists where a template was filled with nothing.
+		Addresses  []any `json:"addresses"`
+		AutoAssign *bool `json:"auto-assign"`
 	} `json:"address-pools"`
 }
 
@@ -119,8 +120,14 @@ func (s *Snapshot) legacyPools() []Pool {
 	}
 	var out []Pool
 	for _, p := range config.AddressPools {
+		var addresses []string
+		for _, a := range p.Addresses {
+			if text, ok := a.(string); ok {
+				addresses = append(addresses, text)
+			}
+		}
 		pool := Pool{
-			Name: p.Name, Ranges: lenient(p.Addresses), Ours: p.Name == PoolName, Serves: true, announced: p.Protocol,
+			Name: p.Name, Ranges: lenient(addresses), Ours: p.Name == PoolName, Serves: true, announced: p.Protocol,
 			Ref: report.Ref{Kind: "ConfigMap", Namespace: s.LegacyConfig.Namespace, Name: s.LegacyConfig.Name},
 		}
 		if p.AutoAssign != nil && !*p.AutoAssign {

@@ -30,7 +30,7 @@ type Snapshot struct {
 	Services []corev1.Service `json:"services,omitempty"`
 	// GatewayNamespace is the namespace of the gateway; pools may be for some only.
 	GatewayNamespace *corev1.Namespace `json:"gatewayNamespace,omitempty"`
-	// Events of the gateway's Service.
+	// Events of the gateway's Service, the newest last.
 	Events []corev1.Event `json:"events,omitempty"`
 	// Deployments and DaemonSets that have to do with load balancers.
 	Deployments []appsv1.Deployment `json:"deployments,omitempty"`
@@ -112,6 +112,7 @@ func Read(ctx context.Context, c *cluster.Cluster) (*Snapshot, error) {
 	if ctx.Err() != nil {
 		return nil, ctx.Err()
 	}
+	slices.SortStableFunc(s.Events, func(a, b corev1.Event) int { return when(a).Compare(when(b)) })
 	return s, errors.Join(r.failed...)
 }
 

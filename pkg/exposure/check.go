@@ -1,0 +1,203 @@
+package exposure
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+
+	corev1 "k8s.io/api/core/v1"
+)
+
+// CheckRanges refuses ranges whose addresses somebody else has: nodes, Services, pods,
+// other pools, the network itself. The error has one line for each. Warnings are what
+// cannot be known from here.
+func (s *Snapshot) CheckRanges(ranges []Range, pools []Pool) (warnings []string, err error) {
+	var bad []error
+	refuse := func(format string, args ...any) { bad = append(bad, fmt.Errorf(format, args...)) }
+	for i, r := range ranges {
+		for _, other := range ranges[:i] {
+			if r.overlaps(other) {
+				refuse("%s and %s overlap: leave out one, or join them", other, r)
+			}
+		}
+		for _, n := range s.Nodes {
+			for _, a := range addressesOf(n) {
+				if r.contains(a) {
+					refuse("%s holds %s, the address of node %s: leave it out of the range", r, a, n.Name)
+				}
+				subnet := s.subnetOf(a)
+				if network := subnet.Masked().Addr(); r.contains(network) {
+					refuse("%s holds %s, the network address of %s, which node %s is in: begin with %s", r, network, subnet, n.Name, network.Next())
+				}
+				if broadcast := last(subnet); a.Is4() && r.contains(broadcast) {
+					refuse("%s holds %s, the broadcast address of %s, which node %s is in: end with %s", r, broadcast, subnet, n.Name, broadcast.Prev())
+				}
+			}
+		}
+		for _, taken := range s.blocks() {
+			if r.overlaps(taken.Range) {
+				refuse("%s overlaps with %s, %s: choose addresses of the nodes' own network", r, taken.Range, taken.what)
+			}
+		}
+		for _, t := range s.takenAddresses(pools) {
+			if r.contains(t.address) {
+				refuse("%s holds %s, %s: leave it out of the range", r, t.address, t.what)
+			}
+		}
+		for _, p := range pools {
+			if p.Ours {
+				continue
+			}
+			for _, theirs := range p.Ranges {
+				if r.overlaps(theirs) {
+					refuse("%s overlaps with %s of pool %s: name no range to use that pool, or choose others", r, theirs, p.Name)
+				}
+			}
+		}
+		if w := s.far(r); w != "" {
+			warnings = append(warnings, w)
+		}
+	}
+	for _, lost := range s.wouldLose(ranges, pools) {
+		refuse("%s has %s of pool %s and would lose it: keep that address in the range", lost.Service, lost.Address, PoolName)
+	}
+	return warnings, errors.Join(distinct(bad)...)
+}
+
+func distinct(all []error) []error {
+	said := map[string]bool{}
+	return slices.DeleteFunc(all, func(e error) bool {
+		twice := said[e.Error()]
+		said[e.Error()] = true
+		return twice
+	})
+}
+
+func addressesOf(n corev1.Node) []netip.Addr {
+	var out []netip.Addr
+	for _, a := range n.Status.Addresses {
+		if a.Type != corev1.NodeInternalIP && a.Type != corev1.NodeExternalIP {
+			continue
+		}
+		if ip, err := netip.ParseAddr(a.Address); err == nil {
+			out = append(out, ip.Unmap())
+		}
+	}
+	return out
+}
+
+// subnetOf is the network that a node's address is taken to be in: nodes do not say it.
+// Docker gives its networks a /16 of 172.16.0.0/12 or a /20 of 192.168.0.0/16; everything
+// else is taken for the /24 or /64 that small networks are.
+func (s *Snapshot) subnetOf(a netip.Addr) netip.Prefix {
+	bits := 24
+	switch {
+	case !a.Is4():
+		bits = 64
+	case s.platform() == PlatformKind && dockerLarge.Contains(a):
+		bits = 16
+	case s.platform() == PlatformKind && dockerSmall.Contains(a):
+		bits = 20
+	}
+	p, _ := a.Prefix(bits)
+	return p
+}
+
+var (
+	dockerLarge = netip.MustParsePrefix("172.16.0.0/12")
+	dockerSmall = netip.MustParsePrefix("192.168.0.0/16")
+)
+
+type block struct {
+	Range
+	what string
+}
+
+// blocks are the ranges that the cluster itself gives addresses of.
+func (s *Snapshot) blocks() []block {
+	var out []block
+	add := func(text, what string) {
+		if p, err := netip.ParsePrefix(text); err == nil {
+			out = append(out, block{prefixRange(p), what})
+		}
+	}
+	for _, r := range s.ServiceRanges {
+		add(r, "which cluster IPs of Services come from")
+	}
+	for _, n := range s.Nodes {
+		for _, r := range n.Spec.PodCIDRs {
+			add(r, "which the pods of node "+n.Name+" get theirs from")
+		}
+	}
+	return out
+}
+
+type taken struct {
+	address netip.Addr
+	what    string
+}
+
+// takenAddresses are single addresses that somebody has. An address of our own pool, and
+// the one that the gateway has, are not somebody else's.
+func (s *Snapshot) takenAddresses(pools []Pool) []taken {
+	var out []taken
+	for _, g := range s.given() {
+		if g.Service != ServiceRef && !heldBy(pools, g.Address) {
+			out = append(out, taken{g.Address, "which " + g.Service.String() + " has from a load balancer"})
+		}
+	}
+	for i := range s.Services {
+		svc := &s.Services[i]
+		for _, text := range slices.Concat(svc.Spec.ClusterIPs, []string{svc.Spec.ClusterIP}) {
+			if a, err := netip.ParseAddr(text); err == nil {
+				out = append(out, taken{a, fmt.Sprintf("the cluster IP of Service %s/%s", svc.Namespace, svc.Name)})
+			}
+		}
+		for _, text := range svc.Spec.ExternalIPs {
+			if a, err := netip.ParseAddr(text); err == nil {
+				out = append(out, taken{a, fmt.Sprintf("an external IP of Service %s/%s", svc.Namespace, svc.Name)})
+			}
+		}
+	}
+	return out
+}
+
+// heldBy tells whether our own pool holds an address.
+func heldBy(pools []Pool, a netip.Addr) bool {
+	return slices.ContainsFunc(pools, func(p Pool) bool {
+		return p.Ours && slices.ContainsFunc(p.Ranges, func(r Range) bool { return r.contains(a) })
+	})
+}
+
+// wouldLose are Services of others that have an address of our pool which new ranges lack.
+func (s *Snapshot) wouldLose(ranges []Range, pools []Pool) []Given {
+	return slices.DeleteFunc(s.given(), func(g Given) bool {
+		return g.Service == ServiceRef || !heldBy(pools, g.Address) ||
+			slices.ContainsFunc(ranges, func(r Range) bool { return r.contains(g.Address) })
+	})
+}
+
+// far tells of a range that no node's network seems to hold.
+func (s *Snapshot) far(r Range) string {
+	var networks []string
+	for _, n := range s.Nodes {
+		for _, a := range addressesOf(n) {
+			if a.Is4() != r.From.Is4() {
+				continue
+			}
+			subnet := s.subnetOf(a)
+			if prefixRange(subnet).overlaps(r) {
+				return ""
+			}
+			if text := subnet.String(); !slices.Contains(networks, text) {
+				networks = append(networks, text)
+			}
+		}
+	}
+	if len(networks) == 0 {
+		return fmt.Sprintf("no node has an address of the family of %s", r)
+	}
+	return fmt.Sprintf("%s is not near the nodes (%s): MetalLB announces it in their network, so clients have to have a route there", r, strings.Join(networks, ", "))
+}

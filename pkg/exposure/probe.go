@@ -1,0 +1,122 @@
+package exposure
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"net/url"
+	"strconv"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+
+	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/diagnose"
+	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/report"
+)
+
+const (
+	// answers is how long an address may take until it answers: neighbours have to learn
+	// where it is, and a proxy that has just started asks for its configuration first.
+	answers = 20 * time.Second
+	// oneAnswer bounds a single try.
+	oneAnswer = 3 * time.Second
+	// healthPort is where the gateway says whether it is ready.
+	healthPort = 15021
+)
+
+// Probe asks whether the way in answers: its URL, and the gateway's own health where the
+// Service has that port too. Any answer of HTTP counts, also a redirection to the login
+// or a refusal: whether it is the right one, login-url finds out. A certificate is not
+// checked. Failures are tried again for twenty seconds.
+func Probe(ctx context.Context, svc *corev1.Service, way report.WayIn, say func(string)) error {
+	ctx, cancel := context.WithTimeout(ctx, answers)
+	defer cancel()
+	client := &http.Client{
+		Timeout: oneAnswer,
+		Transport: &http.Transport{
+			Proxy:             http.ProxyFromEnvironment,
+			DisableKeepAlives: true,
+			TLSClientConfig:   &tls.Config{InsecureSkipVerify: true}, // no secret is sent, and nothing of the answer is used
+		},
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}
+	if err := untilAnswers(ctx, client, way.URL, say, func(int) bool { return true }); err != nil {
+		return err
+	}
+	health := healthURL(svc, way)
+	if health == "" {
+		return nil
+	}
+	return untilAnswers(ctx, client, health, say, func(code int) bool { return code == http.StatusOK })
+}
+
+// healthURL is where the gateway's health is asked from outside, empty where it is not.
+func healthURL(svc *corev1.Service, way report.WayIn) string {
+	for _, p := range svc.Spec.Ports {
+		if p.Port != healthPort {
+			continue
+		}
+		number := healthPort
+		if way.Via == string(corev1.ServiceTypeNodePort) {
+			number = int(p.NodePort)
+		}
+		u := url.URL{Scheme: "http", Host: net.JoinHostPort(way.Address, strconv.Itoa(number)), Path: "/healthz/ready"}
+		return u.String()
+	}
+	return ""
+}
+
+func untilAnswers(ctx context.Context, client *http.Client, address string, say func(string), good func(int) bool) error {
+	said := false
+	ticker := time.NewTicker(time.Second)
+	defer ticker.Stop()
+	for {
+		err := ask(ctx, client, address, good)
+		if err == nil {
+			return nil
+		}
+		if !said {
+			said = true
+			say(fmt.Sprintf("%s does not answer yet: %v", address, err))
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("GET %s: %w", address, err)
+		case <-ticker.C:
+		}
+	}
+}
+
+func ask(ctx context.Context, client *http.Client, address string, good func(int) bool) error {
+	// The deadline of all tries does not cut the last one: its own words say more.
+	request, err := http.NewRequestWithContext(context.WithoutCancel(ctx), http.MethodGet, address, nil)
+	if err != nil {
+		return err
+	}
+	response, err := client.Do(request)
+	if err != nil {
+		var wrapped *url.Error
+		if errors.As(err, &wrapped) {
+			return wrapped.Err
+		}
+		return err
+	}
+	_ = response.Body.Close()
+	if !good(response.StatusCode) {
+		return fmt.Errorf("the answer is %s", response.Status)
+	}
+	return nil
+}
+
+// Unreachable is the cause of a way in that does not answer.
+func Unreachable(way report.WayIn, err error) report.Cause {
+	return report.Cause{
+		Name: diagnose.AddressUnreachable, Severity: report.Error, Component: component, Object: ServiceRef,
+		Summary:  fmt.Sprintf("%s does not answer from this machine", way.Address),
+		Evidence: []string{err.Error()},
+		Remedy:   "where the network of the nodes cannot be reached, as that of Docker on macOS and Windows: kubectl jupyter port-forward; where this machine is not meant to reach it: --probe=false",
+	}
+}

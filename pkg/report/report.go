@@ -188,6 +188,38 @@ type Component struct {
 	LastRestart *time.Time `json:"lastRestart,omitempty"`
 	// Cause is the name of the first cause that concerns the component.
 	Cause string `json:"cause,omitempty"`
+	// Details are told of components that were asked for by name.
+	Details *Details `json:"details,omitempty"`
+}
+
+// Details of one component.
+type Details struct {
+	Pods   []Pod       `json:"pods"`
+	Events []Happening `json:"events"`
+}
+
+// Pod is one pod of a component.
+type Pod struct {
+	Namespace string `json:"namespace"`
+	Name      string `json:"name"`
+	// Ready of Containers are ready; native sidecars count.
+	Ready      int `json:"ready"`
+	Containers int `json:"containers"`
+	// Status is one word, as in kubectl's column: Running, Pending, CrashLoopBackOff.
+	Status   string    `json:"status"`
+	Restarts int       `json:"restarts"`
+	Node     string    `json:"node,omitempty"`
+	Created  time.Time `json:"created"`
+}
+
+// Happening is a Kubernetes event about an object of a component.
+type Happening struct {
+	Time    time.Time `json:"time"`
+	Type    string    `json:"type"`
+	Reason  string    `json:"reason"`
+	Object  Ref       `json:"object"`
+	Message string    `json:"message"`
+	Count   int       `json:"count"`
 }
 
 // Pods counts pods: Ready of the Wanted ones take traffic.

@@ -43,11 +43,15 @@ func Run(ctx context.Context, c *cluster.Cluster, o Options) (*report.Report, er
 	if subjects := s.Subjects(); len(subjects) > 0 {
 		causes = append(causes, diagnose.Explain(ctx, c, subjects)...)
 	}
+	causes = append(causes, notebooks(ctx, c, s)...)
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
 	out := s.Report(causes)
-	narrow(out, o.Only)
+	if len(o.Only) > 0 {
+		narrow(out, o.Only)
+		details(ctx, c, s, out)
+	}
 	out.Elapsed = time.Since(started).Seconds()
 	return out, nil
 }
@@ -55,9 +59,6 @@ func Run(ctx context.Context, c *cluster.Cluster, o Options) (*report.Report, er
 // narrow leaves the rows of some components and the causes that concern them: their
 // own, and those of the cluster as a whole.
 func narrow(r *report.Report, only []string) {
-	if len(only) == 0 {
-		return
-	}
 	var names []string
 	r.Components = slices.DeleteFunc(r.Components, func(c report.Component) bool {
 		if !slices.Contains(only, c.Name) {

@@ -56,6 +56,9 @@ func Causes(w io.Writer, causes []report.Cause, style Style) error {
 				fmt.Fprintf(&b, "  %s\n", line)
 			}
 		}
+		if c.Docs != "" {
+			fmt.Fprintf(&b, "  more: %s\n", style.Dim(c.Docs))
+		}
 	}
 	_, err := io.WriteString(w, b.String())
 	return err

@@ -89,6 +89,7 @@ Before anything is sent:
 	root.AddCommand(
 		newInstallCommand(b),
 		newUninstallCommand(b),
+		newStatusCommand(b),
 		newSupportBundleCommand(b),
 		newRenderCommand(b),
 		newImagesCommand(b),

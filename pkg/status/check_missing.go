@@ -3,6 +3,7 @@ package status
 import (
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/diagnose"
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/report"
@@ -53,6 +54,10 @@ func missing(component string, ref report.Ref) report.Cause {
 		c.Name, c.Summary = diagnose.NamespaceMissing, "namespaces of the stack do not exist"
 	case "AuthorizationPolicy", "RequestAuthentication":
 		c.Name, c.Summary = diagnose.PolicyMissing, "policies are missing, and what they guard is not guarded, or nobody gets in"
+	case "ClusterRoleBinding":
+		if strings.HasPrefix(ref.Name, "jupyter-web-app-namespaces-") {
+			c.Name, c.Summary = diagnose.NamespaceListFails, "the person may not see the list of namespaces in the web app"
+		}
 	case "VirtualService":
 		c.Name, c.Summary = diagnose.RouteMissing, "routes are missing: the gateway answers 404 for what they lead to"
 	case "Profile":

@@ -26,6 +26,12 @@ var checks = []check{
 	{"mesh", checkMesh},
 	{"storage", checkStorage},
 	{"drift", checkDrift},
+	{"login", checkLogin},
+	{"restarts", checkRestarts},
+	{"namespaces", checkNamespaces},
+	{"profiles", checkProfiles},
+	{"sidecars", checkSidecars},
+	{"logs", checkLogs},
 }
 
 // Check runs every check on a snapshot of a stack. It is pure: the same snapshot gives

@@ -121,6 +121,7 @@ func Collect(ctx context.Context, c *cluster.Cluster, source components.Source) 
 	}
 	k.s.sort()
 	k.missing()
+	k.lateLogin()
 	if err := k.run(ctx); err != nil {
 		return nil, err
 	}
@@ -164,6 +165,7 @@ func (k *collector) lists() {
 		}
 	}
 	k.get(meshConfig, false)
+	k.login()
 }
 
 // namespaces of the stack. kube-system holds a few roles of cert-manager and everything

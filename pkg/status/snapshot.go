@@ -41,6 +41,8 @@ type Snapshot struct {
 	// Proofs are the answers of webhooks to dry runs.
 	Proofs []Proof
 	WayIn  report.WayIn
+	// Logs of the programs on the way in, as far as they could be read.
+	Logs []Log
 
 	index map[report.Ref]*unstructured.Unstructured
 	pods  []corev1.Pod

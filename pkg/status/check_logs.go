@@ -1,0 +1,109 @@
+package status
+
+import (
+	"fmt"
+	"regexp"
+	"strings"
+
+	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/diagnose"
+	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/redact"
+	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/report"
+)
+
+// sign is a line of a program's log that tells of one fault.
+type sign struct {
+	container string
+	line      *regexp.Regexp
+	cause     string
+	object    report.Ref
+	summary   string
+	remedy    string
+}
+
+var (
+	gateway = report.Ref{Group: "apps", Kind: "Deployment", Namespace: "istio-system", Name: "istio-ingressgateway"}
+	proxy   = report.Ref{Group: "apps", Kind: "Deployment", Namespace: "oauth2-proxy", Name: "oauth2-proxy"}
+	istiod  = report.Ref{Group: "apps", Kind: "Deployment", Namespace: "istio-system", Name: "istiod"}
+	dex     = report.Ref{Group: "apps", Kind: "Deployment", Namespace: "auth", Name: "dex"}
+)
+
+const restartIstiod = "when Dex is ready: kubectl -n istio-system rollout restart deployment istiod"
+
+// signs are what Envoy 1.3x, istiod, oauth2-proxy 7 and Dex 2 write. Envoy's details
+// stand in its access log, which the mesh's settings turn on.
+var signs = []sign{
+	{container: "istio-proxy", line: regexp.MustCompile(`jwt_authn_access_denied\{Jw(?:ks_doesn't_have_key|t_verification_fails|ks_remote_fetch_is_failed|ks_has_no_valid_keys|ks_doesn't_have_any)`),
+		cause: diagnose.JWKSKeyMissing, object: gateway,
+		summary: "the gateway refuses tokens: it has keys that did not sign them, or none",
+		remedy:  restartIstiod + "; who logs out and in again has a token of the new keys"},
+	{container: "discovery", line: regexp.MustCompile(`JWKS fetch failed for issuer|Failed to fetch public key from|Failed to fetch jwks_uri from|Failed to get jwks URI from issuer|Failed to refresh JWT public key`),
+		cause: diagnose.JWKSKeyMissing, object: istiod,
+		summary: "istiod could not fetch Dex's keys, and hands out keys that sign nothing until it tries again",
+		remedy:  restartIstiod},
+	{container: "istio-proxy", line: regexp.MustCompile(`jwt_authn_access_denied\{Jwt_issuer_is_not_configured`),
+		cause: diagnose.JWTIssuerUnknown, object: gateway,
+		summary: "the gateway refuses tokens of an issuer that it does not know",
+		remedy:  "kubectl -n istio-system get requestauthentication -o yaml; the issuer must be Dex's: kubectl -n auth get configmap dex -o yaml"},
+	{container: "istio-proxy", line: regexp.MustCompile(`ext_authz_error`),
+		cause: diagnose.OAuth2ProxyUnreachable, object: gateway,
+		summary: "the gateway gets no answer when it asks oauth2-proxy who may come in",
+		remedy:  "kubectl -n oauth2-proxy get pods,endpointslices"},
+	// A kernel's channels are a WebSocket: 101 is the only good answer. 401 and 403 are
+	// the login's, 404 is a kernel that has ended.
+	{container: "istio-proxy", line: regexp.MustCompile(`"GET /notebook/\S*/api/kernels/\S+/channels\S* \S+" (?:400|426|50[0-4]) `),
+		cause: diagnose.WebSocketDropped, object: gateway,
+		summary: "connections to kernels reach the gateway, and not as the WebSockets that they have to be",
+		remedy:  "let the proxy before the gateway pass Upgrade and Connection and speak HTTP/1.1 to it; without that proxy: kubectl jupyter port-forward"},
+	{container: "dex", line: regexp.MustCompile(`Unregistered redirect_uri`),
+		cause: diagnose.RedirectURIUnregistered, object: dex,
+		summary: "Dex does not know the address that people are to be sent back to",
+		remedy:  "kubectl jupyter install --only dex,oauth2-proxy --adopt"},
+	{container: "dex", line: regexp.MustCompile(`invalid client_secret on token request`),
+		cause: diagnose.OIDCClientMismatch, object: dex,
+		summary: "Dex does not accept oauth2-proxy's client secret",
+		remedy:  "kubectl -n auth rollout restart deployment dex; kubectl -n oauth2-proxy rollout restart deployment oauth2-proxy"},
+	{container: "oauth2-proxy", line: regexp.MustCompile(`unable to obtain CSRF cookie|none was a CSRF cookie|cookie signature not valid|cookie failed validation`),
+		cause: diagnose.LoginLoop, object: proxy,
+		summary: "browsers come back from Dex without the cookies of their login, or with ones that oauth2-proxy cannot read",
+		remedy:  "see whether cookies are Secure over http, for another domain, or from before the cookie secret changed: kubectl jupyter login-url --check"},
+	{container: "oauth2-proxy", line: regexp.MustCompile(`Error redeeming code.*(?:invalid_client|unauthorized_client)`),
+		cause: diagnose.OIDCClientMismatch, object: proxy,
+		summary: "Dex does not accept oauth2-proxy's client name or secret",
+		remedy:  "kubectl -n auth rollout restart deployment dex; kubectl -n oauth2-proxy rollout restart deployment oauth2-proxy"},
+}
+
+// maxEvidence is the length at which a log's line is cut, in bytes.
+const maxEvidence = 300
+
+// checkLogs: what only the logs of the last quarter of an hour tell. A single request
+// of a stranger can be refused rightly, so that this warns and does not fail the stack.
+func checkLogs(s *Snapshot) []report.Cause {
+	var causes []report.Cause
+	for _, sign := range signs {
+		n, last, pod := 0, "", ""
+		for _, l := range s.Logs {
+			if l.Container != sign.container || l.Namespace != sign.object.Namespace {
+				continue
+			}
+			for _, line := range l.Lines {
+				if sign.line.MatchString(line) {
+					n, last, pod = n+1, line, l.Pod
+				}
+			}
+		}
+		if n == 0 {
+			continue
+		}
+		last = strings.Join(strings.Fields(redact.Log(last)), " ")
+		if len(last) > maxEvidence {
+			last = strings.ToValidUTF8(last[:maxEvidence], "") + "..."
+		}
+		causes = append(causes, report.Cause{
+			Name: sign.cause, Severity: report.Warning, Component: s.Owner(sign.object), Object: sign.object,
+			Summary:  sign.summary,
+			Evidence: []string{fmt.Sprintf("log of %s, last %s: %d times, at last: %s", pod, logSince, n, last)},
+			Remedy:   sign.remedy,
+		})
+	}
+	return causes
+}

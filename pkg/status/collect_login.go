@@ -1,0 +1,178 @@
+package status
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+
+	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/login"
+	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/report"
+)
+
+// Log is the end of a container's log.
+type Log struct {
+	Namespace, Pod, Container string
+	Lines                     []string
+}
+
+// What bounds the logs that are read: what has gone wrong lately, and no more than a
+// screen or two of it.
+const (
+	logSince = 15 * time.Minute
+	logLines = 400
+	logBytes = 256 << 10
+	// logTime is how long a node may take; its silence is told elsewhere.
+	logTime = 2 * time.Second
+)
+
+// loud are the programs whose logs tell what no object does: why a request was refused.
+var loud = []struct{ namespace, workload, container string }{
+	{"istio-system", "istio-ingressgateway", "istio-proxy"},
+	{"istio-system", "istiod", "discovery"},
+	{"oauth2-proxy", "oauth2-proxy", "oauth2-proxy"},
+	{"auth", "dex", "dex"},
+}
+
+// maxReplicas of a program are listened to: those that restarted last.
+const maxReplicas = 2
+
+// editor is the ServiceAccount that a Profile's notebooks run as.
+const editor = "default-editor"
+
+// login plans the reads that only the login needs.
+func (k *collector) login() {
+	for _, ref := range login.SettingsRefs() {
+		k.get(ref, false)
+	}
+	k.editors()
+}
+
+// editors lists one ServiceAccount in all namespaces.
+func (k *collector) editors() {
+	r := Read{Kind: "ServiceAccount", Name: editor}
+	gvr := schema.GroupVersionResource{Version: "v1", Resource: "serviceaccounts"}
+	k.tasks = append(k.tasks, func(ctx context.Context) error {
+		l, err := k.c.Metadata.Resource(gvr).List(ctx, metav1.ListOptions{FieldSelector: "metadata.name=" + editor, Limit: maxItems})
+		if err != nil {
+			// Who may not list those of all namespaces is not told of it: that of the first
+			// user is asked for by its name.
+			if apierrors.IsForbidden(err) {
+				return nil
+			}
+			return k.add(r, err)
+		}
+		objects := make([]*unstructured.Unstructured, len(l.Items))
+		for i := range l.Items {
+			if objects[i], err = bare(&l.Items[i], gvr.GroupVersion().WithKind(r.Kind)); err != nil {
+				return err
+			}
+		}
+		if l.Continue != "" {
+			return nil // what is not among the first ones may be among the others
+		}
+		return k.add(r, nil, objects...)
+	})
+}
+
+// lateLogin plans what the first reads have made possible: settings whose names have a
+// suffix, and logs of pods.
+func (k *collector) lateLogin() {
+	for _, ref := range login.SettingsRefs() {
+		if u := k.s.suffixed(ref); u != nil && k.s.Object(ref) == nil {
+			k.get(RefOf(u), false)
+		}
+	}
+	for _, l := range loud {
+		for _, p := range k.s.newestPods(l.namespace, l.workload) {
+			k.log(p, l.container)
+		}
+	}
+}
+
+// suffixed finds the newest ConfigMap of a name with a generator's hash behind it.
+func (s *Snapshot) suffixed(ref report.Ref) *unstructured.Unstructured {
+	var newest *unstructured.Unstructured
+	for _, u := range s.All(ref.Group, ref.Kind) {
+		rest, ok := strings.CutPrefix(u.GetName(), ref.Name)
+		if !ok || u.GetNamespace() != ref.Namespace || !suffix.MatchString(rest) {
+			continue
+		}
+		if newest == nil || newest.GetCreationTimestamp().Time.Before(u.GetCreationTimestamp().Time) {
+			newest = u
+		}
+	}
+	return newest
+}
+
+// setting is one of login.SettingsRefs with its content, nil where it could not be read.
+func (s *Snapshot) setting(ref report.Ref) *unstructured.Unstructured {
+	u := s.Object(ref)
+	if u == nil {
+		u = s.suffixed(ref)
+	}
+	if u == nil || u.Object["data"] == nil {
+		return nil
+	}
+	return u
+}
+
+// newestPods are pods of a Deployment, those that started last, maxReplicas at most.
+func (s *Snapshot) newestPods(namespace, deployment string) []corev1.Pod {
+	var out []corev1.Pod
+	for _, p := range s.Pods() {
+		if p.Namespace == namespace && s.ownerOf(&p).Name == deployment && p.DeletionTimestamp == nil {
+			out = append(out, p)
+		}
+	}
+	slices.SortStableFunc(out, func(a, b corev1.Pod) int { return b.CreationTimestamp.Compare(a.CreationTimestamp.Time) })
+	return out[:min(len(out), maxReplicas)]
+}
+
+// log plans the read of a container's log. One that cannot be read proves nothing: why
+// a pod does not run, or a node does not answer, is looked for elsewhere.
+func (k *collector) log(p corev1.Pod, container string) {
+	running := slices.ContainsFunc(p.Status.ContainerStatuses, func(s corev1.ContainerStatus) bool {
+		return s.Name == container && s.State.Running != nil
+	})
+	if !running {
+		return
+	}
+	k.tasks = append(k.tasks, func(ctx context.Context) error {
+		timed, cancel := context.WithTimeout(ctx, logTime)
+		defer cancel()
+		stream, err := k.c.REST().Get().AbsPath("/api/v1/namespaces", p.Namespace, "pods", p.Name, "log").
+			Param("container", container).
+			Param("sinceSeconds", fmt.Sprint(int(logSince.Seconds()))).
+			Param("tailLines", fmt.Sprint(logLines)).
+			Stream(timed)
+		if apierrors.IsForbidden(err) {
+			return k.add(Read{Kind: "Pod/log", Namespace: p.Namespace, Name: p.Name}, err)
+		}
+		if err != nil {
+			return ctx.Err()
+		}
+		defer stream.Close()
+		text, err := io.ReadAll(io.LimitReader(stream, logBytes))
+		if err != nil && len(text) == 0 {
+			return ctx.Err()
+		}
+		l := Log{Namespace: p.Namespace, Pod: p.Name, Container: container}
+		for line := range bytes.Lines(text) {
+			l.Lines = append(l.Lines, strings.TrimRight(string(line), "\r\n"))
+		}
+		k.mu.Lock()
+		defer k.mu.Unlock()
+		k.s.Logs = append(k.s.Logs, l)
+		return nil
+	})
+}

@@ -3,6 +3,8 @@ package plugin
 import (
 	"context"
 	"fmt"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/cluster"
@@ -65,15 +67,42 @@ func (p partial) allowed(ctx context.Context, engine *rollout.Engine, plan *roll
 	return lacks(p.cluster, missing)
 }
 
+// installedOf are those of the components that the inventory has objects of.
+func (p partial) installedOf(ctx context.Context, engine *rollout.Engine, names []string) ([]string, error) {
+	installed, err := engine.Installed(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var out []string
+	for _, n := range names {
+		if slices.Contains(installed, n) {
+			out = append(out, n)
+		}
+	}
+	return out, nil
+}
+
 // apply brings a plan into the cluster and waits until it is ready.
 func (p partial) apply(ctx context.Context, engine *rollout.Engine, plan *rollout.Plan) error {
 	survey, err := engine.Survey(ctx, plan)
 	if err != nil {
 		return err
 	}
-	if err := conflictError(survey.Conflicts(), func([]string) bool { return false }); err != nil {
+	if err := changedByOthers(survey.Conflicts()); err != nil {
 		return err
 	}
 	_, _, err = engine.Apply(ctx, plan, survey)
 	return err
+}
+
+// changedByOthers refuses to write over what somebody else has changed.
+func changedByOthers(conflicts []rollout.Conflict) error {
+	if len(conflicts) == 0 {
+		return nil
+	}
+	lines := make([]string, 0, len(conflicts))
+	for _, c := range conflicts {
+		lines = append(lines, c.String())
+	}
+	return fmt.Errorf("somebody else has changed what this would change, nothing was changed:\n  %s\n`kubectl jupyter install --adopt` takes it back; then run this again", strings.Join(lines, "\n  "))
 }

@@ -141,7 +141,7 @@ func (p *people) replaceFirst(ctx context.Context, b *base, kustomization string
 	if err != nil {
 		return err
 	}
-	if err := conflictError(survey.Conflicts(), func([]string) bool { return false }); err != nil {
+	if err := changedByOthers(survey.Conflicts()); err != nil {
 		return err
 	}
 	hash, err := users.Hash(password)

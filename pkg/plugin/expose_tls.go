@@ -1,0 +1,280 @@
+package plugin
+
+import (
+	"context"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+
+	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/certs"
+	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/cluster"
+	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/components"
+	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/rollout"
+)
+
+// Values of --tls beside the name of a Secret.
+const (
+	tlsSelfSigned = "self-signed"
+	tlsOff        = "off"
+)
+
+// plainHTTP is what somebody chooses who chooses no TLS.
+const plainHTTP = "The gateway speaks plain HTTP and cookies are not marked Secure: whoever is on the way can read passwords and sessions."
+
+// tlsFlags are what was typed about HTTPS.
+type tlsFlags struct {
+	tls           string
+	hosts         []string
+	kustomization string
+}
+
+func (f *tlsFlags) add(cmd *cobra.Command) {
+	fs := cmd.Flags()
+	fs.StringVar(&f.tls, "tls", "", "HTTPS at the gateway: self-signed, the name of a `Secret` in "+gatewayNamespace+", or off; without it what was chosen before stays")
+	fs.StringSliceVar(&f.hosts, "host", nil, "Host `name` that people use, for the certificate beside the gateway's address; can be repeated")
+	fs.StringVarP(&f.kustomization, "kustomize", "k", "", "`Directory` that the installation was made with; needed for --tls where there is one")
+	complete(cmd, "tls", func() []string { return []string{tlsSelfSigned, tlsOff} })
+}
+
+// tlsChoice is what is meant.
+type tlsChoice struct {
+	base *base
+	// Mode is empty for no change, or what --tls said.
+	Mode          string
+	Hosts         []string
+	Kustomization string
+	Timeout       time.Duration
+	secret        *certs.Certificate
+}
+
+// options checks what was typed.
+func (f *tlsFlags) options(b *base, timeout time.Duration) (*tlsChoice, error) {
+	if len(f.hosts) > 0 && (f.tls == "" || f.tls == tlsOff) {
+		return nil, errors.New("--host: only a certificate is for a host: give --tls self-signed or --tls SECRET with it")
+	}
+	for _, h := range f.hosts {
+		if err := components.ValidHost(h); err != nil {
+			return nil, err
+		}
+	}
+	if f.tls != "" && f.tls != tlsSelfSigned && f.tls != tlsOff {
+		if err := (components.Options{TLS: components.TLS{Secret: f.tls}}).Validate(); err != nil {
+			return nil, err
+		}
+	}
+	if err := checkDirectory(f.kustomization); err != nil {
+		return nil, err
+	}
+	return &tlsChoice{base: b, Mode: f.tls, Hosts: f.hosts, Kustomization: f.kustomization, Timeout: timeout}, nil
+}
+
+// behindGateway are the components that have to agree on the scheme.
+var behindGateway = []string{"kubeflow-gateway", "oauth2-proxy", "jupyter-web-app"}
+
+// check refuses what cannot work, before anything is written. It needs no address yet.
+func (o *tlsChoice) check(ctx context.Context, c *cluster.Cluster) error {
+	switch o.Mode {
+	case "", tlsOff:
+		return nil
+	case tlsSelfSigned, components.GatewaySecret:
+		if _, err := c.Mapper.Preferred(schema.GroupKind{Group: "cert-manager.io", Kind: "Certificate"}); err != nil {
+			return fmt.Errorf("--tls %s: cert-manager, which makes the certificate, is not in %s: install it (`kubectl jupyter install --only cert-manager`), or give --tls the name of a Secret", o.Mode, where(c))
+		}
+		return nil
+	}
+	ref := fmt.Sprintf("--tls: Secret %s/%s", gatewayNamespace, o.Mode)
+	data, err := secretData(ctx, c, o.Mode)
+	if apierrors.IsNotFound(err) {
+		return fmt.Errorf("%s does not exist: make it with `%s -n %s create secret tls %s --cert=FILE --key=FILE`", ref, o.base.kubectl(), gatewayNamespace, o.Mode)
+	}
+	if err != nil {
+		return fmt.Errorf("%s: %w", ref, err)
+	}
+	if o.secret, err = certs.Parse(data, time.Now()); err != nil {
+		return fmt.Errorf("%s: %w", ref, err)
+	}
+	if missing := o.secret.Missing(o.Hosts); len(missing) > 0 {
+		return fmt.Errorf("%s is for %s, not for %s: browsers would refuse it there", ref, list(o.secret.Hosts), list(missing))
+	}
+	return nil
+}
+
+// apply makes the gateway speak as chosen. Address is the gateway's IP address or host
+// name, empty where it has none.
+func (o *tlsChoice) apply(ctx context.Context, c *cluster.Cluster, source components.Source, address string) error {
+	if o.Mode == "" {
+		return nil
+	}
+	settings, err := rollout.ReadSettings(ctx, c)
+	if err != nil {
+		return err
+	}
+	if settings == nil {
+		return fmt.Errorf("--tls: nothing is installed in %s: `kubectl jupyter install` comes first", where(c))
+	}
+	was := settings.TLS
+	wanted := o.wanted(address)
+	part := partial{base: o.base, cluster: c, source: source, settings: *settings, kustomization: o.Kustomization, timeout: o.Timeout}
+	engine, done := part.engine()
+	defer done()
+	names, err := part.installedOf(ctx, engine, behindGateway)
+	if err != nil {
+		return err
+	}
+	if !slices.Contains(names, behindGateway[0]) {
+		return fmt.Errorf("--tls: the gateway (component %s) is not installed in %s: `kubectl jupyter install` brings it", behindGateway[0], where(c))
+	}
+	gateway := part
+	gateway.settings.TLS = wanted
+	plan, err := gateway.plan(ctx, names...)
+	if err != nil {
+		return err
+	}
+	if err := gateway.allowed(ctx, engine, plan); err != nil {
+		return err
+	}
+	if wanted.SelfSigned() {
+		if err := o.issue(ctx, part, engine, wanted); err != nil {
+			return err
+		}
+	}
+	if err := gateway.apply(ctx, engine, plan); err != nil {
+		return err
+	}
+	if was.SelfSigned() && !wanted.SelfSigned() {
+		if _, err := engine.RemoveComponent(ctx, source.Release(), components.CertificateComponent); err != nil {
+			return err
+		}
+		return o.forget(ctx, c)
+	}
+	return nil
+}
+
+// wanted is what the settings keep of the choice.
+func (o *tlsChoice) wanted(address string) components.TLS {
+	switch o.Mode {
+	case tlsOff:
+		return components.TLS{}
+	case tlsSelfSigned, components.GatewaySecret:
+		hosts := slices.Clone(o.Hosts)
+		if address != "" && !slices.Contains(hosts, address) {
+			hosts = append(hosts, address)
+		}
+		return components.TLS{Secret: components.GatewaySecret, Hosts: hosts}
+	}
+	return components.TLS{Secret: o.Mode}
+}
+
+// issue has cert-manager make the certificate, and waits until it is for every host: only
+// then is there something that the gateway could present.
+func (o *tlsChoice) issue(ctx context.Context, part partial, engine *rollout.Engine, wanted components.TLS) error {
+	options := part.settings // what is recorded stays until the gateway has changed
+	part.settings.TLS = wanted
+	plan, err := part.plan(ctx, components.CertificateComponent)
+	if err != nil {
+		return err
+	}
+	plan.Settings = options
+	if err := part.allowed(ctx, engine, plan); err != nil {
+		return err
+	}
+	if err := part.apply(ctx, engine, plan); err != nil {
+		return err
+	}
+	ctx, cancel := someTime(ctx, o.Timeout)
+	defer cancel()
+	secrets := part.cluster.Dynamic.Resource(secretsGVR).Namespace(gatewayNamespace)
+	err = rollout.Until(ctx, secrets, components.GatewaySecret, func(u *unstructured.Unstructured) (bool, error) {
+		if u == nil {
+			return false, nil
+		}
+		c, err := certs.Parse(dataOf(u), time.Now())
+		return err == nil && len(c.Missing(wanted.Hosts)) == 0, nil
+	})
+	if err != nil {
+		return fmt.Errorf("Secret %s/%s, in which cert-manager puts the certificate for %s: %w", gatewayNamespace, components.GatewaySecret, list(wanted.Hosts), err)
+	}
+	return nil
+}
+
+// forget deletes what cert-manager has made for the gateway and keeps when its
+// Certificate goes: nobody shall go on trusting an authority that has no use.
+func (o *tlsChoice) forget(ctx context.Context, c *cluster.Cluster) error {
+	for _, name := range []string{components.GatewaySecret, components.GatewayCASecret} {
+		err := c.Dynamic.Resource(secretsGVR).Namespace(gatewayNamespace).Delete(ctx, name, metav1.DeleteOptions{})
+		if err != nil && !apierrors.IsNotFound(err) {
+			return fmt.Errorf("Secret %s/%s: %w", gatewayNamespace, name, err)
+		}
+	}
+	return nil
+}
+
+var secretsGVR = schema.GroupVersionResource{Version: "v1", Resource: "secrets"}
+
+func secretData(ctx context.Context, c *cluster.Cluster, name string) (map[string][]byte, error) {
+	u, err := c.Dynamic.Resource(secretsGVR).Namespace(gatewayNamespace).Get(ctx, name, metav1.GetOptions{})
+	if err != nil {
+		return nil, err
+	}
+	return dataOf(u), nil
+}
+
+func dataOf(secret *unstructured.Unstructured) map[string][]byte {
+	text, _, _ := unstructured.NestedStringMap(secret.Object, "data")
+	data := map[string][]byte{}
+	for k, v := range text {
+		if decoded, err := base64.StdEncoding.DecodeString(v); err == nil {
+			data[k] = decoded
+		}
+	}
+	return data
+}
+
+// say tells a person what a browser will show, and how to compare it. Address is where
+// the gateway is, empty where it has no address.
+func (o *tlsChoice) say(ctx context.Context, w io.Writer, c *cluster.Cluster, address string) error {
+	switch o.Mode {
+	case "":
+		return nil
+	case tlsOff:
+		_, err := fmt.Fprintln(w, plainHTTP)
+		return err
+	case tlsSelfSigned, components.GatewaySecret:
+	default:
+		fmt.Fprintf(w, "HTTPS with Secret %s/%s, for %s, valid until %s.\n  SHA-256  %s\n", gatewayNamespace, o.Mode,
+			list(o.secret.Hosts), o.secret.NotAfter.UTC().Format(time.DateOnly), o.secret.Fingerprint)
+		if address != "" && !o.secret.Covers(address) {
+			fmt.Fprintf(w, "warning: it is not for %s: open the gateway by one of its names, which has to lead there\n", address)
+		}
+		return nil
+	}
+	data, err := secretData(ctx, c, components.GatewaySecret)
+	if err != nil {
+		return fmt.Errorf("Secret %s/%s: %w", gatewayNamespace, components.GatewaySecret, err)
+	}
+	leaf, err := certs.Parse(data, time.Now())
+	if err != nil {
+		return fmt.Errorf("Secret %s/%s: %w", gatewayNamespace, components.GatewaySecret, err)
+	}
+	fmt.Fprintf(w, "HTTPS with a certificate of its own, for %s. Browsers warn once, and show the certificate:\n  SHA-256  %s\n",
+		strings.Join(leaf.Hosts, ", "), leaf.Fingerprint)
+	if authority, err := certs.Authority(data[certs.AuthorityKey]); err == nil {
+		fmt.Fprintf(w, "Signed by the installation's own authority, which stays the same when the address changes:\n  SHA-256  %s\n"+
+			"  %s -n %s get secret %s -o jsonpath='{.data.ca\\.crt}' | base64 -d > jupyter-ca.crt\n",
+			authority.Fingerprint, o.base.kubectl(), gatewayNamespace, components.GatewaySecret)
+	}
+	if address == "" {
+		fmt.Fprintln(w, "The gateway has no address yet: the certificate is for localhost; `kubectl jupyter expose --tls self-signed` again makes one for the address.")
+	}
+	return nil
+}

@@ -11,6 +11,7 @@ import (
 	"net"
 	"net/url"
 
+	"golang.org/x/sync/errgroup"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/util/version"
 	"k8s.io/client-go/discovery"
@@ -87,10 +88,10 @@ func Connect(ctx context.Context, getter Getter, o Options) (*Cluster, error) {
 	if c.Metadata, err = metadata.NewForConfigAndClient(metadata.ConfigFor(config), client); err != nil {
 		return nil, fmt.Errorf("context %q: %w", target.Context, err)
 	}
-	if err := c.readVersion(ctx); err != nil {
-		return nil, c.explain(err)
-	}
-	if c.Mapper, err = newMapper(ctx, c.discovery); err != nil {
+	var g errgroup.Group
+	g.Go(func() error { return c.readVersion(ctx) })
+	g.Go(func() (err error) { c.Mapper, err = newMapper(ctx, c.discovery); return err })
+	if err := g.Wait(); err != nil {
 		return nil, c.explain(err)
 	}
 	return c, nil

@@ -120,13 +120,13 @@ func Collect(ctx context.Context, c *cluster.Cluster, source components.Source) 
 		return nil, err
 	}
 	k.s.sort()
+	k.s.settle()
 	k.missing()
 	k.lateLogin()
 	if err := k.run(ctx); err != nil {
 		return nil, err
 	}
 	k.s.sort()
-	k.s.settle()
 	return k.s, nil
 }
 

@@ -23,6 +23,8 @@ type PodRequest struct {
 	// CPU and Memory are requests of one pod, as the scheduler counts them: what runs
 	// side by side, or the largest init container where that is more.
 	CPU, Memory resource.Quantity
+	// Spec of one pod, with the injected containers: where it may run is in it.
+	Spec *corev1.PodSpec
 }
 
 // Sum is what a set of components asks a cluster for.
@@ -101,6 +103,7 @@ func Requests(rendered []Rendered) (Sum, error) {
 					return Sum{}, fmt.Errorf("%s %s/%s: %w", u.GetKind(), u.GetNamespace(), u.GetName(), err)
 				}
 			}
+			p.Spec = &template.Spec
 			requests := podresource.PodRequests(&corev1.Pod{Spec: template.Spec}, podresource.PodResourcesOptions{})
 			p.CPU, p.Memory = requests[corev1.ResourceCPU], requests[corev1.ResourceMemory]
 			sum.Pods = append(sum.Pods, p)

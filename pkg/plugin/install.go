@@ -29,6 +29,7 @@ type InstallFlags struct {
 	skip          []string
 	useExisting   []string
 	adopt         bool
+	skipPreflight bool
 	passwordStdin bool
 	timeout       time.Duration
 	wait          bool
@@ -50,6 +51,7 @@ type InstallOptions struct {
 	Only, Skip, UseExisting []string
 
 	Adopt         bool
+	SkipPreflight bool
 	PasswordStdin bool
 	Timeout       time.Duration
 	Wait          bool
@@ -70,8 +72,9 @@ It can be run again at any time: what is as it should be is not touched, and wha
 was interrupted is completed. Flags that are not given keep the values of the
 last run.
 
-Objects that belong to somebody else are found before anything is written. Then
-the command stops and names the choices: --use-existing, --adopt, --skip.
+First it looks at the cluster as preflight does, and stops at what is fatal. Objects
+that belong to somebody else are found then, and the choices named: --use-existing,
+--adopt, --skip. --skip-preflight leaves out everything but these.
 
 Progress and messages go to standard error. So does the first user's password,
 once, in the run that generates it. With -o json, standard output has one event a
@@ -108,13 +111,23 @@ line and the report at the end, which then holds the password.`,
 	return cmd
 }
 
-func (f *InstallFlags) add(cmd *cobra.Command) {
+// addChoices adds the flags that say what is to be installed.
+func (f *InstallFlags) addChoices(cmd *cobra.Command) {
 	f.manifests.add(cmd)
 	fs := cmd.Flags()
 	fs.StringSliceVar(&f.only, "only", nil, "Install these `components` and no others; can be repeated")
 	fs.StringSliceVar(&f.skip, "skip", nil, "Leave these `components` out; can be repeated")
 	fs.StringSliceVar(&f.useExisting, "use-existing", nil, "Use these `components` as somebody else installed them; can be repeated")
 	fs.BoolVar(&f.adopt, "adopt", false, "Take over objects and fields that somebody else owns")
+	for _, flag := range []string{"only", "skip", "use-existing"} {
+		complete(cmd, flag, components.Release110().Names)
+	}
+}
+
+func (f *InstallFlags) add(cmd *cobra.Command) {
+	f.addChoices(cmd)
+	fs := cmd.Flags()
+	fs.BoolVar(&f.skipPreflight, "skip-preflight", false, "Do not look at the cluster first: its version, the rights, the room on its nodes. Objects of others still end the run")
 	fs.BoolVar(&f.passwordStdin, "password-stdin", false, "Read the first user's password from standard input; without it one is generated")
 	fs.DurationVar(&f.timeout, "timeout", defaultTimeout, "How long the whole run may take, such as 90s or 20m; 0 for no bound")
 	fs.BoolVar(&f.wait, "wait", true, "Wait until everything is ready; with false, until everything is accepted")
@@ -123,9 +136,6 @@ func (f *InstallFlags) add(cmd *cobra.Command) {
 	fs.StringVarP(&f.output, "output", "o", "", "Output format: json, yaml or name. In a dry run the objects; otherwise json prints events and the report")
 	complete(cmd, "output", view.ManifestFormats)
 	complete(cmd, "dry-run", func() []string { return []string{dryRunNone, dryRunClient, dryRunServer} })
-	for _, flag := range []string{"only", "skip", "use-existing"} {
-		complete(cmd, flag, components.Release110().Names)
-	}
 }
 
 // ToOptions checks everything that can be checked without a cluster.
@@ -175,7 +185,7 @@ func (f *InstallFlags) ToOptions(b *base, given func(string) bool) (*InstallOpti
 	return &InstallOptions{
 		base: b, Source: source, Manifests: manifests, Given: given,
 		Only: f.only, Skip: f.skip, UseExisting: f.useExisting,
-		Adopt: f.adopt, PasswordStdin: f.passwordStdin, Timeout: f.timeout, Wait: f.wait,
+		Adopt: f.adopt, SkipPreflight: f.skipPreflight, PasswordStdin: f.passwordStdin, Timeout: f.timeout, Wait: f.wait,
 		DryRun: f.dryRun, Diff: f.diff, Format: f.output,
 	}, nil
 }

@@ -10,7 +10,6 @@ import (
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
-	utilversion "k8s.io/apimachinery/pkg/util/version"
 	"sigs.k8s.io/yaml"
 
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/cluster"
@@ -49,13 +48,11 @@ func (o *InstallOptions) Run(ctx context.Context) error {
 	if err := o.keep(settings); err != nil {
 		return err
 	}
-	if err := o.checkServer(c, messages); err != nil {
-		return err
-	}
+	o.fitServer(c)
 	progress, machine := o.base.progress(o.Format == view.JSON && !o.dry())
 	defer progress.Close()
 	engine := rollout.New(c, rollout.Options{
-		Timeout: o.Timeout, Wait: o.Wait, Adopt: o.Adopt, AskAll: o.dry(), Password: password,
+		Timeout: o.Timeout, Wait: o.Wait, Adopt: o.Adopt, AskAll: o.dry(), KeepRefusals: true, Password: password,
 		Explain: explain(c), Hopeless: diagnose.Hopeless, Events: progress.Event, Tooling: version.Get().Tooling(),
 	})
 	plan, err := o.plan(ctx, engine, forbidden != nil)
@@ -67,30 +64,21 @@ func (o *InstallOptions) Run(ctx context.Context) error {
 	}
 	if o.dry() {
 		fmt.Fprintf(messages, "Asking %s what an installation of release %s (profile %s) would change.\n", where(c), plan.Release.Name, plan.Settings.Profile)
-	} else {
-		fmt.Fprintf(messages, "Installing release %s (profile %s) into %s.\n", plan.Release.Name, plan.Settings.Profile, where(c))
 	}
-	if err := o.checkPermissions(ctx, engine, plan, c); err != nil {
+	survey, err := o.examine(ctx, c, engine, plan, messages)
+	if err != nil {
+		if machine != nil {
+			machine.Document(view.Result{Report: o.unbegun(c, plan, err)})
+		}
 		return err
 	}
 	if forbidden != nil {
 		return forbidden
 	}
-	if slices.ContainsFunc(plan.Rendered, func(r components.Rendered) bool { return r.Component.Name == notebookMaker }) {
-		for _, cause := range diagnose.Foresee(ctx, c) {
-			fmt.Fprintf(messages, "warning: %s (%s; what to do: %s)\n", cause.Summary, strings.Join(cause.Evidence, "; "), cause.Remedy)
-		}
-	}
-	survey, err := engine.Survey(ctx, plan)
-	if err != nil {
-		return o.beforeWriting(ctx, err)
-	}
-	if err := conflictError(survey.Conflicts(), o.canSkip); err != nil {
-		return err
-	}
 	if o.dry() {
 		return o.printChanges(survey.Changes())
 	}
+	fmt.Fprintf(messages, "Installing release %s (profile %s) into %s.\n", plan.Release.Name, plan.Settings.Profile, where(c))
 	// From here on a warning must not tear the progress display apart.
 	messages.to(progress)
 	out, credentials, failed := engine.Apply(ctx, plan, survey)
@@ -113,9 +101,6 @@ func (o *InstallOptions) beforeWriting(ctx context.Context, err error) error {
 
 // passwordKeeper is the component that the first user's password goes to.
 const passwordKeeper = "dex"
-
-// notebookMaker is the component through which people get notebooks, with their volumes.
-const notebookMaker = "jupyter-web-app"
 
 func (o *InstallOptions) dry() bool { return o.Diff || o.DryRun == dryRunServer }
 
@@ -186,28 +171,19 @@ func (o *InstallOptions) keep(s *rollout.Settings) error {
 	return m.Validate()
 }
 
-// checkServer refuses servers that the manifests do not work on, and warns about
-// those that the release's Istio was not tested with.
-func (o *InstallOptions) checkServer(c *cluster.Cluster, messages *messages) error {
-	r := o.Source.Release()
-	minor := int(c.Version.Minor())
-	o.Manifests.OrdinarySidecars = minor < components.NativeSidecarsSince
-	if err := checkVersion(r, c.Version); err != nil {
-		return fmt.Errorf("%s: %w", where(c), err)
-	}
-	if minor < r.TestedMin || minor > r.TestedMax {
-		fmt.Fprintf(messages, "warning: the Istio of release %s was tested by its makers with Kubernetes 1.%d to 1.%d; this server runs %s\n",
-			r.Name, r.TestedMin, r.TestedMax, c.Target.Version)
-	}
-	return nil
+// fitServer makes the manifests fit the server's version.
+func (o *InstallOptions) fitServer(c *cluster.Cluster) {
+	o.Manifests.OrdinarySidecars = int(c.Version.Minor()) < components.NativeSidecarsSince
 }
 
-// checkVersion refuses versions of Kubernetes that the release does not work on.
-func checkVersion(r *components.Release, v *utilversion.Version) error {
-	if minor := int(v.Minor()); v.Major() == 1 && minor >= r.ServedMin && minor <= r.ServedMax {
-		return nil
+// unbegun is the report of a run that ended before its first write.
+func (o *InstallOptions) unbegun(c *cluster.Cluster, plan *rollout.Plan, err error) report.Report {
+	r := report.Report{APIVersion: report.APIVersion, Kind: "Report", Release: plan.Release.Name, Profile: plan.Settings.Profile, Target: c.Target}
+	var failure *rollout.Failure
+	if errors.As(err, &failure) {
+		r.Causes = failure.Causes
 	}
-	return fmt.Errorf("release %s works on Kubernetes 1.%d to 1.%d, not on %s", r.Name, r.ServedMin, r.ServedMax, v)
+	return r
 }
 
 // names are the components to send. Installed are those of an earlier run.
@@ -286,15 +262,6 @@ func needed(release *components.Release, names, inCluster []string) []string {
 	return out
 }
 
-// checkPermissions lists everything that is forbidden before the first write.
-func (o *InstallOptions) checkPermissions(ctx context.Context, engine *rollout.Engine, plan *rollout.Plan, c *cluster.Cluster) error {
-	missing, err := engine.Permissions(ctx, plan)
-	if err != nil {
-		return fmt.Errorf("permissions: %w", err)
-	}
-	return lacks(c, missing)
-}
-
 // lacks is the error of a user who may not do what a command needs; nil for nothing missing.
 func lacks(c *cluster.Cluster, missing []string) error {
 	if len(missing) == 0 {
@@ -305,7 +272,7 @@ func lacks(c *cluster.Cluster, missing []string) error {
 		who = fmt.Sprintf("user %q", as)
 	}
 	return fmt.Errorf("%s lacks %d permissions in cluster %q, nothing was changed:\n  %s\nask for them, or choose another --context, --user or --as",
-		who, len(missing), c.Target.Cluster, strings.Join(gathered(missing), "\n  "))
+		who, len(missing), c.Target.Cluster, strings.Join(rollout.Gathered(missing), "\n  "))
 }
 
 // conflictsShown bounds the list of what belongs to others; a foreign Istio has hundreds of objects.

@@ -272,27 +272,6 @@ func BenchmarkRender(b *testing.B) {
 	}
 }
 
-func TestPermissionsAreGatheredByResource(t *testing.T) {
-	got := gathered([]string{
-		"create configmaps in namespace auth",
-		"create configmaps in namespace kubeflow",
-		"create namespaces in the whole cluster",
-		"create secrets in namespace auth",
-		"patch configmaps in namespace auth",
-		"patch configmaps in namespace kubeflow",
-		"ClusterRole kubeflow-admin: attempting to grant extra privileges",
-	})
-	want := []string{
-		"configmaps: create, patch in auth, kubeflow",
-		"namespaces: create in the whole cluster",
-		"secrets: create in auth",
-		"ClusterRole kubeflow-admin: attempting to grant extra privileges",
-	}
-	if d := cmp.Diff(want, got); d != "" {
-		t.Errorf("want (-), got (+):\n%s", d)
-	}
-}
-
 // From level 8 on client-go logs bodies, and with them Secrets.
 func TestNoVerbosityShowsBodies(t *testing.T) {
 	t.Cleanup(func() {

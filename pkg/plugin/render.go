@@ -10,6 +10,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/version"
 
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/components"
+	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/preflight"
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/view"
 )
 
@@ -82,7 +83,7 @@ func (f *RenderFlags) ToOptions(b *base, args []string) (*RenderOptions, error) 
 		if err != nil {
 			return nil, fmt.Errorf("--kube-version: %q is not a version such as 1.28: %w", f.server, err)
 		}
-		if err := checkVersion(source.Release(), v); err != nil {
+		if err := preflight.CheckVersion(source.Release(), v); err != nil {
 			return nil, fmt.Errorf("--kube-version: %w", err)
 		}
 		manifests.OrdinarySidecars = v.Minor() < components.NativeSidecarsSince

@@ -224,7 +224,7 @@ func (r *run) send(ctx context.Context, n *node, u *unstructured.Unstructured) (
 		r.remember(u, change.Live)
 		return change.Live, report.Unchanged, nil
 	}
-	if change.terminating {
+	if change.Leaving != nil {
 		if err := r.awaitGone(ctx, n, u); err != nil {
 			return nil, "", err
 		}

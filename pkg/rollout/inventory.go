@@ -47,6 +47,9 @@ var setID = func() string {
 // MemberSelector selects every object of the installation.
 func MemberSelector() string { return applySetPartOfLabel + "=" + setID }
 
+// IsMember tells whether an object carries the label of the installation's members.
+func IsMember(u *unstructured.Unstructured) bool { return u.GetLabels()[applySetPartOfLabel] == setID }
+
 // ReadSettings returns what the last run recorded, nil where nothing is installed.
 func ReadSettings(ctx context.Context, c *cluster.Cluster) (*Settings, error) {
 	parent, err := readParent(ctx, c)

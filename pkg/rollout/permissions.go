@@ -6,7 +6,6 @@ import (
 	"slices"
 	"sync"
 
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
@@ -79,9 +78,8 @@ func (e *Engine) allowedEverything(ctx context.Context) (bool, error) {
 }
 
 // Permissions lists what the user may not do and the plan needs: all of it, before the
-// first write. Who may do everything costs one request. For everybody else the
-// cluster-scoped objects are tried as dry runs as well, since the server also refuses
-// roles that grant more than the user has.
+// first write. Who may do everything costs one request. It is half of the answer: the
+// server also refuses roles that grant more than their writer has, which Survey finds.
 func (e *Engine) Permissions(ctx context.Context, plan *Plan) ([]string, error) {
 	all, err := e.allowedEverything(ctx)
 	if err != nil || all {
@@ -89,7 +87,6 @@ func (e *Engine) Permissions(ctx context.Context, plan *Plan) ([]string, error) 
 	}
 	var needed inquiry
 	needed.ask(schema.GroupResource{Resource: "configmaps"}, InventoryNamespace, "get", "create", "patch")
-	var clusterScoped []*unstructured.Unstructured
 	defined := map[schema.GroupKind]*unstructured.Unstructured{}
 	for _, r := range plan.Rendered {
 		for _, u := range r.Objects {
@@ -103,33 +100,13 @@ func (e *Engine) Permissions(ctx context.Context, plan *Plan) ([]string, error) 
 			gk := u.GroupVersionKind().GroupKind()
 			if m, err := e.cluster.Mapper.Resource(u.GroupVersionKind()); err == nil {
 				needed.ask(m.GroupResource(), u.GetNamespace(), verbs...)
-				if !m.Namespaced {
-					clusterScoped = append(clusterScoped, u)
-				}
 			} else if crd := defined[gk]; crd != nil {
 				plural, _, _ := unstructured.NestedString(crd.Object, "spec", "names", "plural")
 				needed.ask(schema.GroupResource{Group: gk.Group, Resource: plural}, u.GetNamespace(), verbs...)
 			}
 		}
 	}
-	missing, err := e.denied(ctx, needed.questions)
-	if err != nil || len(missing) > 0 {
-		return missing, err
-	}
-	var refused lines
-	err = e.parallel(ctx, len(clusterScoped), func(ctx context.Context, i int) error {
-		u := clusterScoped[i]
-		client, _, err := e.cluster.For(u)
-		if err != nil {
-			return refusal(refOf(u), err)
-		}
-		_, err = client.Apply(ctx, u.GetName(), u, metav1.ApplyOptions{FieldManager: FieldManager, Force: true, DryRun: []string{metav1.DryRunAll}})
-		if apierrors.IsForbidden(err) {
-			refused.add(fmt.Sprintf("%s: %v", refOf(u), err))
-		}
-		return ctx.Err()
-	})
-	return refused.all, err
+	return e.denied(ctx, needed.questions)
 }
 
 // UninstallPermissions lists what the user may not do and an uninstallation needs.

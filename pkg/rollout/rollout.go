@@ -31,6 +31,9 @@ type Options struct {
 	// AskAll has the server asked about every object, also where the inventory shows that
 	// nothing has changed: for dry runs, which print what the server says.
 	AskAll bool
+	// KeepRefusals lists in the survey what the server would not accept. Without it the
+	// first refusal is the survey's error.
+	KeepRefusals bool
 	// Password of the first user; nil makes one.
 	Password []byte
 	// Explain names the causes of what is not ready, for time-outs and failures.

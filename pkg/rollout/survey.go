@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
@@ -27,9 +28,8 @@ type Change struct {
 	// Merged is the object after, as the server's dry run says; for an object that
 	// cannot be tried yet (its kind or namespace comes with this run), as it will be sent.
 	Merged *unstructured.Unstructured
-
-	// terminating: an older object of that name has to go first
-	terminating bool
+	// Leaving is an older object of that name that is being deleted, and has to go first.
+	Leaving *unstructured.Unstructured
 }
 
 // Conflict is something of somebody else that a run would overwrite.
@@ -54,9 +54,18 @@ func (c Conflict) String() string {
 	return fmt.Sprintf("%s (component %s): %s changed by %s", c.Ref, c.Component, strings.Join(c.Fields, ", "), owner)
 }
 
+// Refusal is an object that the server would not accept.
+type Refusal struct {
+	Ref       report.Ref
+	Component string
+	// Err is the server's answer to a dry run.
+	Err error
+}
+
 // Survey is what a run found before it writes anything.
 type Survey struct {
 	conflicts []Conflict
+	refusals  []Refusal
 	changes   map[key]*Change
 	order     []key
 	parent    *unstructured.Unstructured
@@ -65,10 +74,27 @@ type Survey struct {
 	// record of the last run, and the members it left
 	record  record
 	members map[key]member
+	// absent namespaces, to which those that are being deleted belong
+	absent      map[string]bool
+	terminating []string
+	tried       atomic.Int64
 }
 
 // Conflicts lists what belongs to others, in catalogue order.
 func (s *Survey) Conflicts() []Conflict { return s.conflicts }
+
+// Refusals lists what the server would not accept, in catalogue order.
+func (s *Survey) Refusals() []Refusal { return s.refusals }
+
+// Tried counts the dry runs of objects that do not exist yet, and whose answer says
+// what the real thing would be answered.
+func (s *Survey) Tried() int { return int(s.tried.Load()) }
+
+// Terminating names the plan's namespaces that are being deleted.
+func (s *Survey) Terminating() []string { return s.terminating }
+
+// Earlier tells whether there is an inventory: a run has been here before.
+func (s *Survey) Earlier() bool { return s.parent != nil }
 
 // Changes lists what would happen to every object, in catalogue order, pruned ones last.
 func (s *Survey) Changes() []Change {
@@ -130,8 +156,7 @@ func (e *Engine) Survey(ctx context.Context, plan *Plan) (*Survey, error) {
 		}
 	}
 	// Namespaces first: what is to live in a namespace that does not exist cannot exist either.
-	absent, err := e.absentNamespaces(ctx, objects)
-	if err != nil {
+	if err := e.absentNamespaces(ctx, s, objects); err != nil {
 		return nil, err
 	}
 	var mu sync.Mutex
@@ -139,17 +164,21 @@ func (e *Engine) Survey(ctx context.Context, plan *Plan) (*Survey, error) {
 		u := objects[i]
 		change := &Change{Ref: refOf(u), Component: owner[keyOf(u)], Action: report.Created, Merged: u}
 		var conflict *Conflict
+		var refused error
 		_, mapErr := e.cluster.Mapper.Resource(u.GroupVersionKind())
 		switch {
 		case mapErr != nil && meta.IsNoMatchError(mapErr) && defined[u.GroupVersionKind().GroupKind()]:
 		case mapErr != nil:
 			return refusal(change.Ref, mapErr)
-		case absent[u.GetNamespace()]:
+		case s.absent[u.GetNamespace()]:
+			refused = e.tryElsewhere(ctx, s, u)
 		case !e.options.AskAll && !needsLive(u) && s.stillHolds(u):
 			change.Action = report.Unchanged
 		default:
 			var err error
-			if conflict, err = e.look(ctx, s, u, change); err != nil {
+			if conflict, err = e.look(ctx, s, u, change); isAnswer(err) {
+				refused = err
+			} else if err != nil {
 				return err
 			}
 		}
@@ -159,14 +188,22 @@ func (e *Engine) Survey(ctx context.Context, plan *Plan) (*Survey, error) {
 		if conflict != nil {
 			s.conflicts = append(s.conflicts, *conflict)
 		}
-		return nil
+		if refused != nil {
+			s.refusals = append(s.refusals, Refusal{change.Ref, change.Component, refused})
+		}
+		return ctx.Err()
 	})
 	if err != nil {
 		return nil, err
 	}
-	slices.SortFunc(s.conflicts, func(a, b Conflict) int {
-		return slices.Index(s.order, keyOfRef(a.Ref)) - slices.Index(s.order, keyOfRef(b.Ref))
-	})
+	inOrder := func(a, b report.Ref) int {
+		return slices.Index(s.order, keyOfRef(a)) - slices.Index(s.order, keyOfRef(b))
+	}
+	slices.SortFunc(s.conflicts, func(a, b Conflict) int { return inOrder(a.Ref, b.Ref) })
+	slices.SortFunc(s.refusals, func(a, b Refusal) int { return inOrder(a.Ref, b.Ref) })
+	if len(s.refusals) > 0 && !e.options.KeepRefusals {
+		return nil, refusal(s.refusals[0].Ref, s.refusals[0].Err)
+	}
 	s.pruned = prunable(plan, s)
 	return s, nil
 }
@@ -229,31 +266,35 @@ func markMember(u *unstructured.Unstructured) {
 	u.SetLabels(labels)
 }
 
-func (e *Engine) absentNamespaces(ctx context.Context, objects []*unstructured.Unstructured) (map[string]bool, error) {
+func (e *Engine) absentNamespaces(ctx context.Context, s *Survey, objects []*unstructured.Unstructured) error {
 	var names []string
 	for _, u := range objects {
 		if ns := u.GetNamespace(); ns != "" && !slices.Contains(names, ns) {
 			names = append(names, ns)
 		}
 	}
-	absent := map[string]bool{}
+	s.absent = map[string]bool{}
 	var mu sync.Mutex
 	namespaces := e.cluster.Metadata.Resource(schema.GroupVersionResource{Version: "v1", Resource: "namespaces"})
 	err := e.parallel(ctx, len(names), func(ctx context.Context, i int) error {
 		ns, err := namespaces.Get(ctx, names[i], metav1.GetOptions{})
-		// What is in a namespace that is being deleted goes with it.
-		if apierrors.IsNotFound(err) || err == nil && ns.DeletionTimestamp != nil {
-			mu.Lock()
-			absent[names[i]] = true
-			mu.Unlock()
-			return nil
-		}
-		if err != nil {
+		if err != nil && !apierrors.IsNotFound(err) {
 			return fmt.Errorf("Namespace %s: %w", names[i], err)
+		}
+		mu.Lock()
+		defer mu.Unlock()
+		switch {
+		case err != nil:
+			s.absent[names[i]] = true
+		case ns.DeletionTimestamp != nil:
+			// What is in a namespace that is being deleted goes with it.
+			s.absent[names[i]] = true
+			s.terminating = append(s.terminating, names[i])
 		}
 		return nil
 	})
-	return absent, err
+	slices.Sort(s.terminating)
+	return err
 }
 
 // look compares one object with what is in the cluster.
@@ -267,16 +308,16 @@ func (e *Engine) look(ctx context.Context, s *Survey, u *unstructured.Unstructur
 	if state != nil {
 		live = state.live
 	} else if live, err = client.Get(ctx, u.GetName(), metav1.GetOptions{}); err != nil {
-		if apierrors.IsNotFound(err) {
-			return nil, nil
+		if !apierrors.IsNotFound(err) {
+			return nil, fmt.Errorf("%s: %w", change.Ref, unread{err})
 		}
-		return nil, refusal(change.Ref, err)
+		live = nil
 	}
 	if live == nil {
-		return nil, nil
+		return nil, e.try(ctx, s, client, u)
 	}
 	if live.GetDeletionTimestamp() != nil {
-		change.terminating = true
+		change.Leaving = live
 		return nil, nil
 	}
 	change.Live = live
@@ -306,12 +347,7 @@ func (e *Engine) look(ctx context.Context, s *Survey, u *unstructured.Unstructur
 	case apierrors.IsConflict(err):
 		return fieldConflict(change, err), nil
 	}
-	// A half-installed cluster: a webhook that does not answer now will be waited for
-	// before the object is sent.
-	if _, later := retryable(err); later {
-		return nil, nil
-	}
-	return nil, refusal(change.Ref, err)
+	return nil, unlessLater(err)
 }
 
 // sameContent compares two states of an object; what the server keeps for itself does not count.

@@ -1,0 +1,266 @@
+package plugin
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+
+	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/cluster"
+	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/components"
+	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/diagnose"
+	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/preflight"
+	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/report"
+	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/rollout"
+	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/status"
+	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/version"
+	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/view"
+)
+
+// PreflightFlags are what was typed. Those about the manifests are install's own.
+type PreflightFlags struct {
+	install InstallFlags
+	output  string
+}
+
+// PreflightOptions are what is meant.
+type PreflightOptions struct {
+	// Install is the installation that would follow.
+	Install *InstallOptions
+	Format  string
+}
+
+func newPreflightCommand(b *base) *cobra.Command {
+	f := &PreflightFlags{install: InstallFlags{dryRun: dryRunServer, wait: true}}
+	cmd := &cobra.Command{
+		Use:     "preflight",
+		GroupID: groupStack,
+		Short:   "Say what would keep an installation from working, before anything is written",
+		Long: `Say what would keep an installation from working, before anything is written.
+
+It takes the flags of install, and asks: does the release work on this server, may
+the user do all of it, would the server accept every object (each that can exist is
+sent as a dry run), does anything belong to somebody else, which nodes take pods, is
+there room for the stack and for a notebook, will notebooks get their volumes, what
+has been left behind, does anything give LoadBalancer addresses.
+
+install does the same first, and stops at what is fatal; --skip-preflight leaves it out.
+
+Exit codes: 0 when nothing is fatal, warnings or not; 1 when something is, or the
+flags are wrong; 2 when nothing fatal was found and something could not be told.`,
+		Example: examples(`
+			# Would it work here?
+			kubectl jupyter preflight
+
+			# Would the small profile, with the cert-manager that is there?
+			kubectl jupyter preflight --profile slim --use-existing cert-manager
+
+			# With what each check asks
+			kubectl jupyter preflight -o wide
+
+			# For programs: the arithmetic of the nodes, and the worst result
+			kubectl jupyter preflight -o jsonpath='{.capacity.left.memoryBytes} {.result}'`),
+		Args: noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			o, err := f.ToOptions(b, cmd.Flags().Changed)
+			if err != nil {
+				return usageError(cmd, err)
+			}
+			return o.Run(cmd.Context())
+		},
+	}
+	f.install.addChoices(cmd)
+	fs := cmd.Flags()
+	fs.DurationVar(&f.install.timeout, "timeout", time.Minute, "How long it may take, such as 30s; 0 for no bound")
+	fs.StringVarP(&f.output, "output", "o", formatTable, "Output format: table, wide, json, yaml or jsonpath=TEMPLATE")
+	complete(cmd, "output", func() []string { return []string{formatTable, formatWide, view.JSON, view.YAML, view.JSONPath + "="} })
+	return cmd
+}
+
+// ToOptions checks everything that can be checked without a cluster.
+func (f *PreflightFlags) ToOptions(b *base, given func(string) bool) (*PreflightOptions, error) {
+	if err := view.CheckOutput(f.output, formatTable, formatWide); err != nil {
+		return nil, err
+	}
+	install, err := f.install.ToOptions(b, given)
+	if err != nil {
+		return nil, err
+	}
+	return &PreflightOptions{Install: install, Format: f.output}, nil
+}
+
+// Run looks, prints what was found, and fails where an installation would.
+func (o *PreflightOptions) Run(ctx context.Context) error {
+	i := o.Install
+	started := time.Now()
+	messages := newMessages(i.base.ErrOut)
+	c, settings, err := i.look(ctx, messages)
+	blind := err != nil
+	if blind && (c == nil || !apierrors.IsForbidden(err)) {
+		return unclear{err}
+	}
+	if err := i.keep(settings); err != nil {
+		return err
+	}
+	i.fitServer(c)
+	progress, _ := i.base.progress(false)
+	defer progress.Close()
+	engine := rollout.New(c, rollout.Options{Timeout: i.Timeout, Adopt: i.Adopt, AskAll: true, KeepRefusals: true, Events: progress.Event, Tooling: version.Get().Tooling()})
+	plan, err := i.plan(ctx, engine, blind)
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(messages, "Looking at %s for an installation of release %s (profile %s). Nothing is written.\n", where(c), plan.Release.Name, plan.Settings.Profile)
+	facts, _, err := preflight.Look(ctx, c, engine, i.preflightOptions(plan, false))
+	progress.Close()
+	if err != nil {
+		return unclear{i.beforeWriting(ctx, err)}
+	}
+	findings := preflight.Judge(facts)
+	if err := o.print(c, plan, findings, time.Since(started)); err != nil {
+		return err
+	}
+	switch findings.Result {
+	case preflight.Fatal:
+		return errSilent
+	case preflight.Unknown:
+		return unclear{errSilent}
+	}
+	return nil
+}
+
+// preflightOptions for what install is about to do, or might.
+func (o *InstallOptions) preflightOptions(plan *rollout.Plan, brief bool) preflight.Options {
+	p := preflight.Options{Plan: plan, CanSkip: o.canSkip, Brief: brief}
+	if o.Manifests.Profile == components.ProfileSlim {
+		return p
+	}
+	p.Smaller = func(ctx context.Context) (string, []components.Rendered, error) {
+		slim := o.Manifests
+		slim.Profile = components.ProfileSlim
+		var names []string
+		for _, r := range plan.Rendered {
+			if c, err := plan.Release.Component(r.Component.Name); err == nil && !slices.Contains(c.NotIn, slim.Profile) {
+				names = append(names, c.Name)
+			}
+		}
+		rendered, err := o.Source.Render(ctx, names, slim)
+		return slim.Profile, rendered, err
+	}
+	return p
+}
+
+// examine runs the checks before an installation, or only looks at what is there. The
+// error is for whoever installs: it says that nothing was changed.
+func (o *InstallOptions) examine(ctx context.Context, c *cluster.Cluster, engine *rollout.Engine, plan *rollout.Plan, messages *messages) (*rollout.Survey, error) {
+	if o.SkipPreflight {
+		survey, err := engine.Survey(ctx, plan)
+		if err != nil {
+			return nil, o.beforeWriting(ctx, err)
+		}
+		return survey, conflictError(survey.Conflicts(), o.canSkip)
+	}
+	facts, survey, err := preflight.Look(ctx, c, engine, o.preflightOptions(plan, true))
+	if err != nil {
+		return nil, o.beforeWriting(ctx, err)
+	}
+	findings := preflight.Judge(facts)
+	for _, w := range findings.Warnings() {
+		warn(messages, w)
+	}
+	return survey, refused(c, findings.Fatal())
+}
+
+// warn says in a line or two what an installation goes on with.
+func warn(m *messages, c report.Cause) {
+	todo, _, _ := strings.Cut(c.Remedy, "\n")
+	if c.Name == diagnose.ServerUntested || todo == "" {
+		fmt.Fprintf(m, "warning: %s\n", c.Summary)
+		return
+	}
+	fmt.Fprintf(m, "warning: %s (what to do: %s)\n", c.Summary, todo)
+}
+
+// refused ends a run before its first write; nil where nothing is fatal.
+func refused(c *cluster.Cluster, fatal []report.Cause) error {
+	if len(fatal) == 0 {
+		return nil
+	}
+	said := fmt.Sprintf("%s: %s", where(c), fatal[0].Summary)
+	if more := len(fatal) - 1; more > 0 {
+		said += fmt.Sprintf(", and %d more", more)
+	}
+	return &rollout.Failure{Err: fmt.Errorf("%s: nothing was changed", said), Causes: documented(fatal)}
+}
+
+func documented(causes []report.Cause) []report.Cause {
+	for i := range causes {
+		causes[i].Docs = status.Docs + diagnose.Page(causes[i].Name)
+	}
+	return causes
+}
+
+// preflightReport is the machine-readable form.
+type preflightReport struct {
+	report.Report
+	// Result is the worst of all checks.
+	Result   preflight.Result    `json:"result"`
+	Checks   []preflight.Answer  `json:"checks"`
+	Capacity *preflight.Capacity `json:"capacity,omitempty"`
+}
+
+func (o *PreflightOptions) print(c *cluster.Cluster, plan *rollout.Plan, f *preflight.Findings, elapsed time.Duration) error {
+	out, b := o.Install.base.Out, o.Install.base
+	causes := documented(f.Causes)
+	if view.IsDocument(o.Format) {
+		r := preflightReport{
+			Report: report.Report{APIVersion: report.APIVersion, Kind: "Preflight", Release: plan.Release.Name, Profile: plan.Settings.Profile,
+				Target: c.Target, Components: []report.Component{}, Causes: causes, Elapsed: elapsed.Seconds()},
+			Result: f.Result, Checks: f.Answers, Capacity: f.Capacity,
+		}
+		for _, rendered := range plan.Rendered {
+			r.Components = append(r.Components, report.Component{Name: rendered.Component.Name, Title: rendered.Component.Title,
+				Version: rendered.Component.Version, State: report.Unknown, Objects: len(rendered.Objects)})
+		}
+		return view.Document(out, o.Format, r)
+	}
+	headers, rows := []string{"CHECK", "RESULT", "FOUND"}, make([][]string, len(f.Answers))
+	if o.Format == formatWide {
+		headers = append(headers, "ASKS")
+	}
+	for i, a := range f.Answers {
+		rows[i] = []string{a.Check, string(a.Result), a.Found}
+		if o.Format == formatWide {
+			rows[i] = append(rows[i], a.Asks)
+		}
+	}
+	if err := view.Table(out, headers, rows); err != nil {
+		return err
+	}
+	if len(causes) > 0 {
+		fmt.Fprintln(out)
+		if err := view.Causes(out, causes, styleFor(out)); err != nil {
+			return err
+		}
+	}
+	_, err := fmt.Fprintf(out, "\n%s\n", conclusion(f.Result, b.installCommand()))
+	return err
+}
+
+func conclusion(r preflight.Result, install string) string {
+	switch r {
+	case preflight.Fatal:
+		return "An installation would not work: see what is fatal above."
+	case preflight.Unknown:
+		return "Nothing fatal was found, but not everything could be looked at."
+	case preflight.Warning:
+		return "An installation can begin; mind the warnings: " + install
+	}
+	return "An installation can begin: " + install
+}
+
+func (b *base) installCommand() string { return b.kubectl() + " jupyter install" }

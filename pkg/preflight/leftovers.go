@@ -1,0 +1,232 @@
+package preflight
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	admissionv1 "k8s.io/api/admissionregistration/v1"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/labels"
+	"k8s.io/apimachinery/pkg/util/duration"
+
+	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/diagnose"
+	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/report"
+)
+
+// patience is how long the deletion of something may take before it counts as stuck.
+const patience = time.Minute
+
+// Webhook is an admission webhook whose Service does not exist.
+type Webhook struct {
+	Configuration report.Ref
+	Name, Service string
+	// Refuses tells that it would refuse an object of the stack, Example.
+	Refuses bool
+	Example string
+}
+
+// findLeftovers: what is left of something that was here before.
+func findLeftovers(f *Facts) (string, []report.Cause) {
+	var causes []report.Cause
+	for i := range f.Terminating {
+		causes = append(causes, f.terminating(&f.Terminating[i]))
+	}
+	for _, r := range f.Leaving {
+		age := f.Time.Sub(r.Since)
+		c := report.Cause{
+			Name: diagnose.StuckTerminating, Severity: report.Warning, Component: r.Component, Object: r.Ref,
+			Summary:  fmt.Sprintf("%s is being deleted; install waits until it is gone", r.Ref),
+			Evidence: []string{fmt.Sprintf("deleted %s ago, finalizers: %s", duration.HumanDuration(age), strings.Join(r.Finalizers, ", "))},
+			Remedy:   fmt.Sprintf("kubectl get %s -o yaml; let the owner of the finalizers run again", kubectlName(r.Ref)),
+		}
+		if age > patience {
+			c.Severity = report.Fatal
+			c.Summary = fmt.Sprintf("%s has been deleted and does not go", r.Ref)
+		}
+		causes = append(causes, c)
+	}
+	for _, w := range f.Webhooks {
+		c := report.Cause{
+			Name: diagnose.WebhookServiceMissing, Severity: report.Warning, Object: w.Configuration,
+			Summary:  fmt.Sprintf("webhook %s calls Service %s, which does not exist", w.Name, w.Service),
+			Evidence: []string{"failurePolicy Fail: what it selects is refused"},
+			Remedy:   fmt.Sprintf("install what it belongs to again, or, if that is gone for good: kubectl delete %s", kubectlName(w.Configuration)),
+		}
+		if w.Refuses {
+			c.Severity = report.Fatal
+			c.Evidence = append(c.Evidence, "it selects "+w.Example)
+		}
+		causes = append(causes, c)
+	}
+	switch {
+	case f.Earlier && f.Created > 0:
+		causes = append(causes, report.Cause{
+			Name: diagnose.EarlierInstallation, Severity: report.Info, Object: report.Ref{Kind: "ConfigMap", Namespace: "kube-system", Name: "kubectl-jupyter"},
+			Summary:  fmt.Sprintf("an installation is there and %d of its %d objects are not: they will be created", f.Created, f.Objects),
+			Evidence: []string{fmt.Sprintf("release %s, profile %s", f.Release.Name, f.Profile)},
+			Remedy:   "none: kubectl jupyter install completes it; to be rid of it: kubectl jupyter uninstall",
+		})
+	case !f.Earlier && f.Kept > 0:
+		causes = append(causes, report.Cause{
+			Name: diagnose.EarlierInstallation, Severity: report.Info,
+			Summary:  fmt.Sprintf("%s of an earlier installation are there, as an uninstallation leaves them: they are taken up", plural(f.Kept, "object")),
+			Evidence: []string{"they carry this plugin's label, and there is no inventory"},
+			Remedy:   "none",
+		})
+	}
+	var names []string
+	for _, c := range causes {
+		names = append(names, c.Summary)
+	}
+	if len(names) == 0 {
+		return "nothing has been left behind", nil
+	}
+	return some(names, 1), causes
+}
+
+// terminating: nothing can be created in a namespace that is being deleted.
+func (f *Facts) terminating(ns *corev1.Namespace) report.Cause {
+	age := f.Time.Sub(ns.DeletionTimestamp.Time)
+	c := report.Cause{
+		Name: diagnose.NamespaceTerminating, Severity: report.Warning, Object: report.Ref{Kind: "Namespace", Name: ns.Name},
+		Summary:  fmt.Sprintf("namespace %s is being deleted; install waits until it is gone", ns.Name),
+		Evidence: []string{fmt.Sprintf("deleted %s ago", duration.HumanDuration(age))},
+		Remedy:   fmt.Sprintf("wait: kubectl wait --for=delete namespace/%s --timeout=5m", ns.Name),
+	}
+	var held []string
+	for _, cond := range ns.Status.Conditions {
+		if cond.Status == corev1.ConditionTrue {
+			held = append(held, fmt.Sprintf("%s: %s", cond.Type, cond.Message))
+		}
+	}
+	c.Evidence = append(c.Evidence, held...)
+	if age > patience {
+		c.Severity = report.Fatal
+		c.Summary = fmt.Sprintf("namespace %s has been deleted and does not go", ns.Name)
+		c.Remedy = "let the owner of what the evidence names run again, so that it removes its finalizers; then " + c.Remedy
+	}
+	return c
+}
+
+func kubectlName(r report.Ref) string {
+	kind := strings.ToLower(r.Kind)
+	if r.Namespace == "" {
+		return kind + " " + r.Name
+	}
+	return "-n " + r.Namespace + " " + kind + " " + r.Name
+}
+
+// hook is one entry of either kind of webhook configuration.
+type hook struct {
+	configuration report.Ref
+	name          string
+	service       *admissionv1.ServiceReference
+	fails         bool
+	rules         []admissionv1.RuleWithOperations
+	namespaces    *metav1.LabelSelector
+	objects       *metav1.LabelSelector
+	// conditional: whether it is asked at all depends on an expression.
+	conditional bool
+}
+
+func hooks(mutating []admissionv1.MutatingWebhookConfiguration, validating []admissionv1.ValidatingWebhookConfiguration) []hook {
+	const group = "admissionregistration.k8s.io"
+	fails := func(p *admissionv1.FailurePolicyType) bool { return p == nil || *p == admissionv1.Fail }
+	var out []hook
+	for _, c := range mutating {
+		for _, w := range c.Webhooks {
+			out = append(out, hook{report.Ref{Group: group, Kind: "MutatingWebhookConfiguration", Name: c.Name}, w.Name, w.ClientConfig.Service,
+				fails(w.FailurePolicy), w.Rules, w.NamespaceSelector, w.ObjectSelector, len(w.MatchConditions) > 0})
+		}
+	}
+	for _, c := range validating {
+		for _, w := range c.Webhooks {
+			out = append(out, hook{report.Ref{Group: group, Kind: "ValidatingWebhookConfiguration", Name: c.Name}, w.Name, w.ClientConfig.Service,
+				fails(w.FailurePolicy), w.Rules, w.NamespaceSelector, w.ObjectSelector, len(w.MatchConditions) > 0})
+		}
+	}
+	return out
+}
+
+// selects tells whether a webhook would be asked about the creation of an object.
+// resource is the plural name; namespaces are the labels of those that the stack brings.
+func (h *hook) selects(u *unstructured.Unstructured, resource string, namespaces map[string]map[string]string) bool {
+	gvk := u.GroupVersionKind()
+	has := func(list []string, s string) bool { return slices.Contains(list, "*") || slices.Contains(list, s) }
+	if !slices.ContainsFunc(h.rules, func(r admissionv1.RuleWithOperations) bool {
+		create := slices.Contains(r.Operations, admissionv1.OperationAll) || slices.Contains(r.Operations, admissionv1.Create)
+		return create && has(r.APIGroups, gvk.Group) && (has(r.Resources, resource) || slices.Contains(r.Resources, "*/*"))
+	}) {
+		return false
+	}
+	matches := func(s *metav1.LabelSelector, l map[string]string) bool {
+		if s == nil {
+			return true
+		}
+		selector, err := metav1.LabelSelectorAsSelector(s)
+		return err == nil && selector.Matches(labels.Set(l))
+	}
+	if !matches(h.objects, u.GetLabels()) {
+		return false
+	}
+	switch ns := u.GetNamespace(); {
+	case gvk.Kind == "Namespace":
+		return matches(h.namespaces, withName(u.GetLabels(), u.GetName()))
+	case ns != "":
+		return matches(h.namespaces, withName(namespaces[ns], ns))
+	}
+	return true // a namespace selector says nothing about cluster-scoped objects
+}
+
+// withName adds the label that the server gives every namespace.
+func withName(l map[string]string, name string) map[string]string {
+	out := map[string]string{corev1.LabelMetadataName: name}
+	for k, v := range l {
+		out[k] = v
+	}
+	return out
+}
+
+// findStorage: without a default class every notebook waits for its volume.
+func findStorage(f *Facts) (string, []report.Cause) {
+	var names, defaults []string
+	for i := range f.Classes {
+		c := &f.Classes[i]
+		names = append(names, c.Name)
+		if c.Annotations["storageclass.kubernetes.io/is-default-class"] == "true" || c.Annotations["storageclass.beta.kubernetes.io/is-default-class"] == "true" {
+			defaults = append(defaults, fmt.Sprintf("%s (%s)", c.Name, c.Provisioner))
+		}
+	}
+	if len(defaults) > 0 {
+		return "the default StorageClass is " + strings.Join(defaults, ", "), nil
+	}
+	const mark = "kubectl annotate storageclass NAME storageclass.kubernetes.io/is-default-class=true"
+	c := report.Cause{
+		Name: diagnose.NoDefaultStorageClass, Severity: report.Warning,
+		Summary:  "the cluster has no default StorageClass: notebooks will wait for their volumes",
+		Evidence: []string{"classes: " + strings.Join(names, ", ")},
+		Remedy:   "kubectl get storageclass; then: " + mark,
+	}
+	if len(names) == 0 {
+		c.Evidence = []string{"classes: none"}
+		c.Remedy = "install a provisioner, such as your platform's or local-path-provisioner, and mark its StorageClass: " + mark
+	}
+	return "no StorageClass is the default", []report.Cause{c}
+}
+
+// findAddress: without a controller of load balancers people come in another way.
+func findAddress(f *Facts) (string, []report.Cause) {
+	if f.Address.Provider != "" && f.Address.Provider != "None" {
+		return f.Address.String() + " gives LoadBalancer addresses", nil
+	}
+	return "nothing gives LoadBalancer addresses", []report.Cause{{
+		Name: diagnose.NoLoadBalancerController, Severity: report.Info,
+		Summary:  "nothing in the cluster gives Services of type LoadBalancer an address",
+		Evidence: f.Address.Evidence,
+		Remedy:   "kubectl jupyter expose, once the stack is installed; kubectl jupyter port-forward needs no address",
+	}}
+}

@@ -1,0 +1,97 @@
+package preflight
+
+import (
+	"fmt"
+	"strings"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+
+	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/diagnose"
+	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/report"
+	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/rollout"
+)
+
+// refusalsShown bounds the objects that one cause names.
+const refusalsShown = 20
+
+// aboutRights tells a refusal that is a matter of the user's rights from one of a policy:
+// both are 403.
+func aboutRights(r rollout.Refusal) bool {
+	return rollout.Escalates(r.Err) || apierrors.IsForbidden(r.Err) && strings.Contains(r.Err.Error(), `User "`) && strings.Contains(r.Err.Error(), " cannot ")
+}
+
+// findPermissions: what the access reviews say, and what the dry runs found that no
+// access review tells.
+func findPermissions(f *Facts) (string, []report.Cause) {
+	who := fmt.Sprintf("the user of context %q", f.Target.Context)
+	if f.Impersonated != "" {
+		who = fmt.Sprintf("user %q", f.Impersonated)
+	}
+	const ask = "ask for them, or choose another --context, --user or --as"
+	if len(f.Missing) > 0 {
+		said := fmt.Sprintf("%s lacks %s", who, plural(len(f.Missing), "permission"))
+		return said, []report.Cause{{
+			Name: diagnose.PermissionMissing, Severity: report.Fatal,
+			Summary: fmt.Sprintf("%s in cluster %q", said, f.Target.Cluster), Evidence: rollout.Gathered(f.Missing), Remedy: ask,
+		}}
+	}
+	var refused []string
+	c := report.Cause{Name: diagnose.PermissionMissing, Severity: report.Fatal}
+	for _, r := range f.Refusals {
+		if !aboutRights(r) {
+			continue
+		}
+		refused = append(refused, fmt.Sprintf("%s: %s", r.Ref, oneLine(r.Err)))
+		if c.Object.Kind == "" {
+			c.Component, c.Object = r.Component, r.Ref
+		} else {
+			c.Also = append(c.Also, r.Ref)
+		}
+	}
+	switch {
+	case len(refused) == 0 && f.Tried > 0:
+		return fmt.Sprintf("%s may do all of it; %s accepted as a dry run", who, plural(f.Tried, "object")), nil
+	case len(refused) == 0:
+		return who + " may do all of it", nil
+	}
+	if len(refused) == 1 {
+		c.Summary = fmt.Sprintf("%s may not write %s, which grants more than the user has", who, c.Object)
+	} else {
+		c.Summary = fmt.Sprintf("%s may not write %d roles, which grant more than the user has", who, len(refused))
+	}
+	c.Evidence = bounded(refused, refusalsShown, "object")
+	c.Remedy = "use a user that is cluster-admin, or ask for the verb escalate on clusterroles and roles, and bind on the same"
+	return fmt.Sprintf("%s refused, although the access reviews say yes", plural(len(refused), "object")), []report.Cause{c}
+}
+
+// findRefusals: what a policy, a webhook or a validation refuses.
+func findRefusals(f *Facts) (string, []report.Cause) {
+	var causes []report.Cause
+	at := map[string]int{}
+	total := 0
+	for _, r := range f.Refusals {
+		if aboutRights(r) {
+			continue
+		}
+		total++
+		said := oneLine(r.Err)
+		// The same answer for many objects is one cause.
+		if i, known := at[said]; known {
+			causes[i].Also = append(causes[i].Also, r.Ref)
+			continue
+		}
+		at[said] = len(causes)
+		causes = append(causes, report.Cause{
+			Name: diagnose.ObjectRefused, Severity: report.Fatal, Component: r.Component, Object: r.Ref,
+			Summary:  "the server refuses the object in a dry run",
+			Evidence: []string{said},
+			Remedy:   "the answer names who refuses: ask for an exception, or change the object with a kustomization of your own (-k DIR)",
+		})
+	}
+	if total > 0 {
+		return fmt.Sprintf("%s would be refused", plural(total, "object")), causes
+	}
+	return fmt.Sprintf("%s: %d to create, %d to change", plural(f.Objects, "object"), f.Created, f.Configured), nil
+}
+
+func oneLine(err error) string { return strings.Join(strings.Fields(err.Error()), " ") }

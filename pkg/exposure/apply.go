@@ -59,12 +59,21 @@ func (p *PoolPlan) objects() (pool, advertisement *unstructured.Unstructured) {
 	return object(poolKind.Kind, spec), object(l2Kind.Kind, map[string]any{"ipAddressPools": []any{PoolName}})
 }
 
+// Objects are what the plan for a pool writes.
+func (p *PoolPlan) Objects() []report.Ref {
+	if p.Provider == MetalLBConfigMap {
+		return []report.Ref{{Kind: "ConfigMap", Namespace: p.Namespace, Name: "config"}}
+	}
+	pool, advertisement := p.objects()
+	return []report.Ref{refOf(pool), refOf(advertisement)}
+}
+
 // Pool writes our pool and its advertisement. MetalLB's webhook may need a moment after
 // its controller was started: what it says is told, and asked again, until ctx ends.
 func (a *Applier) Pool(ctx context.Context, p *PoolPlan) ([]Change, error) {
 	if p.Provider == MetalLBConfigMap {
 		c, err := a.config(ctx, p.Namespace, p.Ranges)
-		return []Change{c}, err
+		return done(c, err)
 	}
 	pool, advertisement := p.objects()
 	objects := []*unstructured.Unstructured{pool, advertisement}
@@ -168,22 +177,30 @@ func (a *Applier) config(ctx context.Context, namespace string, ranges []Range) 
 }
 
 // Service makes the gateway's Service what the plan says.
-func (a *Applier) Service(ctx context.Context, p *Plan) (Change, error) {
+func (a *Applier) Service(ctx context.Context, p *Plan) ([]Change, error) {
 	if p.Unchanged {
-		return Change{Object: ServiceRef, Action: report.Unchanged}, nil
+		return []Change{{Object: ServiceRef, Action: report.Unchanged}}, nil
 	}
 	object, err := p.Set.object(&p.record)
 	if err != nil {
-		return Change{}, err
+		return nil, err
 	}
 	c, err := a.send(ctx, &unstructured.Unstructured{Object: object})
 	if apierrors.IsInvalid(err) && p.Set.IPFamilyPolicy != "" {
 		err = fmt.Errorf("an address of each family needs a cluster with both: %w", err)
 	}
-	return c, err
+	return done(c, err)
 }
 
-// rights that a plan's writes need, beside those of installing MetalLB.
+// done leaves out a change that was not made.
+func done(c Change, err error) ([]Change, error) {
+	if err != nil {
+		return nil, err
+	}
+	return []Change{c}, nil
+}
+
+// Rights that a plan's writes need, beside those of installing MetalLB.
 func (p *Plan) Rights() []rollout.Right {
 	rights := []rollout.Right{
 		{Verb: "get", Namespace: Namespace, Resource: schema.GroupResource{Resource: "services"}},

@@ -17,7 +17,8 @@ import (
 
 // Request is what a person asks for.
 type Request struct {
-	// Type the gateway's Service is to have; empty means LoadBalancer.
+	// Type the gateway's Service is to have; empty means LoadBalancer, or the NodePort that an
+	// earlier run has set.
 	Type corev1.ServiceType
 	// Ranges for the pool; none takes a pool that is there, or proposes one.
 	Ranges []Range
@@ -97,11 +98,11 @@ func (s *Snapshot) NewPlan(q Request) (*Plan, error) {
 	if svc == nil {
 		return nil, fmt.Errorf("%s does not exist: run kubectl jupyter install first", ServiceRef)
 	}
-	p := &Plan{Detection: s.Detect(), Set: Set{Type: cmp.Or(q.Type, corev1.ServiceTypeLoadBalancer)}}
 	record, err := recordOf(svc)
 	if err != nil {
 		return nil, err
 	}
+	p := &Plan{Detection: s.Detect(), Set: Set{Type: q.typeAfter(record)}}
 	if p.Set.Type != corev1.ServiceTypeLoadBalancer {
 		if len(q.Ranges)+len(q.Addresses) > 0 || q.InstallMetalLB != nil && *q.InstallMetalLB {
 			return nil, unfit(InputType, "a Service of type %s has no address of a load balancer: leave the type out, or the range, the address and MetalLB", p.Set.Type)
@@ -122,6 +123,15 @@ func (s *Snapshot) NewPlan(q Request) (*Plan, error) {
 	}
 	p.Unchanged = p.Set.holds(svc) && (record == nil || len(record.Set.Annotations) == len(p.Set.Annotations))
 	return p, nil
+}
+
+// typeAfter is the type that is meant: a node port that was chosen earlier stays until
+// something is asked for that only a load balancer has.
+func (q Request) typeAfter(earlier *Record) corev1.ServiceType {
+	if q.Type == "" && earlier != nil && earlier.Set.Type == corev1.ServiceTypeNodePort && len(q.Ranges)+len(q.Addresses) == 0 && q.InstallMetalLB == nil {
+		return corev1.ServiceTypeNodePort
+	}
+	return cmp.Or(q.Type, corev1.ServiceTypeLoadBalancer)
 }
 
 // keep takes over what an earlier run set and this one does not speak of.

@@ -94,6 +94,23 @@ func (s *Snapshot) NewUndo(removeMetalLB bool) (*Undo, error) {
 	return u, nil
 }
 
+// Changes is what taking back would do, without MetalLB's own objects.
+func (u *Undo) Changes() []Change {
+	var out []Change
+	if u.Service != nil {
+		out = append(out, Change{Object: ServiceRef, Action: report.Configured, Note: "type " + string(u.Service.Type)})
+	}
+	switch {
+	case u.Pool == nil:
+	case u.Pool.Ref.Kind == "ConfigMap":
+		out = append(out, Change{Object: u.Pool.Ref, Action: report.Configured})
+	default:
+		advertisement := report.Ref{Group: l2Kind.Group, Kind: l2Kind.Kind, Namespace: u.Pool.Ref.Namespace, Name: PoolName}
+		out = append(out, Change{Object: advertisement, Action: report.Deleted}, Change{Object: u.Pool.Ref, Action: report.Deleted})
+	}
+	return out
+}
+
 // usersOf are other Services that have an address of a pool.
 func (s *Snapshot) usersOf(p Pool) []string {
 	var out []string
@@ -121,7 +138,10 @@ func (a *Applier) Undo(ctx context.Context, u *Undo) ([]Change, error) {
 	}
 	if u.Pool.Ref.Kind == "ConfigMap" {
 		c, err := a.config(ctx, u.Pool.Ref.Namespace, nil)
-		return append(changes, c), err
+		if err != nil {
+			return changes, err
+		}
+		return append(changes, c), nil
 	}
 	// First nobody is told of the addresses any more, then there are none.
 	for _, gk := range []schema.GroupKind{l2Kind, poolKind} {

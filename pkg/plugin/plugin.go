@@ -96,6 +96,7 @@ Before anything is sent:
 		newComponentsCommand(b),
 		newTopCommand(b),
 		newVersionCommand(b),
+		newExposeCommand(b),
 		newPortForwardCommand(b),
 		newUserCommand(b),
 		newCompletionCommand(b),

@@ -1,7 +1,6 @@
 package plugin
 
 import (
-	"bufio"
 	"context"
 	"errors"
 	"fmt"
@@ -192,22 +191,7 @@ func (o *UninstallOptions) confirm(ctx context.Context, c *cluster.Cluster, r *r
 	if o.Yes {
 		return nil
 	}
-	if !view.IsTerminal(o.base.In) {
-		return errors.New("standard input is not a terminal, so nobody can be asked: give --yes to uninstall; nothing was changed")
-	}
-	fmt.Fprint(w, "Go on? [y/N] ")
-	said, err := answer(ctx, func() (string, error) { return bufio.NewReader(o.base.In).ReadString('\n') })
-	if err != nil && said == "" {
-		fmt.Fprintln(w)
-		if ctx.Err() != nil {
-			return ctx.Err()
-		}
-		return errors.New("no answer: nothing was changed")
-	}
-	if a := strings.ToLower(strings.TrimSpace(said)); a != "y" && a != "yes" {
-		return errors.New("not confirmed: nothing was changed")
-	}
-	return nil
+	return o.base.confirm(ctx, "--yes to uninstall")
 }
 
 // keptLines says what stays, one line for each reason.

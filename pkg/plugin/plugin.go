@@ -45,17 +45,18 @@ func NewCommand(streams genericiooptions.IOStreams) *cobra.Command {
 	root := &cobra.Command{
 		Use:   "kubectl-jupyter",
 		Short: "Jupyter notebooks on Kubernetes, with everything they need",
-		Long: `Jupyter notebooks on Kubernetes: the Kubeflow notebooks stack on an empty cluster.
+		Long: `Jupyter notebooks on Kubernetes: from an empty cluster to a person who is logged in.
 
 The way:
-  kubectl jupyter install        brings the whole stack into the cluster, and says why when it cannot
-  kubectl jupyter install        again at any time: it changes only what differs
-  kubectl jupyter uninstall      takes it out again; notebooks and their volumes stay
+  kubectl jupyter preflight    whether this cluster can take the stack, before anything is written
+  kubectl jupyter install      the whole stack; again at any time, it changes only what differs
+  kubectl jupyter expose       an address for it, with --tls a certificate
+  kubectl jupyter login-url    where to log in; with --check proven hop by hop
 
-Before anything is sent:
-  kubectl jupyter install --dry-run=server    what would be created and changed
-  kubectl jupyter render                      the manifests
-  kubectl jupyter images                      the images, for a mirror`,
+And then:
+  kubectl jupyter status       whether it works, and if not, why and what to do
+  kubectl jupyter user add     one more person
+  kubectl jupyter top          which node has a free GPU, and who holds the others`,
 		// kubectl runs the program under its file name; people type this.
 		Annotations:   map[string]string{cobra.CommandDisplayNameAnnotation: "kubectl jupyter"},
 		SilenceErrors: true,
@@ -64,7 +65,13 @@ Before anything is sent:
 			DisableDefaultCmd: true,
 		},
 		PersistentPreRunE: func(*cobra.Command, []string) error { return setVerbosity(verbosity) },
-		RunE:              func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := cmd.Help(); err != nil {
+				return err
+			}
+			b.here(cmd.Context())
+			return nil
+		},
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) == 0 {
 				return nil
@@ -87,6 +94,7 @@ Before anything is sent:
 	)
 	root.SetHelpCommandGroupID(groupOther)
 	root.AddCommand(
+		newPreflightCommand(b),
 		newInstallCommand(b),
 		newUninstallCommand(b),
 		newStatusCommand(b),

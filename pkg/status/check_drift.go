@@ -94,7 +94,9 @@ func drifts(sent, live *unstructured.Unstructured) map[string][]string {
 		for name, value := range v {
 			fields[name] = value
 		}
-		metadata[k] = fields
+		if len(fields) > 0 {
+			metadata[k] = fields
+		}
 	}
 	body["metadata"] = metadata
 	for _, d := range differences(body, live.Object, nil, nil) {

@@ -1,13 +1,19 @@
 package status
 
 import (
+	"cmp"
 	"fmt"
+	"maps"
 	"slices"
+	"strings"
 	"strings"
 
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/diagnose"
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/report"
 )
+
+// maxLines of evidence are kept of one cause.
+const maxLines = 8
 
 // checkMissing: what is expected, may be read, and is not there.
 func checkMissing(s *Snapshot) []report.Cause {
@@ -60,23 +66,37 @@ func missing(component string, ref report.Ref) report.Cause {
 		}
 	case "VirtualService":
 		c.Name, c.Summary = diagnose.RouteMissing, "routes are missing: the gateway answers 404 for what they lead to"
+	case "HorizontalPodAutoscaler":
+		c.Severity, c.Summary = report.Warning, "autoscalers are missing: nothing adds pods when there is much to do"
 	case "Profile":
 		c.Name, c.Summary = diagnose.ProfileMissing, "the person has no Profile, and so no namespace for notebooks"
 	}
 	return c
 }
 
-// checkForbidden: what may not be looked at is told once, with everything it concerns.
+// checkForbidden: what may not be looked at, and what was not answered, is told once.
 func checkForbidden(s *Snapshot) []report.Cause {
-	var evidence []string
-	unread := 0
+	var evidence, unread []string
+	places := map[string][]string{}
 	for _, r := range s.Reads {
 		switch {
-		case r.Forbidden && !slices.Contains(evidence, r.Error):
-			evidence = append(evidence, r.Error)
-		case r.Error != "" && !r.Forbidden:
-			unread++
+		case r.Forbidden:
+			kind := Read{Group: r.Group, Kind: r.Kind}.String()
+			if places[kind] == nil && len(evidence) == 0 {
+				evidence = []string{r.Error} // one is as good as the other
+			}
+			if where := cmp.Or(r.Namespace, "the whole cluster"); !slices.Contains(places[kind], where) {
+				places[kind] = append(places[kind], where)
+			}
+		case r.Error != "":
+			unread = append(unread, r.String()+": "+r.Error)
 		}
+	}
+	for _, kind := range slices.Sorted(maps.Keys(places)) {
+		evidence = append(evidence, fmt.Sprintf("not to be read: %s in %s", kind, strings.Join(places[kind], ", ")))
+	}
+	if n := len(evidence) - maxLines; n > 0 {
+		evidence = append(evidence[:maxLines-1], fmt.Sprintf("and %d kinds more", n+1))
 	}
 	var causes []report.Cause
 	if len(evidence) > 0 {
@@ -87,18 +107,13 @@ func checkForbidden(s *Snapshot) []report.Cause {
 			Remedy:   "ask for the right to get and list what is named: kubectl auth can-i --list",
 		})
 	}
-	if unread > 0 {
-		c := report.Cause{
+	if len(unread) > 0 {
+		causes = append(causes, report.Cause{
 			Name: diagnose.Unreadable, Severity: report.Warning,
-			Summary: "the cluster did not answer everything that was asked; there may be more causes",
-			Remedy:  "ask again: kubectl jupyter status",
-		}
-		for _, r := range s.Reads {
-			if r.Error != "" && !r.Forbidden {
-				c.Evidence = append(c.Evidence, r.String()+": "+r.Error)
-			}
-		}
-		causes = append(causes, c)
+			Summary:  "the cluster did not answer everything that was asked; there may be more causes",
+			Evidence: unread,
+			Remedy:   "ask again: kubectl jupyter status",
+		})
 	}
 	return causes
 }

@@ -35,10 +35,11 @@ var checks = []check{
 }
 
 // Check runs every check on a snapshot of a stack. It is pure: the same snapshot gives
-// the same causes. Where nothing is installed nothing is wrong.
+// the same causes. Where nothing is installed nothing
+// is wrong, but it may be that nothing could be read.
 func Check(s *Snapshot) []report.Cause {
 	if !s.Installed() {
-		return nil
+		return checkForbidden(s)
 	}
 	var causes []report.Cause
 	for _, c := range checks {

@@ -111,7 +111,7 @@ func Collect(ctx context.Context, c *cluster.Cluster, source components.Source) 
 	g.Go(func() error {
 		in, err := login.FindWayIn(first, c)
 		if err != nil {
-			in = report.WayIn{Missing: "it could not be found out: " + err.Error()}
+			in = report.WayIn{Missing: err.Error()}
 		}
 		k.s.WayIn = in
 		return nil

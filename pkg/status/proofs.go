@@ -35,6 +35,9 @@ type Proof struct {
 	Accepted bool
 }
 
+// probeName is the name of every object that is sent as a proof.
+const probeName = "kubectl-jupyter-probe"
+
 type attempt struct {
 	component string
 	probe     components.Probe
@@ -91,7 +94,7 @@ func (k *collector) attempt(ctx context.Context, a attempt) Proof {
 func invalidGateway() *unstructured.Unstructured {
 	return &unstructured.Unstructured{Object: map[string]any{
 		"apiVersion": "networking.istio.io/v1", "kind": "Gateway",
-		"metadata": map[string]any{"name": "kubectl-jupyter-probe", "namespace": "istio-system", "labels": map[string]any{"istio.io/rev": "default"}},
+		"metadata": map[string]any{"name": probeName, "namespace": "istio-system", "labels": map[string]any{"istio.io/rev": "default"}},
 		"spec":     map[string]any{"selector": map[string]any{"istio": "ingressgateway"}, "servers": []any{}},
 	}}
 }

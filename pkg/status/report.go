@@ -16,9 +16,12 @@ import (
 func (s *Snapshot) Report(causes []report.Cause) *report.Report {
 	causes = slices.Clone(causes)
 	for i := range causes {
-		if c := &causes[i]; c.Component == "" && c.Object != (report.Ref{}) {
+		c := &causes[i]
+		if c.Component == "" && c.Object != (report.Ref{}) {
 			c.Component = s.Owner(c.Object)
 		}
+		// What was sent as a dry run is no object that anybody has.
+		c.Also = slices.DeleteFunc(slices.Clone(c.Also), func(r report.Ref) bool { return r.Name == probeName })
 	}
 	causes = diagnose.Rank(causes)
 	for i := range causes {

@@ -1,6 +1,7 @@
 package status
 
 import (
+	"regexp"
 	"slices"
 
 	corev1 "k8s.io/api/core/v1"
@@ -35,7 +36,7 @@ func (s *Snapshot) Subjects() []diagnose.Subject {
 		if p.OK || p.Impossible || p.Forbidden || p.Accepted || s.Component(p.Component) == nil {
 			continue
 		}
-		add(diagnose.Subject{Component: p.Component, Ref: s.configuration(p), Message: p.Why})
+		add(diagnose.Subject{Component: s.blamed(p), Ref: p.Object, Message: p.Why})
 	}
 	for _, ref := range s.withoutSidecar() {
 		add(diagnose.Subject{Component: s.Owner(ref), Ref: ref, Message: "a pod of it has no sidecar"})
@@ -73,18 +74,24 @@ func pending(u *unstructured.Unstructured) bool {
 	return into(u, &svc) && svc.Spec.Type == corev1.ServiceTypeLoadBalancer && len(svc.Status.LoadBalancer.Ingress) == 0
 }
 
-// configuration is the webhook configuration that a proof was about, or else what was sent.
-func (s *Snapshot) configuration(p Proof) report.Ref {
-	kind := "MutatingWebhookConfiguration"
-	if p.RefusedBy != "" {
-		kind = "ValidatingWebhookConfiguration"
+var failedCall = regexp.MustCompile(`failed calling webhook "([^"]+)"`)
+
+// blamed is the component whose webhook did not answer, which may be another one than
+// the proof was for: every pod passes the sidecar injector.
+func (s *Snapshot) blamed(p Proof) string {
+	m := failedCall.FindStringSubmatch(p.Why)
+	if m == nil {
+		return p.Component
 	}
-	for _, u := range s.Component(p.Component).Objects {
-		if u.GetKind() == kind {
-			return RefOf(u)
+	for _, r := range s.Expected {
+		for _, u := range r.Objects {
+			hooks, _, _ := unstructured.NestedSlice(u.Object, "webhooks")
+			if slices.ContainsFunc(hooks, func(h any) bool { w, _ := h.(map[string]any); return w["name"] == m[1] }) {
+				return r.Component.Name
+			}
 		}
 	}
-	return p.Object
+	return p.Component
 }
 
 // withoutSidecar are the owners of pods that run without the sidecar that their

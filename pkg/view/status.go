@@ -163,6 +163,8 @@ func wayIn(w io.Writer, in *report.WayIn) {
 	switch {
 	case in == nil:
 		return
+	case in.URL == "" && in.Via == "":
+		fmt.Fprintf(w, "Way in:   unknown: %s\n", in.Missing)
 	case in.URL != "":
 		fmt.Fprintf(w, "Way in:   %s (%s, address %s, over %s)\n", in.URL, in.Via, in.Address, in.Scheme)
 	default:

@@ -2,6 +2,7 @@ package login
 
 import (
 	"context"
+	"crypto/tls"
 	"crypto/x509"
 	"fmt"
 	"net/url"
@@ -14,34 +15,6 @@ import (
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/report"
 )
 
-// Outcome of a probe.
-type Outcome string
-
-const (
-	// Passed: what came is what was expected.
-	Passed Outcome = "Passed"
-	// Failed: it is not.
-	Failed Outcome = "Failed"
-	// Skipped: it was not tried, since it would have proven nothing.
-	Skipped Outcome = "Skipped"
-)
-
-// Probe is one step of a check.
-type Probe struct {
-	// Step counts from 1.
-	Step int `json:"step"`
-	// Hop that it proves.
-	Hop      string  `json:"hop"`
-	Request  string  `json:"request,omitempty"`
-	Expected string  `json:"expected"`
-	Came     string  `json:"came"`
-	Outcome  Outcome `json:"outcome"`
-	// Cause is the name of the first cause that explains a failure.
-	Cause string `json:"cause,omitempty"`
-	// Elapsed is how long the answers took, in seconds.
-	Elapsed float64 `json:"elapsedSeconds,omitempty"`
-}
-
 // Result is all of a check.
 type Result struct {
 	APIVersion string        `json:"apiVersion"`
@@ -50,14 +23,14 @@ type Result struct {
 	WayIn      report.WayIn  `json:"wayIn"`
 	// Through is how the probes went: address or port-forward.
 	Through string         `json:"through"`
-	Probes  []Probe        `json:"probes"`
+	Probes  []report.Probe `json:"probes"`
 	Causes  []report.Cause `json:"causes,omitempty"`
 	Elapsed float64        `json:"elapsedSeconds"`
 }
 
 // Passed tells that nothing failed.
 func (r *Result) Passed() bool {
-	return !slices.ContainsFunc(r.Probes, func(p Probe) bool { return p.Outcome == Failed }) &&
+	return !slices.ContainsFunc(r.Probes, func(p report.Probe) bool { return p.Outcome == report.ProbeFailed }) &&
 		!slices.ContainsFunc(r.Causes, func(c report.Cause) bool { return c.Severity >= report.Error })
 }
 
@@ -66,7 +39,7 @@ const outOfTime = "out of time"
 
 // Unclear tells that the check ended before it had tried everything.
 func (r *Result) Unclear() bool {
-	return slices.ContainsFunc(r.Probes, func(p Probe) bool { return p.Outcome == Skipped && p.Came == outOfTime })
+	return slices.ContainsFunc(r.Probes, func(p report.Probe) bool { return p.Outcome == report.ProbeSkipped && p.Came == outOfTime })
 }
 
 // CheckOptions of a check.
@@ -76,6 +49,10 @@ type CheckOptions struct {
 	Base, Health string
 	// Through is address or port-forward.
 	Through string
+	// ServerName is checked in the gateway's certificate instead of Base's host.
+	ServerName string
+	// Unreached is why no connection to the gateway could even be tried; nil where one can.
+	Unreached error
 	// Email and Password log somebody in; with no Email the check ends at Dex's form.
 	Email, Password string
 	// RequestTimeout bounds one request; 0 means ten seconds.
@@ -83,7 +60,7 @@ type CheckOptions struct {
 	// Explain asks why objects are not ready; nil asks nothing.
 	Explain func(context.Context, []diagnose.Subject) []report.Cause
 	// Step is told of each probe when it is done; nil drops it.
-	Step func(Probe)
+	Step func(report.Probe)
 }
 
 // DefaultRequestTimeout bounds one request of a check.
@@ -105,10 +82,10 @@ func Check(ctx context.Context, c *cluster.Cluster, g *Ground, o CheckOptions) (
 	w := &walk{c: c, g: g, o: o, base: base, result: &Result{
 		APIVersion: report.APIVersion, Kind: "LoginCheck", Target: c.Target, WayIn: g.WayIn(), Through: o.Through}}
 	w.roots = g.roots()
-	if w.stranger, err = newBrowser(base, o.RequestTimeout, w.roots); err != nil {
+	if w.stranger, err = w.newBrowser(); err != nil {
 		return nil, err
 	}
-	if w.person, err = newBrowser(base, o.RequestTimeout, w.roots); err != nil {
+	if w.person, err = w.newBrowser(); err != nil {
 		return nil, err
 	}
 	for _, s := range steps {
@@ -119,17 +96,22 @@ func Check(ctx context.Context, c *cluster.Cluster, g *Ground, o CheckOptions) (
 	return w.result, nil
 }
 
+func (w *walk) newBrowser() (*browser, error) {
+	return newBrowser(w.base, w.o.RequestTimeout, &tls.Config{RootCAs: w.roots, ServerName: w.o.ServerName, MinVersion: tls.VersionTLS12})
+}
+
 // roots trusts what the machine trusts, and the certificate that the cluster holds for
 // its gateway. A gateway that presents another one is not trusted.
 func (g *Ground) roots() *x509.CertPool {
-	if len(g.Certificate) == 0 {
+	if len(g.Leaf)+len(g.Authority) == 0 {
 		return nil
 	}
 	pool, err := x509.SystemCertPool()
 	if err != nil {
 		pool = x509.NewCertPool()
 	}
-	pool.AppendCertsFromPEM(g.Certificate)
+	pool.AppendCertsFromPEM(g.Leaf)
+	pool.AppendCertsFromPEM(g.Authority)
 	return pool
 }
 
@@ -177,7 +159,7 @@ type verdict struct {
 	came    string
 	asked   string
 	took    time.Duration
-	outcome Outcome
+	outcome report.Outcome
 	causes  []report.Cause
 	// stop is why what follows would prove nothing; halt also for what looks for holes.
 	stop string
@@ -185,7 +167,7 @@ type verdict struct {
 }
 
 func (w *walk) run(ctx context.Context, s step) {
-	p := Probe{Step: len(w.result.Probes) + 1, Hop: s.hop, Expected: s.expected, Outcome: Skipped}
+	p := report.Probe{Step: len(w.result.Probes) + 1, Hop: s.hop, Expected: s.expected, Outcome: report.ProbeSkipped}
 	var v verdict
 	switch {
 	case ctx.Err() != nil:
@@ -212,20 +194,32 @@ func (w *walk) run(ctx context.Context, s step) {
 
 // conclude adds what the objects alone prove, and asks why hops do not answer.
 func (w *walk) conclude(ctx context.Context) {
-	failed := slices.ContainsFunc(w.result.Probes, func(p Probe) bool { return p.Outcome == Failed })
-	for _, c := range append(w.g.policyCauses(), w.g.configCauses(w.base)...) {
+	failed := slices.ContainsFunc(w.result.Probes, func(p report.Probe) bool { return p.Outcome == report.ProbeFailed })
+	people := w.base
+	if u, err := url.Parse(w.result.WayIn.URL); err == nil && u.Host != "" {
+		people = u
+	}
+	for _, c := range append(w.g.policyCauses(), w.g.configCauses(people)...) {
 		if !slices.ContainsFunc(w.causes, func(known report.Cause) bool { return known.Name == c.Name && known.Object == c.Object }) {
 			w.causes = append(w.causes, c)
 		}
 	}
 	if failed && len(w.subjects) > 0 && w.o.Explain != nil {
-		w.causes = append(w.causes, w.o.Explain(ctx, w.subjects)...)
+		for _, c := range w.o.Explain(ctx, w.subjects) {
+			// The hop's own cause says as much.
+			if c.Name != diagnose.NotReady {
+				w.causes = append(w.causes, c)
+			}
+		}
 	}
 	w.result.Causes = diagnose.Rank(w.causes)
 }
 
 // suspect a workload: its pods may say why it does not answer.
 func (w *walk) suspect(component, namespace, deployment string) {
+	if d := w.g.deployment(namespace, deployment); d != nil && deploymentLink(d, 0).State == report.Ready {
+		return
+	}
 	s := diagnose.Subject{Component: component, Ref: report.Ref{Group: "apps", Kind: "Deployment", Namespace: namespace, Name: deployment}}
 	if !slices.Contains(w.subjects, s) {
 		w.subjects = append(w.subjects, s)
@@ -233,7 +227,7 @@ func (w *walk) suspect(component, namespace, deployment string) {
 }
 
 func pass(asked string, as ...answer) verdict {
-	v := verdict{asked: asked, outcome: Passed}
+	v := verdict{asked: asked, outcome: report.ProbePassed}
 	said := make([]string, 0, len(as))
 	for _, a := range as {
 		v.took += a.took
@@ -244,7 +238,7 @@ func pass(asked string, as ...answer) verdict {
 }
 
 func fail(a answer, stop string, causes ...report.Cause) verdict {
-	return verdict{asked: a.request, came: a.says(), took: a.took, outcome: Failed, stop: stop, causes: causes}
+	return verdict{asked: a.request, came: a.says(), took: a.took, outcome: report.ProbeFailed, stop: stop, causes: causes}
 }
 
-func skip(why string) verdict { return verdict{came: why, outcome: Skipped} }
+func skip(why string) verdict { return verdict{came: why, outcome: report.ProbeSkipped} }

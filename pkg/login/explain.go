@@ -12,39 +12,26 @@ import (
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/report"
 )
 
-// Link is one object on the way from a browser to the web app.
-type Link struct {
-	// Depth is how far it stands behind the hop that it belongs to.
-	Depth  int        `json:"depth"`
-	Object report.Ref `json:"object"`
-	// State is Ready, Degraded, Failed, Missing or Unknown (it could not be read).
-	State report.State `json:"state"`
-	// Says is what matters of it: addresses, ports, paths, endpoints.
-	Says string `json:"says,omitempty"`
-	// Problem is what is wrong with it, one lower-case sentence.
-	Problem string `json:"problem,omitempty"`
-}
-
 // Path is the whole chain.
 type Path struct {
 	APIVersion string        `json:"apiVersion"`
 	Kind       string        `json:"kind"`
 	Target     report.Target `json:"target"`
 	WayIn      report.WayIn  `json:"wayIn"`
-	Links      []Link        `json:"links"`
+	Links      []report.Link `json:"links"`
 }
 
 // Broken tells whether anything on the way is missing or does not work. A single pod
 // is not the way: its Service says whether there is another.
 func (p *Path) Broken() bool {
-	return slices.ContainsFunc(p.Links, func(l Link) bool {
+	return slices.ContainsFunc(p.Links, func(l report.Link) bool {
 		return (l.State == report.Missing || l.State == report.Failed) && l.Object.Kind != "Pod"
 	})
 }
 
 // Unclear tells whether something on the way could not be read.
 func (p *Path) Unclear() bool {
-	return slices.ContainsFunc(p.Links, func(l Link) bool { return l.State == report.Unknown })
+	return slices.ContainsFunc(p.Links, func(l report.Link) bool { return l.State == report.Unknown })
 }
 
 // Explain lists the objects that a request passes, in its order: the gateway's Service
@@ -52,7 +39,7 @@ func (p *Path) Unclear() bool {
 // Deployment and pods.
 func Explain(g *Ground, target report.Target) *Path {
 	p := &Path{APIVersion: report.APIVersion, Kind: "LoginPath", Target: target, WayIn: g.WayIn()}
-	p.Links = slices.Concat(g.entrance(), g.policyLinks(), []Link{g.gatewayLink()})
+	p.Links = slices.Concat(g.entrance(), g.policyLinks(), []report.Link{g.gatewayLink()})
 	for _, r := range []struct {
 		path string
 		ref  report.Ref
@@ -67,7 +54,7 @@ func Explain(g *Ground, target report.Target) *Path {
 }
 
 // entrance is the gateway's Service with what is behind it.
-func (g *Ground) entrance() []Link {
+func (g *Ground) entrance() []report.Link {
 	links := g.serviceLinks(GatewayRef, 0)
 	if in := g.WayIn(); g.Service != nil && in.Missing != "" {
 		links[0].State, links[0].Problem = report.Failed, in.Missing
@@ -75,10 +62,10 @@ func (g *Ground) entrance() []Link {
 	return links
 }
 
-func (g *Ground) policyLinks() []Link {
-	links := make([]Link, 0, len(policyHops)+1)
+func (g *Ground) policyLinks() []report.Link {
+	links := make([]report.Link, 0, len(policyHops)+1)
 	for _, h := range policyHops {
-		l := Link{Object: h.ref(), State: report.Ready, Says: h.does}
+		l := report.Link{Object: h.ref(), State: report.Ready, Says: h.does}
 		p := g.policy(h.kind, h.name)
 		switch {
 		case g.policyUnread(h.kind):
@@ -102,8 +89,8 @@ func (g *Ground) policyLinks() []Link {
 }
 
 // providerLink is the entry of the mesh configuration that the CUSTOM policy names.
-func (g *Ground) providerLink() Link {
-	l := Link{Depth: 1, Object: meshRef, State: report.Ready}
+func (g *Ground) providerLink() report.Link {
+	l := report.Link{Depth: 1, Object: meshRef, State: report.Ready}
 	name, service, known := g.provider()
 	switch {
 	case g.gone(meshRef):
@@ -118,8 +105,8 @@ func (g *Ground) providerLink() Link {
 	return l
 }
 
-func (g *Ground) gatewayLink() Link {
-	l := Link{Object: gatewayRef, State: report.Ready}
+func (g *Ground) gatewayLink() report.Link {
+	l := report.Link{Object: gatewayRef, State: report.Ready}
 	switch {
 	case g.unread(gatewayRef) != nil:
 		l.State, l.Problem = report.Unknown, g.unread(gatewayRef).Error()
@@ -143,21 +130,21 @@ func (g *Ground) gatewayLink() Link {
 }
 
 // routeLinks is the way of a path behind the gateway.
-func (g *Ground) routeLinks(path string, expected report.Ref) []Link {
+func (g *Ground) routeLinks(path string, expected report.Ref) []report.Link {
 	if g.listFailed("VirtualService", expected.Namespace) {
-		return []Link{{Object: expected, State: report.Unknown, Problem: "could not be read"}}
+		return []report.Link{{Object: expected, State: report.Unknown, Problem: "could not be read"}}
 	}
 	route := g.route(path)
 	if route == nil {
 		problem := path + " leads nowhere"
 		for i := range g.Routes {
 			if g.Routes[i].ref() == expected {
-				return []Link{{Object: expected, State: report.Failed, Problem: problem + ": it is there, and has no such path or hangs on another Gateway"}}
+				return []report.Link{{Object: expected, State: report.Failed, Problem: problem + ": it is there, and has no such path or hangs on another Gateway"}}
 			}
 		}
-		return []Link{{Object: expected, State: report.Missing, Problem: problem}}
+		return []report.Link{{Object: expected, State: report.Missing, Problem: problem}}
 	}
-	links := []Link{{Object: route.ref(), State: report.Ready}}
+	links := []report.Link{{Object: route.ref(), State: report.Ready}}
 	for i := range route.Spec.HTTP {
 		rule := &route.Spec.HTTP[i]
 		if len(rule.Route) == 0 || !slices.ContainsFunc(rule.paths(), func(p string) bool { return strings.HasPrefix(path, strings.TrimSuffix(p, "*")) }) {
@@ -173,16 +160,16 @@ func (g *Ground) routeLinks(path string, expected report.Ref) []Link {
 }
 
 // serviceLinks is a Service with the Deployment and the pods behind it.
-func (g *Ground) serviceLinks(ref report.Ref, depth int) []Link {
-	l := Link{Depth: depth, Object: ref, State: report.Ready}
+func (g *Ground) serviceLinks(ref report.Ref, depth int) []report.Link {
+	l := report.Link{Depth: depth, Object: ref, State: report.Ready}
 	s := g.service(ref.Namespace, ref.Name)
 	switch {
 	case s == nil && g.listFailed("Service", ref.Namespace):
 		l.State, l.Problem = report.Unknown, "could not be read"
-		return []Link{l}
+		return []report.Link{l}
 	case s == nil:
 		l.State, l.Problem = report.Missing, "there is no such Service"
-		return []Link{l}
+		return []report.Link{l}
 	}
 	l.Says = serviceSays(s)
 	if g.listFailed("EndpointSlice", ref.Namespace) {
@@ -195,7 +182,7 @@ func (g *Ground) serviceLinks(ref report.Ref, depth int) []Link {
 			l.Says = strings.TrimSuffix(l.Says, "s")
 		}
 	}
-	links := []Link{l}
+	links := []report.Link{l}
 	selector := labels.SelectorFromSet(s.Spec.Selector)
 	if len(s.Spec.Selector) == 0 {
 		return links
@@ -208,7 +195,7 @@ func (g *Ground) serviceLinks(ref report.Ref, depth int) []Link {
 		links = append(links, deploymentLink(d, depth+1))
 	}
 	if len(links) == 1 && !g.listFailed("Deployment", ref.Namespace) {
-		links = append(links, Link{Depth: depth + 1, Object: report.Ref{Group: "apps", Kind: "Deployment", Namespace: ref.Namespace, Name: ref.Name},
+		links = append(links, report.Link{Depth: depth + 1, Object: report.Ref{Group: "apps", Kind: "Deployment", Namespace: ref.Namespace, Name: ref.Name},
 			State: report.Missing, Problem: "no Deployment makes pods for the Service"})
 	}
 	for i := range g.Pods {
@@ -243,13 +230,13 @@ func serviceSays(s *corev1.Service) string {
 	return fmt.Sprintf("%s %s, ports %s", kind, strings.Join(at, " "), strings.Join(ports, " "))
 }
 
-func deploymentLink(d *appsv1.Deployment, depth int) Link {
+func deploymentLink(d *appsv1.Deployment, depth int) report.Link {
 	wanted := int32(1)
 	if d.Spec.Replicas != nil {
 		wanted = *d.Spec.Replicas
 	}
 	ready := d.Status.ReadyReplicas
-	l := Link{Depth: depth, State: report.Ready, Says: fmt.Sprintf("%d of %d ready", ready, wanted),
+	l := report.Link{Depth: depth, State: report.Ready, Says: fmt.Sprintf("%d of %d ready", ready, wanted),
 		Object: report.Ref{Group: "apps", Kind: "Deployment", Namespace: d.Namespace, Name: d.Name}}
 	switch {
 	case wanted == 0:
@@ -262,8 +249,8 @@ func deploymentLink(d *appsv1.Deployment, depth int) Link {
 	return l
 }
 
-func podLink(p *corev1.Pod, depth int) Link {
-	l := Link{Depth: depth, State: report.Ready, Object: report.Ref{Kind: "Pod", Namespace: p.Namespace, Name: p.Name}}
+func podLink(p *corev1.Pod, depth int) report.Link {
+	l := report.Link{Depth: depth, State: report.Ready, Object: report.Ref{Kind: "Pod", Namespace: p.Namespace, Name: p.Name}}
 	var parts []string
 	for _, s := range []string{p.Status.PodIP, p.Spec.NodeName} {
 		if s != "" {

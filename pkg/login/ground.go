@@ -58,8 +58,9 @@ type Ground struct {
 	// ClientAgrees tells whether Dex and oauth2-proxy hold the same client name and
 	// secret; nil where that could not be read.
 	ClientAgrees *bool
-	// Certificate is what the cluster holds for the gateway, in PEM, without its key.
-	Certificate []byte
+	// Leaf is the certificate that the cluster holds for the gateway, Authority what signed
+	// it, where it is there; both in PEM, without keys.
+	Leaf, Authority []byte
 
 	// missing are objects that were asked for and are not there.
 	missing []report.Ref

@@ -3,7 +3,6 @@ package login
 import (
 	"context"
 	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"html"
@@ -32,7 +31,7 @@ type browser struct {
 }
 
 // newBrowser without cookies.
-func newBrowser(base *url.URL, timeout time.Duration, roots *x509.CertPool) (*browser, error) {
+func newBrowser(base *url.URL, timeout time.Duration, trust *tls.Config) (*browser, error) {
 	jar, err := cookiejar.New(nil)
 	if err != nil {
 		return nil, err
@@ -40,7 +39,7 @@ func newBrowser(base *url.URL, timeout time.Duration, roots *x509.CertPool) (*br
 	transport := &http.Transport{
 		// As browsers do: a company's proxy may be the only way out.
 		Proxy:                 http.ProxyFromEnvironment,
-		TLSClientConfig:       &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12},
+		TLSClientConfig:       trust,
 		TLSHandshakeTimeout:   timeout,
 		ResponseHeaderTimeout: timeout,
 		DialContext:           (&net.Dialer{Timeout: timeout}).DialContext,
@@ -138,6 +137,15 @@ func (b *browser) do(ctx context.Context, method, path, body string, header ...s
 
 func (a answer) redirect() bool {
 	return a.location != nil && a.code >= 300 && a.code < 400
+}
+
+// envoy tells that the gateway, and nothing before it, has answered.
+func (a answer) envoy() bool { return strings.Contains(a.header.Get("Server"), "envoy") }
+
+// stranded tells that something before the gateway says that it does not reach it: a
+// company's proxy, a cloud's load balancer.
+func (a answer) stranded() bool {
+	return a.err == nil && a.code >= http.StatusBadGateway && a.code <= http.StatusGatewayTimeout && !a.envoy()
 }
 
 func (a answer) ok() bool { return a.err == nil && a.code >= 200 && a.code < 300 }

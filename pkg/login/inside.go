@@ -34,7 +34,7 @@ func (w *walk) webApp(ctx context.Context) verdict {
 			Object:  report.Ref{Group: "kubeflow.org", Kind: "Profile", Name: "for " + w.o.Email},
 			Summary: fmt.Sprintf("no Profile belongs to %s: the login works and there is no namespace to work in", w.o.Email),
 			Remedy:  "kubectl jupyter user add " + w.o.Email}
-		v.came, v.outcome, v.causes, v.stop = v.came+"; no Profile", Failed, []report.Cause{c}, "the person has no namespace"
+		v.came, v.outcome, v.causes, v.stop = v.came+"; no Profile", report.ProbeFailed, []report.Cause{c}, "the person has no namespace"
 		return v
 	}
 	notebooks := w.person.get(ctx, notebooksPath(profile.Name))

@@ -26,9 +26,14 @@ const (
 
 // unreachable is a hop that the gateway does not reach, or a gateway that nobody reaches.
 func (w *walk) unreachable(a answer, name, component, namespace, service, deployment string) report.Cause {
-	if a.err != nil {
+	if a.err != nil || a.stranded() {
 		return w.noConnection(a)
 	}
+	return w.silent(a, name, component, namespace, service, deployment)
+}
+
+// silent is a hop whose pods do not answer.
+func (w *walk) silent(a answer, name, component, namespace, service, deployment string) report.Cause {
 	w.suspect(component, namespace, deployment)
 	ref := report.Ref{Kind: "Service", Namespace: namespace, Name: service}
 	c := report.Cause{Name: name, Severity: report.Error, Component: component, Object: ref, Evidence: []string{a.evidence()},
@@ -40,6 +45,9 @@ func (w *walk) unreachable(a answer, name, component, namespace, service, deploy
 		c.Remedy = "kubectl jupyter install --only " + component
 	case w.g.readyEndpoints(namespace, service) == 0 && !w.g.listFailed("EndpointSlice", namespace):
 		c.Summary = fmt.Sprintf("no pod behind %s is ready", ref)
+		if d := w.g.deployment(namespace, deployment); d != nil && d.Spec.Replicas != nil && *d.Spec.Replicas == 0 {
+			c.Remedy = fmt.Sprintf("kubectl -n %s scale deployment %s --replicas=1", namespace, deployment)
+		}
 	default:
 		c.Summary = fmt.Sprintf("%s has endpoints, and the gateway gets no answer from them", ref)
 	}
@@ -63,18 +71,20 @@ func (w *walk) noConnection(a answer) report.Cause {
 	if c, ok := w.untrusted(a); ok {
 		return c
 	}
+	if w.g.Service != nil && w.g.readyEndpoints(istioNamespace, gatewayService) == 0 && !w.g.listFailed("EndpointSlice", istioNamespace) {
+		return w.silent(a, diagnose.GatewayUnreachable, istioComponent, istioNamespace, gatewayService, gatewayService)
+	}
 	c := report.Cause{Name: diagnose.GatewayUnreachable, Severity: report.Error, Component: istioComponent, Object: GatewayRef,
 		Evidence: append([]string{a.evidence()}, w.g.serviceEvidence(GatewayRef)...)}
 	var dns *net.DNSError
 	host := w.base.Hostname()
 	switch {
-	case w.g.Service != nil && w.g.readyEndpoints(istioNamespace, gatewayService) == 0 && !w.g.listFailed("EndpointSlice", istioNamespace):
-		w.suspect(istioComponent, istioNamespace, gatewayService)
-		c.Summary = "no pod behind the gateway's Service is ready"
-		c.Remedy = fmt.Sprintf("kubectl -n %s get pods", istioNamespace)
 	case errors.As(a.err, &dns):
 		c.Summary = fmt.Sprintf("the name %s is not known here", host)
 		c.Remedy = "let its DNS record, or a line in /etc/hosts, lead to the gateway's address"
+	case a.stranded():
+		c.Summary = fmt.Sprintf("something before the gateway answers for %s, and does not reach it", w.base.Host)
+		c.Remedy = "a proxy (HTTP_PROXY, NO_PROXY) or a load balancer must be able to reach the address\nkubectl jupyter login-url --check --port-forward   goes around both"
 	case w.o.Through == ThroughPortForward:
 		c.Summary = "the gateway's pod takes no connection"
 		c.Remedy = fmt.Sprintf("kubectl -n %s logs deployment/%s", istioNamespace, gatewayService)
@@ -119,7 +129,7 @@ func (w *walk) untrusted(a answer) (report.Cause, bool) {
 // hop names why a path of the login does not answer as it must.
 func (w *walk) hop(a answer, path, name, component, namespace, service, deployment string) report.Cause {
 	switch {
-	case a.err != nil:
+	case a.err != nil || a.stranded():
 		return w.noConnection(a)
 	case a.code == 403 && strings.Contains(a.body, denied):
 		return w.denied(a)
@@ -140,7 +150,7 @@ func (w *walk) noRoute(a answer, path string) report.Cause {
 // a route look alike.
 func (w *walk) denied(a answer) report.Cause {
 	c := report.Cause{Name: diagnose.ExtAuthzProviderMissing, Severity: report.Error, Component: istioComponent, Object: meshRef,
-		Evidence: []string{a.evidence()}, Remedy: "kubectl jupyter install --only istio,oauth2-proxy"}
+		Evidence: []string{a.evidence()}, Remedy: "kubectl jupyter install --only istio,oauth2-proxy --adopt"}
 	name, service, known := w.g.provider()
 	byName := func(policy string) *report.Cause {
 		for _, p := range w.g.policyCauses() {
@@ -205,7 +215,7 @@ func (g *Ground) issuerCause(evidence ...string) report.Cause {
 		Summary: "the gateway does not accept tokens of the issuer that Dex signs as",
 		Evidence: append(evidence, fmt.Sprintf("%s: issuer %s", dexConfigRef, dex),
 			fmt.Sprintf("RequestAuthentication %s/%s: issuer %s", istioNamespace, tokenPolicy, strings.Join(g.issuers(), ", "))),
-		Remedy: "kubectl jupyter install --only oauth2-proxy,dex"}
+		Remedy: "kubectl jupyter install --only oauth2-proxy,dex --adopt"}
 }
 
 func (g *Ground) redirectCause(evidence ...string) report.Cause {
@@ -219,7 +229,7 @@ func (g *Ground) redirectCause(evidence ...string) report.Cause {
 		Summary: "Dex does not know the address that oauth2-proxy sends people back to",
 		Evidence: append(evidence, fmt.Sprintf("%s: redirect_url %s", proxyConfigRef, g.Proxy["redirect_url"]),
 			fmt.Sprintf("%s: redirectURIs %s", dexConfigRef, strings.Join(known, ", "))),
-		Remedy: "kubectl jupyter install --only dex,oauth2-proxy"}
+		Remedy: "kubectl jupyter install --only dex,oauth2-proxy --adopt"}
 }
 
 func clientCause(evidence ...string) report.Cause {

@@ -65,7 +65,7 @@ func (g *Ground) policyCauses() []report.Cause {
 		}
 		if wrong := h.wrong(g, p); wrong != "" {
 			causes = append(causes, report.Cause{Name: diagnose.PolicyChanged, Severity: report.Error, Component: component, Object: h.ref(),
-				Summary: fmt.Sprintf("%s %s %s", h.kind, h.name, wrong), Remedy: remedy})
+				Summary: fmt.Sprintf("%s %s %s", h.kind, h.name, wrong), Remedy: remedy + " --adopt"})
 		}
 	}
 	return causes

@@ -11,21 +11,23 @@ import (
 
 // gateway asks the gateway's Envoy about itself.
 func (w *walk) gateway(ctx context.Context) verdict {
+	if err := w.o.Unreached; err != nil {
+		a := answer{request: "port-forward", at: w.base, err: err}
+		v := fail(a, "the gateway does not answer", w.noConnection(a))
+		v.halt = true
+		return v
+	}
 	if w.o.Health == "" {
-		return skip("the Service does not show port 15021")
+		return skip("port 15021 is not shown")
 	}
-	b, err := newBrowser(w.base, w.o.RequestTimeout, w.roots)
-	if err != nil {
-		return skip(err.Error())
-	}
-	a := b.get(ctx, w.o.Health)
+	a := w.stranger.get(ctx, w.o.Health)
 	if a.ok() {
 		return pass(a.request, a)
 	}
-	if a.err != nil {
+	if a.err != nil || a.stranded() {
 		// A firewall may let the web's ports through and no others.
-		if other := w.stranger.get(ctx, "/dex/healthz"); other.err == nil {
-			return skip("port 15021 does not answer from here, the one of the URL does")
+		if other := w.stranger.get(ctx, "/dex/healthz"); other.err == nil && !other.stranded() {
+			return skip("port 15021 does not answer from here, that of the URL does")
 		}
 		v := fail(a, "the gateway does not answer", w.noConnection(a))
 		v.halt = true // nothing can be let in where nothing is reached
@@ -64,7 +66,7 @@ func (w *walk) signIn(ctx context.Context) verdict {
 		return w.open(a, "the web app answers people who have not logged in")
 	case passedBy(program):
 		return w.open(program, "the web app's API answers people who have not logged in")
-	case a.err != nil:
+	case a.err != nil || a.stranded():
 		return fail(a, "the gateway does not answer", w.noConnection(a))
 	case toLogin(a) && program.err == nil && (program.code == http.StatusUnauthorized || program.code == http.StatusForbidden):
 		return pass(a.request+", "+webAppPath+"api/config", a, program)
@@ -82,10 +84,16 @@ func (w *walk) signIn(ctx context.Context) verdict {
 	return fail(a, "nobody is led to the login", w.hop(a, webAppPath, diagnose.OAuth2ProxyUnreachable, proxyComponent, proxyNamespace, proxyName, proxyName))
 }
 
-// passedBy tells that a request of nobody got past the policies. An error of what is
-// behind them counts too: it is they who should have answered.
+// passedBy tells that a request of nobody got past the policies: the web app answers,
+// whatever it says, or the gateway has tried to reach it.
 func passedBy(a answer) bool {
-	return a.ok() || a.err == nil && a.code >= 500 && a.header.Get("X-Envoy-Upstream-Service-Time") != ""
+	return a.err == nil && (a.ok() || a.header.Get("X-Envoy-Upstream-Service-Time") != "" ||
+		a.code == http.StatusServiceUnavailable && a.envoy() && strings.Contains(a.body, "upstream"))
+}
+
+// refusal tells that the gateway said no.
+func refusal(a answer) bool {
+	return a.code == http.StatusUnauthorized || a.code == http.StatusForbidden || toLogin(a)
 }
 
 // toLogin tells that an answer shows the way to the login: oauth2-proxy's page with its
@@ -111,7 +119,7 @@ func (w *walk) open(a answer, summary string) verdict {
 }
 
 // closeFirst makes the gateway unreachable from outside, and only then repairs it.
-const closeFirst = `kubectl -n istio-system patch service istio-ingressgateway -p '{"spec":{"type":"ClusterIP"}}'   closes the way in
+const closeFirst = `kubectl jupyter expose --type ClusterIP             closes the way in
 kubectl jupyter install --only istio,oauth2-proxy   puts the policies back`
 
 // forged tries to be somebody without having logged in: by writing the header that the
@@ -141,6 +149,11 @@ func (w *walk) forged(ctx context.Context) verdict {
 			v := fail(a, "the web app is open to everybody", c)
 			v.halt = true
 			return v
+		}
+	}
+	for _, a := range []answer{header, token, other} {
+		if !refusal(a) {
+			return skip("nothing to be learnt: " + a.says())
 		}
 	}
 	if token.code != http.StatusUnauthorized && w.stopped == "" {

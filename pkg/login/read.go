@@ -147,12 +147,12 @@ func (r *reader) behind(g *Ground) {
 		ref := report.Ref{Kind: "Secret", Namespace: istioNamespace, Name: d.TLS.CredentialName}
 		r.get(g, ref, func(u *unstructured.Unstructured) error {
 			values := data(u)
-			for _, key := range []string{"ca.crt", "tls.crt"} {
+			for key, to := range map[string]*[]byte{"tls.crt": &g.Leaf, "ca.crt": &g.Authority} {
 				pem, err := base64.StdEncoding.DecodeString(values[key])
 				if err != nil {
 					return fmt.Errorf("%s: %w", key, err)
 				}
-				g.Certificate = append(append(g.Certificate, pem...), '\n')
+				*to = pem
 			}
 			return nil
 		})

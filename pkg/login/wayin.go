@@ -1,8 +1,11 @@
 package login
 
 import (
+	"bytes"
 	"cmp"
 	"context"
+	"crypto/x509"
+	"encoding/pem"
 	"fmt"
 	"net"
 	"net/url"
@@ -17,8 +20,8 @@ import (
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/report"
 )
 
-// statusPort is where the gateway's own health is asked.
-const statusPort = 15021
+// StatusPort is where the gateway's own health is asked.
+const StatusPort = 15021
 
 // WayInOf is the URL that leads to the web app, as far as the objects tell. Service or
 // gateway are nil where they do not exist. Nodes matter for the type NodePort only.
@@ -147,10 +150,8 @@ func FindWayIn(ctx context.Context, c *cluster.Cluster) (report.WayIn, error) {
 	if err := r.run(ctx); err != nil {
 		return report.WayIn{}, err
 	}
-	for _, what := range []report.Ref{GatewayRef, gatewayRef} {
-		if err := g.unread(what); err != nil {
-			return report.WayIn{}, fmt.Errorf("%s: %w", what, err)
-		}
+	if err := g.Unread(); err != nil {
+		return report.WayIn{}, err
 	}
 	return g.WayIn(), nil
 }
@@ -171,4 +172,67 @@ func (g *Ground) Users() []string {
 	}
 	users.Delete("")
 	return sets.List(users)
+}
+
+// Door is the scheme and the Service's port that people are sent to; 0 where there is none.
+func (g *Ground) Door() (scheme string, port int) {
+	if g.Service == nil || g.Gateway == nil {
+		return "", 0
+	}
+	d := g.Gateway.door()
+	if d == nil || servicePort(g.Service, d.Port.Number) == nil {
+		return "", 0
+	}
+	return d.scheme(), d.Port.Number
+}
+
+// HealthURL is where the gateway tells of itself, at the address of the way in; empty
+// where its port is not shown.
+func (g *Ground) HealthURL() string {
+	in := g.WayIn()
+	if in.Address == "" {
+		return ""
+	}
+	port := servicePort(g.Service, StatusPort)
+	if port == nil {
+		return ""
+	}
+	_, number, missing := addressOf(g.Service, port, g.Nodes)
+	if missing != "" {
+		return ""
+	}
+	return Health(net.JoinHostPort(in.Address, strconv.Itoa(number)))
+}
+
+// Health is the URL at which a gateway at HOST:PORT tells of itself.
+func Health(address string) string { return "http://" + address + "/healthz/ready" }
+
+// ServerName is a name or address that the gateway's certificate in the cluster is for;
+// empty where there is none.
+func (g *Ground) ServerName() string {
+	block, _ := pem.Decode(bytes.TrimSpace(g.Leaf))
+	if block == nil {
+		return ""
+	}
+	c, err := x509.ParseCertificate(block.Bytes)
+	switch {
+	case err != nil:
+		return ""
+	case len(c.DNSNames) > 0:
+		return strings.Replace(c.DNSNames[0], "*", "any", 1)
+	case len(c.IPAddresses) > 0:
+		return c.IPAddresses[0].String()
+	}
+	return ""
+}
+
+// Unread is why the gateway's own objects could not be read; nil when they were, or are
+// not there.
+func (g *Ground) Unread() error {
+	for _, what := range []report.Ref{GatewayRef, gatewayRef} {
+		if err := g.unread(what); err != nil {
+			return fmt.Errorf("%s: %w", what, err)
+		}
+	}
+	return nil
 }

@@ -103,10 +103,8 @@ func (f *TopGPUsFlags) ToOptions(b *base, args []string) (*TopGPUsOptions, error
 	if _, err := labels.Parse(f.selector); err != nil {
 		return nil, fmt.Errorf("--selector %q: %w", f.selector, err)
 	}
-	for _, r := range f.gpuResources {
-		if errs := validation.IsQualifiedName(r); len(errs) > 0 {
-			return nil, fmt.Errorf("--gpu-resource %q: not the name of a resource: %s", r, errs[0])
-		}
+	if err := checkResourceNames(f.gpuResources); err != nil {
+		return nil, err
 	}
 	names := slices.Compact(slices.Sorted(slices.Values(args)))
 	for _, n := range names {
@@ -118,6 +116,16 @@ func (f *TopGPUsFlags) ToOptions(b *base, args []string) (*TopGPUsOptions, error
 		topOptions: common, SortBy: f.sortBy, NoDCGM: f.noDCGM,
 		Holders: holders.Options{Nodes: names, Selector: f.selector, GPUResources: f.gpuResources},
 	}, nil
+}
+
+// checkResourceNames refuses values of --gpu-resource that can be no resource.
+func checkResourceNames(names []string) error {
+	for _, r := range names {
+		if errs := validation.IsQualifiedName(r); len(errs) > 0 {
+			return fmt.Errorf("--gpu-resource %q: not the name of a resource: %s", r, errs[0])
+		}
+	}
+	return nil
 }
 
 // Run shows the GPUs.

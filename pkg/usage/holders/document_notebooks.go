@@ -1,0 +1,92 @@
+package holders
+
+import (
+	"time"
+
+	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/usage"
+)
+
+// NotebooksDocument is the whole of `top notebooks -o json`.
+type NotebooksDocument struct {
+	APIVersion string             `json:"apiVersion"`
+	Kind       string             `json:"kind"`
+	Time       time.Time          `json:"time"`
+	Notebooks  []NotebookDocument `json:"notebooks"`
+	Problems   []string           `json:"problems"`
+}
+
+// NotebookDocument is one notebook. What is null is not known or does not apply.
+type NotebookDocument struct {
+	Namespace string   `json:"namespace"`
+	Name      string   `json:"name"`
+	Owner     *string  `json:"owner"`
+	Nodes     []string `json:"nodes"`
+	Phase     string   `json:"phase"`
+	CPU       *float64 `json:"cpuCores"`
+	Memory    *int64   `json:"memoryBytes"`
+	// SampleTime is when CPU and memory were measured, SampleAge how long ago.
+	SampleTime       *time.Time       `json:"sampleTime"`
+	SampleAge        *float64         `json:"sampleAgeSeconds"`
+	CPURequested     float64          `json:"cpuRequestedCores"`
+	MemoryRequested  int64            `json:"memoryRequestedBytes"`
+	GPUs             map[string]int64 `json:"gpus"`
+	Utilization      *float64         `json:"gpuUtilizationPercent"`
+	MemoryUsedBytes  *int64           `json:"gpuMemoryUsedBytes"`
+	MemoryTotalBytes *int64           `json:"gpuMemoryTotalBytes"`
+	// Shared: the figures of its GPUs are those of other holders too.
+	Shared       bool       `json:"gpuShared"`
+	Created      time.Time  `json:"created"`
+	LastActivity *time.Time `json:"lastActivity"`
+	Idle         *float64   `json:"idleSeconds"`
+	// Missing has why a field is null, by its name.
+	Missing map[string]usage.MissingDocument `json:"missing,omitempty"`
+}
+
+// Document is the machine-readable form.
+func (n *Notebooks) Document(apiVersion string) NotebooksDocument {
+	out := NotebooksDocument{APIVersion: apiVersion, Kind: "NotebookUsage", Time: n.Time.UTC(), Notebooks: []NotebookDocument{}, Problems: append([]string{}, n.Problems...)}
+	for _, b := range n.Notebooks {
+		out.Notebooks = append(out.Notebooks, b.document(n.Time))
+	}
+	return out
+}
+
+func (n Notebook) document(now time.Time) NotebookDocument {
+	d := NotebookDocument{
+		Namespace: n.Namespace, Name: n.Name, Owner: n.Owner.Pointer(), Nodes: append([]string{}, n.Nodes...), Phase: string(n.Phase),
+		CPURequested: n.CPURequested.AsApproximateFloat64(), MemoryRequested: n.MemoryRequested.Value(),
+		GPUs: n.GPUs, Shared: n.Shared, Created: n.Created.UTC(),
+		Utilization: n.Live.Utilization.Pointer(), MemoryUsedBytes: n.Live.MemoryUsed.Pointer(), MemoryTotalBytes: n.Live.MemoryTotal.Pointer(),
+		Missing: map[string]usage.MissingDocument{},
+	}
+	if q, ok := n.CPU.Get(); ok {
+		cores := q.AsApproximateFloat64()
+		d.CPU = &cores
+	}
+	if q, ok := n.Memory.Get(); ok {
+		bytes := q.Value()
+		d.Memory = &bytes
+	}
+	if !n.Sampled.IsZero() {
+		at, age := n.Sampled.UTC(), now.Sub(n.Sampled).Seconds()
+		d.SampleTime, d.SampleAge = &at, &age
+	}
+	if t, ok := n.LastActivity.Get(); ok {
+		at := t.UTC()
+		d.LastActivity = &at
+	}
+	if t, ok := n.Idle(now).Get(); ok {
+		seconds := t.Seconds()
+		d.Idle = &seconds
+	}
+	missing(d.Missing, "owner", n.Owner)
+	missing(d.Missing, "cpuCores", n.CPU)
+	missing(d.Missing, "memoryBytes", n.Memory)
+	missing(d.Missing, "lastActivity", n.LastActivity)
+	if len(n.GPUs) > 0 {
+		missing(d.Missing, "gpuUtilizationPercent", n.Live.Utilization)
+		missing(d.Missing, "gpuMemoryUsedBytes", n.Live.MemoryUsed)
+		missing(d.Missing, "gpuMemoryTotalBytes", n.Live.MemoryTotal)
+	}
+	return d
+}

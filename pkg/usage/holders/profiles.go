@@ -1,0 +1,132 @@
+package holders
+
+import (
+	"context"
+	"encoding/json"
+	"time"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/cluster"
+	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/usage"
+)
+
+// ownerAnnotation is what the profile controller writes on a Profile's namespace: a user
+// who may not list Profiles may still read the own namespace.
+const ownerAnnotation = "owner"
+
+// owners of namespaces: a Profile owns the namespace of its name.
+type owners struct {
+	byNamespace map[string]string
+	failed      error
+}
+
+func readOwners(ctx context.Context, c *cluster.Cluster, namespace string) owners {
+	out := owners{byNamespace: map[string]string{}}
+	body, err := c.REST().Get().AbsPath("/apis/kubeflow.org/v1/profiles").Param("resourceVersion", "0").DoRaw(ctx)
+	if err == nil {
+		var list struct {
+			Items []struct {
+				Metadata metav1.ObjectMeta `json:"metadata"`
+				Spec     struct {
+					Owner struct {
+						Name string `json:"name"`
+					} `json:"owner"`
+				} `json:"spec"`
+			} `json:"items"`
+		}
+		if err = json.Unmarshal(body, &list); err == nil {
+			for _, p := range list.Items {
+				out.byNamespace[p.Metadata.Name] = p.Spec.Owner.Name
+			}
+			return out
+		}
+	}
+	out.failed = err
+	if namespace == "" || !apierrors.IsForbidden(err) {
+		return out
+	}
+	body, err = c.REST().Get().AbsPath("/api/v1/namespaces", namespace).DoRaw(ctx)
+	if err != nil {
+		return out
+	}
+	var n metav1.PartialObjectMetadata
+	if json.Unmarshal(body, &n) == nil && n.Annotations[ownerAnnotation] != "" {
+		out.byNamespace[namespace], out.failed = n.Annotations[ownerAnnotation], nil
+	}
+	return out
+}
+
+func (o owners) of(namespace string) usage.Maybe[string] {
+	if o.failed == nil {
+		return usage.Known(o.byNamespace[namespace])
+	}
+	return usage.Missing[string](o.why())
+}
+
+func (o owners) why() usage.Absence {
+	if apierrors.IsNotFound(o.failed) {
+		return usage.Absence{Reason: "the cluster has no Profiles: `kubectl jupyter install` brings them"}
+	}
+	return usage.AbsenceOf("profiles.kubeflow.org", o.failed)
+}
+
+func (o owners) problems() []string {
+	if o.failed == nil {
+		return nil
+	}
+	return []string{"who owns the notebooks is not known: " + o.why().Reason}
+}
+
+// activityAnnotation is where the notebook controller writes when something was last done
+// in a notebook, if culling is on.
+const activityAnnotation = "notebooks.kubeflow.org/last-activity"
+
+// activity is when something was last done in notebooks.
+type activity struct {
+	texts  map[string]string
+	failed error
+}
+
+func readActivity(ctx context.Context, c *cluster.Cluster, namespace string) activity {
+	out := activity{texts: map[string]string{}}
+	// Metadata is enough, and a tenth of it.
+	body, err := c.REST().Get().AbsPath("/apis/kubeflow.org/v1"+usage.Below(namespace)+"/notebooks").Param("resourceVersion", "0").
+		SetHeader("Accept", "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1,application/json").DoRaw(ctx)
+	var list metav1.PartialObjectMetadataList
+	if err == nil {
+		err = json.Unmarshal(body, &list)
+	}
+	if err != nil {
+		out.failed = err
+		return out
+	}
+	for _, n := range list.Items {
+		out.texts[n.Namespace+"/"+n.Name] = n.Annotations[activityAnnotation]
+	}
+	return out
+}
+
+func (a activity) of(namespace, name string) usage.Maybe[time.Time] {
+	if a.failed != nil {
+		return usage.Missing[time.Time](usage.AbsenceOf("notebooks.kubeflow.org", a.failed))
+	}
+	text := a.texts[namespace+"/"+name]
+	if text == "" {
+		return usage.Missing[time.Time](usage.Absence{Reason: "the notebook controller has not written when it was last used: it does so where culling is on"})
+	}
+	t, err := time.Parse(time.RFC3339, text)
+	if err != nil {
+		return usage.Missing[time.Time](usage.Absence{Reason: "the annotation " + activityAnnotation + " is no time: " + text})
+	}
+	return usage.Known(t)
+}
+
+// problems leaves out a cluster without Notebooks: it has no activity either.
+func (a activity) problems() []string {
+	if a.failed == nil || apierrors.IsNotFound(a.failed) {
+		return nil
+	}
+	return []string{"when notebooks were last used is not known: " + usage.AbsenceOf("notebooks.kubeflow.org", a.failed).Reason}
+}

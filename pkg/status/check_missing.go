@@ -6,7 +6,6 @@ import (
 	"maps"
 	"slices"
 	"strings"
-	"strings"
 
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/diagnose"
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/report"

@@ -13,6 +13,8 @@ import (
 
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/report"
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/usage"
+	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/usage/dcgm"
+	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/usage/dra"
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/usage/dra"
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/view"
 )
@@ -49,7 +51,7 @@ func newTopCommand(b *base) *cobra.Command {
 	nodes := newTopNodes(b, "nodes [NODE...]")
 	nodes.Aliases = []string{"node", "no"}
 	nodes.Hidden = true
-	cmd.AddCommand(nodes, newTopGPUsCommand(b))
+	cmd.AddCommand(nodes, newTopNotebooksCommand(b), newTopGPUsCommand(b))
 	return cmd
 }
 
@@ -146,6 +148,12 @@ func (o *TopOptions) Run(ctx context.Context) error {
 		return err
 	}
 	o.Usage.Live, o.Usage.Claims = liveSource(c, o.NoDCGM), &dra.Source{REST: c.REST(), Drivers: o.Usage.GPUResources}
+	if _, err := c.Mapper.Resource(resourcev1.SchemeGroupVersion.WithKind("ResourceSlice")); err == nil {
+		o.Usage.Claims = &dra.Source{REST: c.REST(), Drivers: o.Usage.GPUResources}
+	}
+	if !o.NoDCGM {
+		o.Usage.Live = &dcgm.Source{REST: c.REST()}
+	}
 	return o.run(ctx, func(ctx context.Context) (topFace, error) {
 		s, err := usage.Read(ctx, c, o.Usage)
 		if err != nil {

@@ -79,7 +79,6 @@ func (r *reader) metrics(ctx context.Context) measured {
 		if r.Selector != "" {
 			params.Set("labelSelector", r.Selector)
 		}
-		r.requests.Add(1)
 		_, m.failed = list[metricsv1beta1.NodeMetrics](ctx, r.REST(), query{path: path, params: params, accept: accept, keep: nodeMetricsFields}, add)
 		return m
 	}
@@ -89,7 +88,6 @@ func (r *reader) metrics(ctx context.Context) measured {
 	together.SetLimit(workers)
 	for i, name := range r.Names {
 		together.Go(func() error {
-			r.requests.Add(1)
 			data, err := r.REST().Get().AbsPath(path, name).SetHeader("Accept", acceptJSON).DoRaw(ctx)
 			if apierrors.IsNotFound(err) && served {
 				return nil // the API is there, this node is not in it yet

@@ -4,10 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net/url"
 	"slices"
 	"strings"
-	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -49,7 +49,6 @@ var nodeFields = fieldsOf[corev1.Node](
 type reader struct {
 	*cluster.Cluster
 	Options
-	requests atomic.Int64
 }
 
 // Read takes a snapshot. Without the nodes there is none, and that is its error; all
@@ -119,7 +118,6 @@ func Read(ctx context.Context, c *cluster.Cluster, o Options) (*Snapshot, error)
 		live.enter(&nodes[i], o.Live != nil)
 	}
 	s.Problems = slices.Concat(problems, requested.problems(), live.problems)
-	s.Requests = int(r.requests.Load())
 	return s, nil
 }
 
@@ -133,7 +131,6 @@ func (r *reader) nodes(ctx context.Context) ([]Node, error) {
 		if r.Selector != "" {
 			q.params.Set("labelSelector", r.Selector)
 		}
-		r.requests.Add(1)
 		if _, err := list[corev1.Node](ctx, r.REST(), q, add); err != nil {
 			return nil, fmt.Errorf("nodes cannot be listed: %w", err)
 		}
@@ -146,7 +143,6 @@ func (r *reader) nodes(ctx context.Context) ([]Node, error) {
 		together.Go(func() error {
 			named := q
 			named.params = url.Values{"resourceVersion": {"0"}, "fieldSelector": {"metadata.name=" + name}}
-			r.requests.Add(1)
 			if _, err := list[corev1.Node](ctx, r.REST(), named, func(n *corev1.Node) {
 				node := r.node(n)
 				found[i] = &node
@@ -193,95 +189,24 @@ const (
 	podsPage = 500
 )
 
-// counted are requests by node and resource.
+// counted are requests by node and resource, and why those of a node are not known.
 type counted struct {
 	byNode map[string]map[string]int64
-	// failed are the nodes whose pods could not be listed.
-	failed map[string]error
+	absent map[string]Absence
 }
 
 // requested counts what the pods of nodes ask for.
 func (r *reader) requested(ctx context.Context, nodes []string) counted {
-	if len(nodes) > fewNodes {
-		return r.requestedOfAll(ctx, nodes)
-	}
-	sums := make([]map[string]int64, len(nodes))
-	errs := make([]error, len(nodes))
-	var refused atomic.Pointer[error]
-	var together errgroup.Group
-	together.SetLimit(workers)
-	for i, name := range nodes {
-		together.Go(func() error {
-			// Who may not list pods may not on any node.
-			if e := refused.Load(); e != nil {
-				errs[i] = *e
-				return nil
+	out := counted{byNode: map[string]map[string]int64{}}
+	out.absent = PodsOn(ctx, r.REST(), nodes, nil, func(p *corev1.Pod) {
+		for name, n := range PodGPUs(p, r.GPUResources) {
+			if out.byNode[p.Spec.NodeName] == nil {
+				out.byNode[p.Spec.NodeName] = map[string]int64{}
 			}
-			sums[i] = map[string]int64{}
-			errs[i] = r.pods(ctx, url.Values{
-				"resourceVersion": {"0"},
-				"fieldSelector":   {"spec.nodeName=" + name + ",status.phase!=Succeeded,status.phase!=Failed"},
-			}, func(p *corev1.Pod) { r.count(sums[i], p) })
-			if errs[i] != nil && (apierrors.IsForbidden(errs[i]) || apierrors.IsUnauthorized(errs[i])) {
-				refused.CompareAndSwap(nil, &errs[i])
-			}
-			return nil
-		})
-	}
-	_ = together.Wait() // its functions keep their errors
-	out := counted{byNode: map[string]map[string]int64{}, failed: map[string]error{}}
-	for i, name := range nodes {
-		if errs[i] != nil {
-			out.failed[name] = errs[i]
-			continue
-		}
-		out.byNode[name] = sums[i]
-	}
-	return out
-}
-
-func (r *reader) requestedOfAll(ctx context.Context, nodes []string) counted {
-	out := counted{byNode: map[string]map[string]int64{}, failed: map[string]error{}}
-	for _, n := range nodes {
-		out.byNode[n] = map[string]int64{}
-	}
-	err := r.pods(ctx, url.Values{
-		"limit":         {fmt.Sprint(podsPage)},
-		"fieldSelector": {"spec.nodeName!=,status.phase!=Succeeded,status.phase!=Failed"},
-	}, func(p *corev1.Pod) {
-		if sums, ok := out.byNode[p.Spec.NodeName]; ok {
-			r.count(sums, p)
+			out.byNode[p.Spec.NodeName][name] += n
 		}
 	})
-	if err != nil {
-		// Half of the pages is not half of a number.
-		clear(out.byNode)
-		for _, n := range nodes {
-			out.failed[n] = err
-		}
-	}
 	return out
-}
-
-func (r *reader) count(sums map[string]int64, p *corev1.Pod) {
-	if !Occupies(p) {
-		return
-	}
-	for name, n := range PodGPUs(p, r.GPUResources) {
-		sums[name] += n
-	}
-}
-
-// pods lists pods, page by page where params has a limit.
-func (r *reader) pods(ctx context.Context, params url.Values, each func(*corev1.Pod)) error {
-	for {
-		r.requests.Add(1)
-		next, err := list[corev1.Pod](ctx, r.REST(), query{path: "/api/v1/pods", accept: acceptProtobuf, keep: podFields, params: params}, each)
-		if err != nil || next == "" {
-			return err
-		}
-		params.Set("continue", next)
-	}
 }
 
 // enter writes the requests into a node's resources. What DRA allocates is known to its
@@ -292,8 +217,8 @@ func (c counted) enter(n *Node) {
 		if g.Origin != DevicePlugin {
 			continue
 		}
-		if err, ok := c.failed[n.Name]; ok {
-			g.Requested = Missing[int64](absence("pods", err))
+		if why, ok := c.absent[n.Name]; ok {
+			g.Requested = Missing[int64](why)
 			continue
 		}
 		g.Requested = Known(c.byNode[n.Name][g.Resource])
@@ -301,16 +226,11 @@ func (c counted) enter(n *Node) {
 }
 
 func (c counted) problems() []string {
-	var names []string
-	for n := range c.failed {
-		names = append(names, n)
-	}
-	if len(names) == 0 {
+	if len(c.absent) == 0 {
 		return nil
 	}
-	slices.Sort(names)
-	why := absence("pods", c.failed[names[0]])
-	return []string{fmt.Sprintf("what pods request of the GPUs of %s is not known: %s", some(names), why.Reason)}
+	names := slices.Sorted(maps.Keys(c.absent))
+	return []string{fmt.Sprintf("what pods request of the GPUs of %s is not known: %s", some(names), c.absent[names[0]].Reason)}
 }
 
 // some names the first few of many.

@@ -240,7 +240,4 @@ type Snapshot struct {
 	Nodes []Node
 	// Problems are what is missing in it and why, one sentence each.
 	Problems []string
-	// Requests is how many requests the API server was asked, those of LiveSource and
-	// ClaimSource excluded.
-	Requests int
 }

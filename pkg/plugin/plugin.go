@@ -104,6 +104,7 @@ And then:
 		newComponentsCommand(b),
 		newTopCommand(b),
 		newVersionCommand(b),
+		newLoginURLCommand(b),
 		newExposeCommand(b),
 		newPortForwardCommand(b),
 		newUserCommand(b),

@@ -7,14 +7,13 @@ import (
 	"slices"
 
 	"github.com/spf13/cobra"
+	resourcev1 "k8s.io/api/resource/v1"
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/util/validation"
 
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/report"
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/usage"
-	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/usage/dcgm"
-	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/usage/dra"
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/usage/dra"
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/view"
 )
@@ -147,12 +146,9 @@ func (o *TopOptions) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	o.Usage.Live, o.Usage.Claims = liveSource(c, o.NoDCGM), &dra.Source{REST: c.REST(), Drivers: o.Usage.GPUResources}
+	o.Usage.Live = liveSource(c, o.NoDCGM)
 	if _, err := c.Mapper.Resource(resourcev1.SchemeGroupVersion.WithKind("ResourceSlice")); err == nil {
 		o.Usage.Claims = &dra.Source{REST: c.REST(), Drivers: o.Usage.GPUResources}
-	}
-	if !o.NoDCGM {
-		o.Usage.Live = &dcgm.Source{REST: c.REST()}
 	}
 	return o.run(ctx, func(ctx context.Context) (topFace, error) {
 		s, err := usage.Read(ctx, c, o.Usage)

@@ -160,8 +160,10 @@ func TestASnapshot(t *testing.T) {
 			problems: []string{"CPU and memory are not known: metrics-server does not answer (`kubectl get apiservice v1beta1.metrics.k8s.io` says more)"},
 		},
 		{
-			name:     "says what the user may not see",
-			change:   func(f *fakeServer) { f.fail = map[string]http.HandlerFunc{metrics: forbidden, "/api/v1/pods": forbidden} },
+			name: "says what the user may not see",
+			change: func(f *fakeServer) {
+				f.fail = map[string]http.HandlerFunc{metrics: forbidden, "/api/v1/pods": forbidden}
+			},
 			want:     []string{"gpu-0 Ready <forbidden> <forbidden> nvidia.com/gpu 4 <forbidden> <forbidden>", "cpu-0 Ready <forbidden> <forbidden>"},
 			problems: []string{"CPU and memory are not known: the user may not list nodes of metrics.k8s.io", "what pods request of the GPUs of gpu-0 is not known: the user may not list pods"},
 		},

@@ -30,6 +30,7 @@ type ExposeFlags struct {
 	loadBalancerIP []string
 	undo           bool
 	removeMetalLB  bool
+	portForward    bool
 	probe          bool
 	yes            bool
 	timeout        time.Duration
@@ -98,6 +99,13 @@ the cause says which.`,
 			kubectl jupyter expose --undo`),
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if f.portForward {
+				o, err := f.toPortForward(b, cmd.Flags().Changed)
+				if err != nil {
+					return usageError(cmd, err)
+				}
+				return o.Run(cmd.Context())
+			}
 			o, err := f.ToOptions(b, cmd.Flags().Changed)
 			if err != nil {
 				return usageError(cmd, err)
@@ -112,6 +120,7 @@ the cause says which.`,
 	fs.StringSliceVar(&f.loadBalancerIP, "load-balancer-ip", nil, "`Address` that the gateway is to have; can be repeated for one of the other family")
 	fs.BoolVar(&f.undo, "undo", false, "Take back what expose has changed")
 	fs.BoolVar(&f.removeMetalLB, "remove-metallb", false, "With --undo: remove MetalLB too, if expose has installed it and nobody else has an address of it")
+	fs.BoolVar(&f.portForward, "port-forward", false, "Change nothing, and bring the gateway to port 8080 of this machine until Ctrl-C, as `kubectl jupyter port-forward` does")
 	fs.BoolVar(&f.probe, "probe", true, "Ask the address whether it answers; with false, as where this machine is not meant to reach it, do not")
 	fs.BoolVarP(&f.yes, "yes", "y", false, "Do not ask: install MetalLB where it is missing, and take the range that is proposed")
 	fs.DurationVar(&f.timeout, "timeout", defaultExposeTimeout, "How long the whole run may take, such as 90s or 20m; 0 for no bound")

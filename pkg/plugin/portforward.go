@@ -74,7 +74,7 @@ be made again.`,
 func (f *PortForwardFlags) add(cmd *cobra.Command) {
 	fs := cmd.Flags()
 	fs.StringVar(&f.address, "address", "127.0.0.1", "`IP` of this machine to listen on; localhost is 127.0.0.1")
-	fs.IntVar(&f.port, "port", 8080, "Port of this machine to listen on; 0 takes one that is free")
+	fs.IntVar(&f.port, "port", defaultLocalPort, "Port of this machine to listen on; 0 takes one that is free")
 	fs.StringVarP(&f.output, "output", "o", "", "Output format: json, yaml or jsonpath=TEMPLATE, with the URL, the local address and the pod")
 	complete(cmd, "address", func() []string { return []string{"127.0.0.1", "::1", "0.0.0.0"} })
 	complete(cmd, "output", func() []string { return []string{view.JSON, view.YAML, view.JSONPath + "="} })
@@ -98,6 +98,20 @@ func (f *PortForwardFlags) ToOptions(b *base) (*PortForwardOptions, error) {
 		}
 	}
 	return &PortForwardOptions{base: b, Address: address, Port: f.port, Format: f.output}, nil
+}
+
+// defaultLocalPort is above those that only root may listen on.
+const defaultLocalPort = 8080
+
+// toPortForward is `expose --port-forward`. It changes nothing in the cluster, so that a
+// flag which asks for a change makes no sense with it.
+func (f *ExposeFlags) toPortForward(b *base, given func(string) bool) (*PortForwardOptions, error) {
+	for _, flag := range []string{"address-pool", "install-metallb", "type", "load-balancer-ip", "undo", "remove-metallb", "tls", "host", "dry-run"} {
+		if given(flag) {
+			return nil, fmt.Errorf("--port-forward changes nothing in the cluster, and --%s asks for something: leave out one", flag)
+		}
+	}
+	return (&PortForwardFlags{address: "127.0.0.1", port: defaultLocalPort, output: f.output}).ToOptions(b)
 }
 
 // forwarded is the machine-readable form.

@@ -25,11 +25,13 @@ var (
 	// harmless values say nothing, whatever their name is.
 	harmless = regexp.MustCompile(`(?i)^["']?(?:true|false|yes|no|on|off|null|nil|none|\d{1,3}[smh]?|\$\([^)]*\)|\$\{[^}]*\}|\{\{.*\}\}|` + regexp.QuoteMeta(Mark) + `|\[\d+ bytes\])?["']?$`)
 
-	header = regexp.MustCompile(`(?i)\b((?:(?:set-)?cookie|(?:proxy-)?authorization)\\*["']?\s*[:=]\s*(?:\[\s*\\*["']|\\*["'])?)[^"'\\\r\n]+`)
-	bearer = regexp.MustCompile(`(?i)\b((?:bearer|basic)\s+)[a-z0-9._~+/=-]{8,}`)
+	// header of a request. A cookie's has NAME=VALUE; sentences speak of cookies too.
+	header  = regexp.MustCompile(`(?i)\b((?:proxy-)?authorization\\*["']?\s*[:=]\s*(?:\[\s*\\*["']|\\*["'])?)[^"'\\\r\n]+`)
+	cookies = regexp.MustCompile(`(?i)\b((?:set-)?cookie\\*["']?\s*[:=]\s*(?:\[\s*\\*["']|\\*["'])?)[^"'\\\r\n= ]+=[^"'\\\r\n]+`)
+	bearer  = regexp.MustCompile(`(?i)\b((?:bearer|basic)\s+)[a-z0-9._~+/=-]{8,}`)
 	// session cookies of this stack, wherever they stand.
 	session    = regexp.MustCompile(`\b((?:_?oauth2_proxy\w*|_xsrf|authservice_session)=)[^;\s"'\\]+`)
-	parameter  = regexp.MustCompile(`(?i)([?&](?:code|state|assertion|code_verifier|nonce|sig|signature|x-amz-signature)=)[^&\s"'#\\]+`)
+	parameter  = regexp.MustCompile(`(?i)([?&(](?:code|state|assertion|code_verifier|nonce|sig|signature|x-amz-signature)=)[^&\s"'#\\]+`)
 	quoted     = regexp.MustCompile(`(?i)(%(?:3F|26)(?:code|state|assertion|code_verifier|nonce|[a-z_]*token)%3D)(?:[^%&\s"'\\]|%(?:3A|2F|2B|3D|20))+`)
 	jwt        = regexp.MustCompile(`\beyJ[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]*)?`)
 	userinfo   = regexp.MustCompile(`(://[^/\s:@]*:)[^@\s/]+@`)
@@ -78,8 +80,11 @@ func oneLine(line string, wanted func(name, separator string) bool) string {
 	has := func(literals ...string) bool {
 		return slices.ContainsFunc(literals, func(l string) bool { return strings.Contains(lower, l) })
 	}
-	if has("cookie", "authorization") {
+	if has("authorization") {
 		line = header.ReplaceAllString(line, "${1}"+Mark)
+	}
+	if has("cookie") {
+		line = cookies.ReplaceAllString(line, "${1}"+Mark)
 	}
 	if has("bearer", "basic") {
 		line = bearer.ReplaceAllString(line, "${1}"+Mark)
@@ -100,7 +105,7 @@ func oneLine(line string, wanted func(name, separator string) bool) string {
 	if has("oauth2_proxy", "_xsrf", "authservice_session") {
 		line = session.ReplaceAllString(line, "${1}"+Mark)
 	}
-	if has("?", "&") && has("=") {
+	if has("?", "&", "(") && has("=") {
 		line = parameter.ReplaceAllString(line, "${1}"+Mark)
 	}
 	if has("%3d") {

@@ -27,6 +27,7 @@ func TestWhatLooksLikeACredentialGoes(t *testing.T) {
 		"a session cookie by itself":       "oauth2_proxy_kubeflow=" + planted + "; Path=/",
 		"a CSRF cookie":                    "oauth2_proxy_kubeflow_csrf_abc=" + planted,
 		"the code of a login":              "GET /oauth2/callback?code=" + planted + "&state=" + planted + " HTTP/1.1",
+		"the state of a login":             "unable to obtain CSRF cookie: none was found (state=" + planted + ")",
 		"a token in a URL":                 "http://127.0.0.1:8888/lab?token=" + planted,
 		"a quoted URL":                     "rd=%2Foauth2%2Fcallback%3Fcode%3D" + planted + "%26state%3D" + planted,
 		"a URL with a password":            "postgres://dex:" + planted + "@db:5432/dex",

@@ -2,7 +2,6 @@ package dcgm
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -164,32 +163,29 @@ func merged(node string, n Node, devices []usage.Device, f fault) Node {
 
 // exporters lists the pods, each once even where it has the labels of both kinds.
 func (s *Source) exporters(ctx context.Context) ([]exporter, error) {
-	lists := make([]corev1.PodList, len(selectors))
-	group, within := errgroup.WithContext(ctx)
-	for i, selector := range selectors {
+	var one sync.Mutex
+	seen := map[string]exporter{}
+	group, asking := errgroup.WithContext(ctx)
+	for _, selector := range selectors {
 		group.Go(func() error {
-			body, err := s.REST.Get().AbsPath("/api/v1/pods").Param("labelSelector", selector).
-				Param("resourceVersion", "0").MaxRetries(1).SetHeader("Accept", "application/json").DoRaw(ctx)
+			_, err := usage.List(asking, s.REST, "/api/v1/pods", url.Values{"labelSelector": {selector}, "resourceVersion": {"0"}}, []string{
+				"metadata.name", "metadata.namespace", "metadata.deletionTimestamp", "spec.nodeName", "spec.containers.ports", "status.phase",
+			}, func(p *corev1.Pod) {
+				if p.Spec.NodeName == "" || p.DeletionTimestamp != nil {
+					return
+				}
+				one.Lock()
+				defer one.Unlock()
+				seen[p.Namespace+"/"+p.Name] = exporter{p.Namespace, p.Name, p.Spec.NodeName, port(p), p.Status.Phase == corev1.PodRunning}
+			})
 			if err != nil {
 				return fmt.Errorf("list pods of DCGM exporters in all namespaces: %w", err)
 			}
-			if err := json.Unmarshal(body, &lists[i]); err != nil {
-				return fmt.Errorf("list pods of DCGM exporters in all namespaces: %w", err)
-			}
-			return within.Err()
+			return nil
 		})
 	}
 	if err := group.Wait(); err != nil {
 		return nil, err
-	}
-	seen := map[string]exporter{}
-	for _, l := range lists {
-		for _, p := range l.Items {
-			if p.Spec.NodeName == "" || p.DeletionTimestamp != nil {
-				continue
-			}
-			seen[p.Namespace+"/"+p.Name] = exporter{p.Namespace, p.Name, p.Spec.NodeName, port(p), p.Status.Phase == corev1.PodRunning}
-		}
 	}
 	var out []exporter
 	for _, k := range slices.Sorted(maps.Keys(seen)) {
@@ -199,7 +195,7 @@ func (s *Source) exporters(ctx context.Context) ([]exporter, error) {
 }
 
 // port is the one that the pod calls metrics, or the exporter's own.
-func port(p corev1.Pod) string {
+func port(p *corev1.Pod) string {
 	for _, c := range p.Spec.Containers {
 		for _, declared := range c.Ports {
 			if declared.Name == "metrics" && declared.ContainerPort > 0 {
@@ -213,7 +209,7 @@ func port(p corev1.Pod) string {
 func (s *Source) scrape(ctx context.Context, e exporter) ([]usage.Device, error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, PerExporter, errSlow)
 	defer cancel()
-	body, err := s.REST.Get().Namespace(e.namespace).
+	body, err := s.REST.Get().
 		AbsPath("/api/v1/namespaces", e.namespace, "pods", utilnet.JoinSchemeNamePort("http", e.name, e.port), "proxy", "metrics").
 		MaxRetries(0).SetHeader("Accept", "text/plain").Stream(ctx)
 	if err != nil {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"reflect"
 	"slices"
 
 	corev1 "k8s.io/api/core/v1"
@@ -112,7 +113,7 @@ func (a *Applier) send(ctx context.Context, u *unstructured.Unstructured) (Chang
 			return err
 		}
 		c.Action = report.Configured
-		if now.GetResourceVersion() == live.GetResourceVersion() {
+		if same(live, now) {
 			c.Action = report.Unchanged
 		}
 		return nil
@@ -121,6 +122,20 @@ func (a *Applier) send(ctx context.Context, u *unstructured.Unstructured) (Chang
 		return c, fmt.Errorf("%s: %w", c.Object, err)
 	}
 	return c, nil
+}
+
+// same tells whether nothing has changed that anybody would see. A dry run leaves the
+// resourceVersion as it is.
+func same(before, after *unstructured.Unstructured) bool {
+	seen := func(u *unstructured.Unstructured) map[string]any {
+		u = u.DeepCopy()
+		u.SetManagedFields(nil)
+		u.SetResourceVersion("")
+		u.SetGeneration(0)
+		delete(u.Object, "status")
+		return u.Object
+	}
+	return reflect.DeepEqual(seen(before), seen(after))
 }
 
 // config edits MetalLB's ConfigMap: our pool with these ranges, or without it where there

@@ -63,7 +63,10 @@ func (s *Snapshot) CheckRanges(ranges []Range, pools []Pool) (warnings []string,
 	for _, lost := range s.wouldLose(ranges, pools) {
 		refuse("%s has %s of pool %s and would lose it: keep that address in the range", lost.Service, lost.Address, PoolName)
 	}
-	return warnings, errors.Join(distinct(bad)...)
+	if len(bad) > 0 {
+		return nil, errors.Join(distinct(bad)...)
+	}
+	return warnings, nil
 }
 
 func distinct(all []error) []error {

@@ -28,9 +28,9 @@ const (
 )
 
 // Probe asks whether the way in answers: its URL, and the gateway's own health where the
-// Service has that port too. Any answer of HTTP counts, also a redirection to the login
-// or a refusal: whether it is the right one, login-url finds out. A certificate is not
-// checked. Failures are tried again for twenty seconds.
+// Service has that port too. Any answer counts that is not a proxy's about somebody behind
+// it, also a redirection to the login or a refusal: whether it is the right one, login-url
+// finds out. A certificate is not checked. Failures are tried again for twenty seconds.
 func Probe(ctx context.Context, svc *corev1.Service, way report.WayIn, say func(string)) error {
 	ctx, cancel := context.WithTimeout(ctx, answers)
 	defer cancel()
@@ -43,7 +43,7 @@ func Probe(ctx context.Context, svc *corev1.Service, way report.WayIn, say func(
 		},
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}
-	if err := untilAnswers(ctx, client, way.URL, say, func(int) bool { return true }); err != nil {
+	if err := untilAnswers(ctx, client, way.URL, say, func(code int) bool { return code < http.StatusBadGateway || code > http.StatusGatewayTimeout }); err != nil {
 		return err
 	}
 	health := healthURL(svc, way)

@@ -233,7 +233,7 @@ func (o *ExposeOptions) end(out *exposed, failed error) error {
 	for _, ch := range out.Changes {
 		unchanged = unchanged && ch.Action == report.Unchanged
 	}
-	if unchanged {
+	if unchanged && !o.Undo {
 		fmt.Fprintln(w, "Nothing to change.")
 	}
 	for _, kept := range out.Kept {

@@ -11,6 +11,7 @@ import (
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/cluster"
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/components"
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/diagnose"
+	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/exposure"
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/login"
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/report"
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/view"
@@ -224,6 +225,11 @@ func (o *LoginURLOptions) noAddress(c *cluster.Cluster, in report.WayIn, causes 
 func missingCauses(ctx context.Context, c *cluster.Cluster, in report.WayIn) []report.Cause {
 	if in.Via != "LoadBalancer" {
 		return nil
+	}
+	if s, err := exposure.Read(ctx, c); err == nil {
+		if causes := s.Causes(); len(causes) > 0 {
+			return causes
+		}
 	}
 	return diagnose.Explain(ctx, c, []diagnose.Subject{{Component: "istio", Ref: login.GatewayRef}})
 }

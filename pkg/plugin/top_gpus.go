@@ -159,7 +159,7 @@ func (o *TopGPUsOptions) face(g *holders.GPUs) topFace {
 		problems = append(slices.Clone(problems), "no GPUs found")
 	}
 	return topFace{
-		Grid:     func(wide bool) view.Grid { return o.grid(g, wide) },
+		Grid:     func(wide bool) view.Grid { return gpuGrid(g, wide) },
 		Apart:    func(wide bool) view.Grid { return waitingGrid(g, wide) },
 		CSV:      func() [][]string { return gpuCSV(g) },
 		Document: func() any { return g.Document(report.APIVersion) },
@@ -168,9 +168,9 @@ func (o *TopGPUsOptions) face(g *holders.GPUs) topFace {
 	}
 }
 
-func (o *TopGPUsOptions) grid(g *holders.GPUs, wide bool) view.Grid {
+func gpuGrid(g *holders.GPUs, wide bool) view.Grid {
 	out := view.Grid{Headers: []string{"NODE", "GPU", "DEVICE", "PRODUCT", "STATE", "NAMESPACE", "POD", "NOTEBOOK"}}
-	if !o.NoDCGM {
+	if g.Exported {
 		out.Headers = append(out.Headers, "UTIL%", "VRAM")
 	}
 	if wide {
@@ -188,7 +188,7 @@ func (o *TopGPUsOptions) grid(g *holders.GPUs, wide bool) view.Grid {
 			}
 		}
 		row := append([]view.Cell{view.Text(nodeText(r)), view.Text(r.Resource), device, view.Text(r.Product), stateCell(r)}, holder...)
-		if !o.NoDCGM {
+		if g.Exported {
 			row = append(row, percentCell(r.Live().Utilization), memoryCell(r.Live()))
 		}
 		if wide {

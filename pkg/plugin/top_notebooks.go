@@ -137,7 +137,7 @@ func (o *TopNotebooksOptions) face(n *holders.Notebooks) topFace {
 		problems = append(slices.Clone(problems), none)
 	}
 	return topFace{
-		Grid:     func(wide bool) view.Grid { return o.grid(n, wide) },
+		Grid:     func(wide bool) view.Grid { return notebookGrid(n, wide) },
 		CSV:      func() [][]string { return notebookCSV(n) },
 		Document: func() any { return n.Document(report.APIVersion) },
 		Names: func() []string {
@@ -151,9 +151,9 @@ func (o *TopNotebooksOptions) face(n *holders.Notebooks) topFace {
 	}
 }
 
-func (o *TopNotebooksOptions) grid(n *holders.Notebooks, wide bool) view.Grid {
+func notebookGrid(n *holders.Notebooks, wide bool) view.Grid {
 	gpus := slices.ContainsFunc(n.Notebooks, func(b holders.Notebook) bool { return len(b.GPUs) > 0 })
-	live := gpus && !o.NoDCGM
+	live := gpus && n.Exported
 	out := view.Grid{Headers: []string{"NAMESPACE", "NOTEBOOK", "OWNER", "NODE", "CPU(cores)", "MEMORY(bytes)", "CPU-REQ", "MEMORY-REQ"}}
 	if gpus {
 		out.Headers = append(out.Headers, "GPU")

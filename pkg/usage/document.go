@@ -123,11 +123,11 @@ func (s *Snapshot) Document(apiVersion string, capacity, total bool) Document {
 
 func (a Amount) document(capacity bool) AmountDocument {
 	d := AmountDocument{
-		Capacity: a.Capacity.AsApproximateFloat64(), Allocatable: a.Allocatable.AsApproximateFloat64(),
+		Capacity: Float(a.Capacity), Allocatable: Float(a.Allocatable),
 		Percent: a.Percent(capacity).Pointer(),
 	}
 	if q, ok := a.Used.Get(); ok {
-		used := q.AsApproximateFloat64()
+		used := Float(q)
 		d.Used = &used
 	} else {
 		d.Missing = &MissingDocument{a.Used.Why().Forbidden, a.Used.Why().Reason}

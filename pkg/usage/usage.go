@@ -6,6 +6,7 @@ package usage
 import (
 	"context"
 	"encoding/json"
+	"strconv"
 	"time"
 
 	"k8s.io/apimachinery/pkg/api/resource"
@@ -59,6 +60,16 @@ func (m Maybe[T]) Pointer() *T {
 
 // MarshalJSON prints the value, or null.
 func (m Maybe[T]) MarshalJSON() ([]byte, error) { return json.Marshal(m.Pointer()) }
+
+// Float is the number that is nearest to a quantity. The quantity's own approximation
+// multiplies, and prints 0.123456789 as 0.12345678900000001.
+func Float(q resource.Quantity) float64 {
+	f, err := strconv.ParseFloat(q.AsDec().String(), 64)
+	if err != nil {
+		return q.AsApproximateFloat64()
+	}
+	return f
+}
 
 // Amount is how much of CPU or memory a node has and uses.
 type Amount struct {

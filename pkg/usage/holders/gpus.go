@@ -45,6 +45,8 @@ type GPUs struct {
 	Time    time.Time
 	Rows    []Row
 	Waiting []Waiting
+	// Exported: some node has an exporter, whether or not it answers.
+	Exported bool
 	// Problems are what is missing and why, one sentence each.
 	Problems []string
 }
@@ -85,16 +87,23 @@ func ReadGPUs(ctx context.Context, c *cluster.Cluster, o Options) (*GPUs, error)
 		out.Problems = append(out.Problems, problem)
 	}
 	out.Waiting = waiting
-	rows, problems, err := rowsOf(ctx, c, nodes, claims, o)
+	f, err := rowsOf(ctx, c, nodes, claims, o)
 	if err != nil {
 		return nil, err
 	}
-	out.Rows, out.Problems = rows, append(out.Problems, problems...)
+	out.Rows, out.Exported, out.Problems = f.rows, f.exported, append(out.Problems, f.problems...)
 	return out, nil
 }
 
+// found are the rows of some nodes.
+type found struct {
+	rows     []Row
+	exported bool
+	problems []string
+}
+
 // rowsOf asks for the pods and the live figures of the nodes that have GPUs.
-func rowsOf(ctx context.Context, c *cluster.Cluster, nodes []usage.Node, claims dra.Reading, o Options) ([]Row, []string, error) {
+func rowsOf(ctx context.Context, c *cluster.Cluster, nodes []usage.Node, claims dra.Reading, o Options) (out found, err error) {
 	byNode := map[string][]dra.Device{}
 	for _, d := range claims.Devices {
 		byNode[d.Node] = append(byNode[d.Node], d)
@@ -106,9 +115,8 @@ func rowsOf(ctx context.Context, c *cluster.Cluster, nodes []usage.Node, claims 
 		}
 	}
 	pods := podsByNode{}
-	var absent map[string]usage.Absence
+	var absent, dark map[string]usage.Absence
 	var devices usage.Devices
-	var problems []string
 	if len(withGPUs) > 0 {
 		var together errgroup.Group
 		together.Go(func() error {
@@ -117,40 +125,40 @@ func rowsOf(ctx context.Context, c *cluster.Cluster, nodes []usage.Node, claims 
 		})
 		if o.Live != nil {
 			together.Go(func() error {
-				devices, _, problems = o.Live.Devices(ctx, withGPUs)
+				devices, dark, out.problems = o.Live.Devices(ctx, withGPUs)
 				return nil
 			})
 		}
 		_ = together.Wait() // its functions keep their errors
 	}
 	if err := ctx.Err(); err != nil {
-		return nil, nil, err
+		return out, err
 	}
+	out.exported = len(devices)+len(dark) > 0
 	if len(absent) > 0 {
-		problems = append(problems, "who holds GPUs is not known: "+firstReason(absent))
+		out.problems = append(out.problems, "who holds GPUs is not known: "+firstReason(absent))
 	}
-	var rows []Row
 	for i := range nodes {
 		n := &nodes[i]
 		for j := range n.GPUs {
 			g := n.GPUs[j]
 			of := usage.DevicesOf(n, &g, devices[n.Name])
 			if why, ok := absent[n.Name]; ok {
-				rows = append(rows, unlisted(n, g, of, why)...)
+				out.rows = append(out.rows, unlisted(n, g, of, why)...)
 				continue
 			}
-			rows = append(rows, assign(n, g, of, pods.of(n.Name, g.Resource))...)
+			out.rows = append(out.rows, assign(n, g, of, pods.of(n.Name, g.Resource))...)
 		}
 		for _, d := range byNode[n.Name] {
-			rows = append(rows, ofClaims(n, d, devices[n.Name], pods, claims.ClaimsAbsent)...)
+			out.rows = append(out.rows, ofClaims(n, d, devices[n.Name], pods, claims.ClaimsAbsent)...)
 		}
 	}
 	if len(o.Nodes) == 0 && o.Selector == "" {
 		for _, d := range byNode[""] {
-			rows = append(rows, ofClaims(nil, d, nil, pods, claims.ClaimsAbsent)...)
+			out.rows = append(out.rows, ofClaims(nil, d, nil, pods, claims.ClaimsAbsent)...)
 		}
 	}
-	return rows, problems, nil
+	return out, nil
 }
 
 func ofClaims(n *usage.Node, d dra.Device, devices []usage.Device, pods podsByNode, absent *usage.Absence) []Row {

@@ -54,6 +54,8 @@ type Notebook struct {
 type Notebooks struct {
 	Time      time.Time
 	Notebooks []Notebook
+	// Exported: some node of theirs has an exporter, whether or not it answers.
+	Exported bool
 	// Problems are what is missing and why, one sentence each.
 	Problems []string
 }
@@ -74,6 +76,7 @@ type notebooksReader struct {
 	owners   owners
 	activity activity
 	claims   dra.Reading
+	exported bool
 	problems []string
 }
 
@@ -113,6 +116,7 @@ func ReadNotebooks(ctx context.Context, c *cluster.Cluster, namespace string, o 
 	if err := r.gpus(ctx, out.Notebooks); err != nil {
 		return nil, err
 	}
+	out.Exported = r.exported
 	if len(out.Notebooks) > 0 {
 		out.Problems = slices.Concat(r.missingFigures(out.Notebooks), r.owners.problems(), r.activity.problems(), r.problems)
 	}
@@ -277,13 +281,14 @@ func (r *notebooksReader) gpus(ctx context.Context, all []Notebook) error {
 		}
 		r.problems = append(r.problems, reading.Problems...)
 	}
-	rows, problems, err := rowsOf(ctx, r.Cluster, read, reading, o)
+	f, err := rowsOf(ctx, r.Cluster, read, reading, o)
 	if err != nil {
 		return err
 	}
-	r.problems = append(r.problems, problems...)
+	r.exported = f.exported
+	r.problems = append(r.problems, f.problems...)
 	for i := range all {
-		all[i].have(rows)
+		all[i].have(f.rows)
 	}
 	return nil
 }

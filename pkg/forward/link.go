@@ -11,10 +11,12 @@ import (
 	"sync/atomic"
 
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/httpstream"
 	"k8s.io/client-go/tools/portforward"
 	"k8s.io/client-go/transport/spdy"
+	streaming "k8s.io/streaming/pkg/httpstream"
 )
 
 // link is one connection to a pod, through which many connections go.
@@ -42,8 +44,14 @@ func (f *Forward) dial(ctx context.Context, pod *corev1.Pod) (httpstream.Connect
 		return nil, err
 	}
 	older := spdy.NewDialer(upgrader, &http.Client{Transport: transport}, http.MethodPost, url)
+	var refused error
 	dialer := portforward.NewFallbackDialer(websocket, older, func(err error) bool {
-		return httpstream.IsUpgradeFailure(err) || httpstream.IsHTTPSProxyError(err)
+		// The websocket's errors are of the streaming library's own type.
+		var upgrade *streaming.UpgradeFailureError
+		if errors.As(err, &upgrade) && (apierrors.IsForbidden(upgrade.Cause) || apierrors.IsUnauthorized(upgrade.Cause)) {
+			refused = upgrade.Cause // of SPDY's refusal only the text is left
+		}
+		return upgrade != nil || streaming.IsHTTPSProxyError(err)
 	})
 	type dialled struct {
 		conn httpstream.Connection
@@ -53,6 +61,9 @@ func (f *Forward) dial(ctx context.Context, pod *corev1.Pod) (httpstream.Connect
 	result := make(chan dialled, 1)
 	go func() {
 		conn, _, err := dialer.Dial(portforward.PortForwardProtocolV1Name)
+		if err != nil && refused != nil {
+			err = refused
+		}
 		result <- dialled{conn, err}
 	}()
 	select {

@@ -23,6 +23,7 @@ const gateway = "http://istio-ingressgateway.istio-system.svc.cluster.local"
 // plain HTTP, and does not follow redirects by itself, so that each can be looked at.
 type browser struct {
 	t      *testing.T
+	base   string
 	client http.Client
 }
 
@@ -31,7 +32,7 @@ func (b *bed) browser(t *testing.T) *browser {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &browser{t, http.Client{Jar: jar, Timeout: 30 * time.Second, Transport: b.transport(t),
+	return &browser{t, gateway, http.Client{Jar: jar, Timeout: 30 * time.Second, Transport: b.transport(t),
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}}
 }
 
@@ -43,7 +44,7 @@ type page struct {
 
 func (w *browser) do(method, path, body string, header map[string]string) page {
 	w.t.Helper()
-	u, err := url.Parse(gateway)
+	u, err := url.Parse(w.base)
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -93,7 +94,7 @@ func (w *browser) follow(p page) page {
 }
 
 func (w *browser) cookie(path, name string) string {
-	u, err := url.Parse(gateway + path)
+	u, err := url.Parse(w.base + path)
 	if err != nil {
 		w.t.Fatal(err)
 	}

@@ -44,7 +44,6 @@ func Run(ctx context.Context, c *cluster.Cluster, o Options) (*report.Report, er
 		causes = append(causes, diagnose.Explain(ctx, c, subjects)...)
 	}
 	causes = append(causes, notebooks(ctx, c, s)...)
-	causes = append(causes, notebooks(ctx, c, s)...)
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}

@@ -1,0 +1,356 @@
+//go:build e2e
+
+package e2e
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/yaml"
+
+	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/cluster"
+	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/diagnose"
+)
+
+// addon is what minikube's addon leaves before anybody has configured it, and a comment.
+const addon = `# changed by hand on Monday
+address-pools:
+- name: default
+  protocol: layer2
+  addresses:
+  - -
+`
+
+// TestExposeWithSimulatedNodes exposes the gateway where no container runs: what is refused, node ports, and MetalLB
+// of the kind that reads a ConfigMap. That one is in no registry; a stand-in of this test gives its addresses.
+func TestExposeWithSimulatedNodes(t *testing.T) {
+	b := newBed(t)
+	b.must("install", "--only", "istio-crds,istio,kubeflow-namespace,kubeflow-gateway", "--timeout", "3m")
+	t.Setenv("HTTP_PROXY", b.proxy(t)) // the way to the bed's addresses from outside of its network
+	gateway := func(path string) string {
+		return b.kubectl("-n", "istio-system", "get", "service", "istio-ingressgateway", "-o", "jsonpath={"+path+"}")
+	}
+	installed := b.versions("")
+
+	t.Run("what cannot be had is refused by the name of its flag, and nothing changes", func(t *testing.T) {
+		for _, c := range []struct {
+			args []string
+			says []string
+		}{
+			{nil, []string{"--address-pool: no range of addresses can be guessed on this cluster"}},
+			{[]string{"--yes"}, []string{"--address-pool: no range of addresses can be guessed on this cluster"}},
+			{[]string{"--address-pool", "10.0.1.1-10.0.1.9", "--yes"}, []string{"--address-pool:", "the address of node cpu-0"}},
+			{[]string{"--address-pool", "10.96.1.0/28", "--yes"}, []string{"--address-pool:", "10.96.0.0/", "which cluster IPs of Services come from"}},
+			{[]string{"--address-pool", "10.0.1.250-10.0.1.255", "--yes"}, []string{"--address-pool:", "the broadcast address"}},
+			{[]string{"--address-pool", "10.0.1.240-10.0.1.250"}, []string{"MetalLB is installed", "nobody can be asked: give --install-metallb, or --yes", `context "devcluster"`}},
+			{[]string{"--load-balancer-ip", "10.0.1.9", "--address-pool", "10.0.1.240-10.0.1.250", "--yes"}, []string{"--load-balancer-ip:", "is in none of the ranges"}},
+			{[]string{"--address-pool", "10.0.1.240-10.0.1.250", "--type", "NodePort"}, []string{"--type:"}},
+			{[]string{"--undo", "--remove-metallb"}, []string{"--remove-metallb:"}},
+			{[]string{"--as", "ada", "--address-pool", "10.0.1.240-10.0.1.250", "--yes"}, []string{"cannot be found out", "nodes", "services", "deployments"}},
+		} {
+			r := b.jupyter(append([]string{"expose"}, c.args...)...)
+			if r.code != 1 || r.stdout != "" {
+				t.Errorf("expose %q: %s, want exit code 1 and nothing on standard output", c.args, r)
+			}
+			wantSays(t, r.stderr, c.says...)
+		}
+		compareVersions(t, installed, b.versions(""))
+	})
+
+	t.Run("who may read and not write is told so before the first write", func(t *testing.T) {
+		b.apply(`
+apiVersion: rbac.authorization.k8s.io/v1
+kind: ClusterRole
+metadata: {name: reads-all}
+rules: [{apiGroups: ["*"], resources: ["*"], verbs: [get, list, watch]}]
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: ClusterRoleBinding
+metadata: {name: reads-all}
+roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: reads-all}
+subjects: [{apiGroup: rbac.authorization.k8s.io, kind: User, name: ada}]`)
+		r := b.jupyter("expose", "--as", "ada", "--address-pool", "10.0.1.240-10.0.1.250", "--yes")
+		if r.code != 1 {
+			t.Errorf("expose without the right to write: %s", r)
+		}
+		wantSays(t, r.stderr, "nothing was changed", "services: patch in istio-system", "ipaddresspools.metallb.io: ")
+	})
+
+	t.Run("where nothing gives addresses it does not wait for ever, and says why none comes", func(t *testing.T) {
+		r := b.jupyter("expose", "--install-metallb=false", "--timeout", "6s")
+		if r.code != 1 || r.stdout != "" {
+			t.Errorf("expose without a controller: %s", r)
+		}
+		wantSays(t, r.stderr, diagnose.NoLoadBalancerController, "has no address after")
+		b.must("expose", "--undo")
+		if got := gateway(".spec.type"); got != "ClusterIP" {
+			t.Errorf("type after --undo = %s, want ClusterIP", got)
+		}
+	})
+
+	t.Run("a node port is a way in, an install keeps it, and undo takes it back", func(t *testing.T) {
+		r := b.must("expose", "--type", "NodePort", "--probe=false")
+		port := gateway(`.spec.ports[?(@.port==80)].nodePort`)
+		if want := "http://10.0.1.1:" + port + "/jupyter/\n"; r.stdout != want {
+			t.Errorf("standard output = %q, want %q", r.stdout, want)
+		}
+		was := b.versions("")
+		wantSays(t, b.must("expose", "--probe=false").stderr, "Nothing to change")
+		wantSays(t, b.must("install", "--only", "istio-crds,istio,kubeflow-namespace,kubeflow-gateway", "--timeout", "3m").stderr, "nothing to change")
+		compareVersions(t, was, b.versions(""))
+		b.must("expose", "--undo")
+		if got := gateway(".spec.type") + gateway(".spec.ports[*].nodePort") + gateway(".metadata.annotations"); got != "ClusterIP" {
+			t.Errorf("after --undo: type, node ports and annotations = %q, want ClusterIP alone", got)
+		}
+	})
+
+	b.apply(`
+apiVersion: v1
+kind: Namespace
+metadata: {name: metallb-system}
+---
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: controller, namespace: metallb-system, labels: {app: metallb, component: controller}}
+spec:
+  selector: {matchLabels: {app: metallb, component: controller}}
+  template:
+    metadata: {labels: {app: metallb, component: controller}}
+    spec: {containers: [{name: controller, image: "quay.io/metallb/controller:v0.9.6", args: [--port=7472, --config=config]}]}
+---
+apiVersion: apps/v1
+kind: DaemonSet
+metadata: {name: speaker, namespace: metallb-system, labels: {app: metallb, component: speaker}}
+spec:
+  selector: {matchLabels: {app: metallb, component: speaker}}
+  template:
+    metadata: {labels: {app: metallb, component: speaker}}
+    spec: {containers: [{name: speaker, image: "quay.io/metallb/speaker:v0.9.6"}]}`)
+	config, err := json.Marshal(map[string]any{"apiVersion": "v1", "kind": "ConfigMap",
+		"metadata": map[string]any{"name": "config", "namespace": "metallb-system"}, "data": map[string]any{"config": addon}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	b.apply(string(config))
+	b.kubectl("-n", "metallb-system", "rollout", "status", "deployment/controller", "--timeout=1m")
+	b.kubectl("-n", "metallb-system", "rollout", "status", "daemonset/speaker", "--timeout=1m")
+	b.oldMetalLB(t)
+	text := func() string {
+		return b.kubectl("-n", "metallb-system", "get", "configmap", "config", "-o", `jsonpath={.data.config}`)
+	}
+
+	t.Run("minikube's addon gets a pool in its ConfigMap, the gateway an address of it, and a person the URL", func(t *testing.T) {
+		r := b.must("expose", "--address-pool", "10.0.1.240-10.0.1.250")
+		if want := "http://10.0.1.240/jupyter/\n"; r.stdout != want {
+			t.Errorf("standard output = %q, want %q", r.stdout, want)
+		}
+		wantSays(t, r.stderr, "LoadBalancer addresses come from: MetalLB v0.9.6 in namespace metallb-system", "ConfigMap metallb-system/config configured")
+		const want = "# changed by hand on Monday\naddress-pools:\n- addresses:\n  - 10.0.1.240-10.0.1.250\n  name: kubectl-jupyter\n  protocol: layer2\n"
+		if got := text(); got != want {
+			t.Errorf("ConfigMap = %s, want %s", got, want)
+		}
+		was := b.versions("")
+		wantSays(t, b.must("expose").stderr, "Nothing to change")
+		wantSays(t, b.must("install", "--only", "istio-crds,istio,kubeflow-namespace,kubeflow-gateway", "--timeout", "3m").stderr, "nothing to change")
+		compareVersions(t, was, b.versions(""))
+	})
+
+	t.Run("programs get the whole of it", func(t *testing.T) {
+		var out struct {
+			Kind      string
+			Detection struct{ Provider, Version string }
+			WayIn     struct{ URL, Address, Via string }
+			Changes   []struct{ Action string }
+		}
+		if err := json.Unmarshal([]byte(b.must("expose", "-o", "json").stdout), &out); err != nil {
+			t.Fatal(err)
+		}
+		if out.Kind != "Exposure" || out.Detection.Provider != "MetalLBConfigMap" || out.Detection.Version != "v0.9.6" || out.WayIn.Address != "10.0.1.240" || out.WayIn.Via != "LoadBalancer" {
+			t.Errorf("-o json = %+v", out)
+		}
+		for _, c := range out.Changes {
+			if c.Action != "unchanged" {
+				t.Errorf("a run that changes nothing lists the change %q", c.Action)
+			}
+		}
+		if got := b.must("expose", "-o", "jsonpath={.wayIn.url}").stdout; got != "http://10.0.1.240/jupyter/\n" {
+			t.Errorf("-o jsonpath = %q", got)
+		}
+	})
+
+	t.Run("a certain address is asked for in the way that this MetalLB reads", func(t *testing.T) {
+		if got := b.must("expose", "--load-balancer-ip", "10.0.1.245").stdout; got != "http://10.0.1.245/jupyter/\n" {
+			t.Errorf("standard output = %q, want the URL with 10.0.1.245", got)
+		}
+		if got := gateway(".spec.loadBalancerIP"); got != "10.0.1.245" {
+			t.Errorf("spec.loadBalancerIP = %q, want 10.0.1.245", got)
+		}
+	})
+
+	t.Run("somebody who writes the ConfigMap at the same moment loses nothing", func(t *testing.T) {
+		configMaps := b.connect("").Dynamic.Resource(schema.GroupVersionResource{Version: "v1", Resource: "configmaps"}).Namespace("metallb-system")
+		ctx, stop := context.WithCancel(t.Context())
+		written := make(chan int, 1)
+		go func() {
+			n := 0
+			for ; ctx.Err() == nil; n++ {
+				patch := fmt.Sprintf(`{"metadata":{"annotations":{"example.com/n":"%d"}}}`, n)
+				if _, err := configMaps.Patch(context.WithoutCancel(ctx), "config", types.MergePatchType, []byte(patch), metav1.PatchOptions{}); err != nil {
+					t.Errorf("the other writer: %v", err)
+					break
+				}
+			}
+			written <- n
+		}()
+		b.must("expose", "--address-pool", "10.0.1.230-10.0.1.250")
+		stop()
+		last := <-written - 1
+		if got := b.kubectl("-n", "metallb-system", "get", "configmap", "config", "-o", `jsonpath={.metadata.annotations.example\.com/n}`); got != fmt.Sprint(last) {
+			t.Errorf("the other writer's last value is %s, want %d", got, last)
+		}
+		wantSays(t, text(), "10.0.1.230-10.0.1.250", "# changed by hand on Monday")
+	})
+
+	t.Run("undo takes our pool out of the ConfigMap and leaves the rest", func(t *testing.T) {
+		r := b.must("expose", "--undo")
+		wantSays(t, r.stderr, "MetalLB v0.9.6 in namespace metallb-system stays: somebody else installed it")
+		if got, want := text(), "# changed by hand on Monday\naddress-pools: []\n"; got != want {
+			t.Errorf("ConfigMap = %q, want %q", got, want)
+		}
+		if got := gateway(".spec.type") + gateway(".spec.loadBalancerIP") + gateway(".metadata.annotations"); got != "ClusterIP" {
+			t.Errorf("after --undo: type, address asked for and annotations = %q, want ClusterIP alone", got)
+		}
+	})
+
+	t.Run("both kinds of MetalLB at once are told apart from one that works", func(t *testing.T) {
+		b.apply(`
+apiVersion: apiextensions.k8s.io/v1
+kind: CustomResourceDefinition
+metadata: {name: ipaddresspools.metallb.io}
+spec:
+  group: metallb.io
+  names: {kind: IPAddressPool, listKind: IPAddressPoolList, plural: ipaddresspools, singular: ipaddresspool}
+  scope: Namespaced
+  versions:
+  - {name: v1beta1, served: true, storage: true, schema: {openAPIV3Schema: {type: object, x-kubernetes-preserve-unknown-fields: true}}}`)
+		b.kubectl("wait", "crd/ipaddresspools.metallb.io", "--for=condition=Established", "--timeout=30s")
+		was := gateway(".metadata.resourceVersion")
+		r := b.jupyter("expose", "--address-pool", "10.0.1.240-10.0.1.250")
+		if r.code != 1 || gateway(".metadata.resourceVersion") != was {
+			t.Errorf("expose with both kinds: %s", r)
+		}
+		wantSays(t, r.stderr, diagnose.MetalLBModesMixed, "nothing was changed", "image quay.io/metallb/controller:v0.9.6", "kind IPAddressPool is served")
+	})
+}
+
+// proxy is the bed's, through which its addresses are reached from outside.
+func (b *bed) proxy(t *testing.T) string {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join(b.dir, "state.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var state struct{ Proxy string }
+	if err := json.Unmarshal(text, &state); err != nil {
+		t.Fatal(err)
+	}
+	return state.Proxy
+}
+
+// oldMetalLB is a stand-in for the controller of MetalLB 0.9: it gives Services of type LoadBalancer the address that
+// they ask for, or the first one of the pools in the ConfigMap, and takes it back. It reads the whole ConfigMap or,
+// like the original, nothing of it.
+func (b *bed) oldMetalLB(t *testing.T) {
+	c := b.connect("")
+	ctx, stop := context.WithCancel(context.Background())
+	stopped := make(chan struct{})
+	t.Cleanup(func() { stop(); <-stopped })
+	go func() {
+		defer close(stopped)
+		for ctx.Err() == nil {
+			if err := giveAddresses(ctx, c); err != nil && ctx.Err() == nil {
+				t.Logf("stand-in for MetalLB: %v", err)
+			}
+			select {
+			case <-ctx.Done():
+			case <-time.After(100 * time.Millisecond):
+			}
+		}
+	}()
+}
+
+func giveAddresses(ctx context.Context, c *cluster.Cluster) error {
+	resource := func(plural string) schema.GroupVersionResource {
+		return schema.GroupVersionResource{Version: "v1", Resource: plural}
+	}
+	u, err := c.Dynamic.Resource(resource("configmaps")).Namespace("metallb-system").Get(ctx, "config", metav1.GetOptions{})
+	if err != nil {
+		return err
+	}
+	var config struct {
+		AddressPools []struct{ Addresses []string } `json:"address-pools"`
+	}
+	data, _ := u.Object["data"].(map[string]any)
+	if err := yaml.Unmarshal([]byte(fmt.Sprint(data["config"])), &config); err != nil {
+		return nil // MetalLB keeps what it had, and waits for something that it can read
+	}
+	var first netip.Addr
+	for _, p := range config.AddressPools {
+		for _, a := range p.Addresses {
+			from, _, _ := strings.Cut(a, "-")
+			if first, err = netip.ParseAddr(from); err != nil {
+				return err
+			}
+		}
+	}
+	services := c.Dynamic.Resource(resource("services"))
+	list, err := services.List(ctx, metav1.ListOptions{})
+	if err != nil {
+		return err
+	}
+	for _, s := range list.Items {
+		spec, _ := s.Object["spec"].(map[string]any)
+		if spec["type"] != "LoadBalancer" || !first.IsValid() {
+			continue
+		}
+		give := first.String()
+		if asked, ok := spec["loadBalancerIP"].(string); ok && asked != "" {
+			give = asked
+		}
+		patch := fmt.Sprintf(`{"status":{"loadBalancer":{"ingress":[{"ip":%q}]}}}`, give)
+		if _, err := services.Namespace(s.GetNamespace()).Patch(ctx, s.GetName(), types.MergePatchType, []byte(patch), metav1.PatchOptions{}, "status"); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// compareVersions fails the test for whatever has changed between two looks; events, leases and what controllers keep
+// writing are not counted.
+func compareVersions(t *testing.T, was, is map[string]string) {
+	t.Helper()
+	quiet := func(name string) bool {
+		return slices.ContainsFunc([]string{"Event.", "Lease.", "Node.", "EndpointSlice.", "Endpoints."}, func(p string) bool { return strings.HasPrefix(name, p) })
+	}
+	for name, version := range was {
+		if is[name] != version && !quiet(name) {
+			t.Errorf("%s changed from %s to %q", name, version, is[name])
+		}
+	}
+	for name := range is {
+		if _, ok := was[name]; !ok && !quiet(name) {
+			t.Errorf("%s is new", name)
+		}
+	}
+}

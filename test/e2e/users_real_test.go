@@ -188,8 +188,15 @@ func (b *bed) https(t *testing.T, password string) {
 	if u, _ := url.Parse("http://" + host + "/jupyter/"); len(person.client.Jar.Cookies(u)) > 0 {
 		t.Errorf("a browser would send the cookies %v over plain HTTP: they are not Secure", person.client.Jar.Cookies(u))
 	}
-	if p := b.at(t, gateway, nil).get("/jupyter/"); p.code != http.StatusMovedPermanently || p.location != "https://"+host+"/jupyter/" {
-		t.Errorf("GET over HTTP = %d to %q, want 301 to HTTPS", p.code, p.location)
+	// The first two are oauth2-proxy's answers to somebody without a session, the third is the gateway's own.
+	for _, path := range []string{"/jupyter/", "/jupyter/api/config", "/oauth2/start?rd=%2Fjupyter%2F"} {
+		p := b.at(t, gateway, nil).get(path)
+		if p.code != http.StatusMovedPermanently && p.code != http.StatusPermanentRedirect || p.location != "https://"+host+path {
+			t.Errorf("GET %s over HTTP = %d to %q, want a redirect to HTTPS: %.200s", path, p.code, p.location, p.body)
+		}
+	}
+	if p := b.at(t, gateway, nil).do(http.MethodGet, "/jupyter/", "", map[string]string{"X-Forwarded-Proto": "https", "kubeflow-userid": "ada@example.com"}); p.code == http.StatusOK {
+		t.Error("a forged X-Forwarded-Proto lets a stranger in over HTTP")
 	}
 	if code, _ := b.get(t, gateway+":15021/healthz/ready"); code != http.StatusOK {
 		t.Errorf("the gateway's health over HTTP = %d, want 200", code)

@@ -71,6 +71,18 @@ const DefaultRequestTimeout = 10 * time.Second
 // something is one that the web app must refuse. The error is that of options which
 // make no sense; what a probe finds is in the Result.
 func Check(ctx context.Context, c *cluster.Cluster, g *Ground, o CheckOptions) (*Result, error) {
+	return check(ctx, clusterSource{c}, c.Target, g, o)
+}
+
+// source is what a check reads while it is under way.
+type source interface {
+	// firstPasswordHash is what the cluster holds for the user of Dex's own configuration.
+	firstPasswordHash(context.Context) ([]byte, error)
+	// notebooks of a namespace that run.
+	notebooks(ctx context.Context, namespace string) ([]Notebook, error)
+}
+
+func check(ctx context.Context, s source, target report.Target, g *Ground, o CheckOptions) (*Result, error) {
 	base, err := url.Parse(o.Base)
 	if err != nil || base.Host == "" {
 		return nil, fmt.Errorf("URL %q: not one that can be asked", o.Base)
@@ -79,8 +91,8 @@ func Check(ctx context.Context, c *cluster.Cluster, g *Ground, o CheckOptions) (
 		o.RequestTimeout = DefaultRequestTimeout
 	}
 	start := time.Now()
-	w := &walk{c: c, g: g, o: o, base: base, result: &Result{
-		APIVersion: report.APIVersion, Kind: "LoginCheck", Target: c.Target, WayIn: g.WayIn(), Through: o.Through}}
+	w := &walk{source: s, g: g, o: o, base: base, result: &Result{
+		APIVersion: report.APIVersion, Kind: "LoginCheck", Target: target, WayIn: g.WayIn(), Through: o.Through}}
 	w.roots = g.roots()
 	if w.stranger, err = w.newBrowser(); err != nil {
 		return nil, err
@@ -117,7 +129,7 @@ func (g *Ground) roots() *x509.CertPool {
 
 // walk is a check under way.
 type walk struct {
-	c                *cluster.Cluster
+	source           source
 	g                *Ground
 	o                CheckOptions
 	base             *url.URL

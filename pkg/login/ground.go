@@ -54,7 +54,6 @@ type Ground struct {
 	ProxyParameters  map[string]string
 	WebAppParameters map[string]string
 	Profiles         []Profile
-	Notebooks        []Notebook
 	// ClientAgrees tells whether Dex and oauth2-proxy hold the same client name and
 	// secret; nil where that could not be read.
 	ClientAgrees *bool

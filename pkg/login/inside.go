@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/diagnose"
@@ -47,7 +48,7 @@ func (w *walk) webApp(ctx context.Context) verdict {
 	if w.namespacesRoute() {
 		list := w.person.get(ctx, "/api/namespaces")
 		var names struct{ Namespaces []string }
-		if !list.ok() || json.Unmarshal([]byte(list.body), &names) != nil {
+		if !list.ok() || json.Unmarshal([]byte(list.body), &names) != nil || !slices.Contains(names.Namespaces, profile.Name) {
 			return fail(list, "", report.Cause{Name: diagnose.NamespaceListFails, Severity: report.Error, Component: webAppComponent,
 				Object:  report.Ref{Group: "rbac.authorization.k8s.io", Kind: "ClusterRoleBinding", Name: "jupyter-web-app-namespaces-" + profile.Name},
 				Summary: "the web app does not tell " + w.o.Email + " the namespaces", Evidence: []string{list.evidence()},
@@ -124,11 +125,14 @@ func (w *walk) kernels(ctx context.Context) verdict {
 	if profile == nil {
 		return skip("the person's namespace is not known")
 	}
-	w.g.notebooksOf(ctx, w.c, profile.Name)
-	if len(w.g.Notebooks) == 0 {
+	running, err := w.source.notebooks(ctx, profile.Name)
+	if err != nil {
+		return skip(err.Error())
+	}
+	if len(running) == 0 {
 		return skip("no notebook runs that could be asked")
 	}
-	n := w.g.Notebooks[0]
+	n := running[0]
 	path := fmt.Sprintf("/notebook/%s/%s/", n.Namespace, n.Name)
 	a := w.person.get(ctx, path+"api/events/subscribe",
 		"Connection", "Upgrade", "Upgrade", "websocket", "Sec-WebSocket-Version", "13", "Sec-WebSocket-Key", "a3ViZWN0bC1qdXB5dGVyLQ==",

@@ -159,16 +159,25 @@ func (r *reader) behind(g *Ground) {
 	}
 }
 
-// notebooksOf reads which notebooks of a namespace run.
-func (g *Ground) notebooksOf(ctx context.Context, c *cluster.Cluster, namespace string) {
-	r := newReader(c)
+// clusterSource is the cluster itself.
+type clusterSource struct{ c *cluster.Cluster }
+
+func (s clusterSource) notebooks(ctx context.Context, namespace string) ([]Notebook, error) {
+	r, g := newReader(s.c), &Ground{}
+	var running []Notebook
 	list(r, g, "kubeflow.org", "Notebook", namespace, func(u *unstructured.Unstructured) error {
 		if ready, _, _ := unstructured.NestedInt64(u.Object, "status", "readyReplicas"); ready > 0 {
-			g.Notebooks = append(g.Notebooks, Notebook{u.GetNamespace(), u.GetName()})
+			running = append(running, Notebook{u.GetNamespace(), u.GetName()})
 		}
 		return nil
 	})
-	_ = r.run(ctx) // what failed is in the Ground
+	if err := r.run(ctx); err != nil {
+		return nil, err
+	}
+	for _, f := range g.failed {
+		return nil, fmt.Errorf("%s: %w", f.what, f.err)
+	}
+	return running, nil
 }
 
 // clients compares what Dex and oauth2-proxy know of each other. The values are not kept.
@@ -193,9 +202,8 @@ func (r *reader) clients(g *Ground) {
 	}
 }
 
-// firstPasswordHash is what the cluster holds for the user of Dex's own configuration.
-func firstPasswordHash(ctx context.Context, c *cluster.Cluster) ([]byte, error) {
-	u, err := c.Dynamic.Resource(schema.GroupVersionResource{Version: "v1", Resource: "secrets"}).
+func (s clusterSource) firstPasswordHash(ctx context.Context) ([]byte, error) {
+	u, err := s.c.Dynamic.Resource(schema.GroupVersionResource{Version: "v1", Resource: "secrets"}).
 		Namespace(dexNamespace).Get(ctx, "dex-passwords", metav1.GetOptions{})
 	if err != nil {
 		return nil, err

@@ -146,7 +146,7 @@ func (w *walk) refused(ctx context.Context, a answer) report.Cause {
 			continue
 		}
 		// The password is the one in the cluster, and Dex still does not take it.
-		if hash, err := firstPasswordHash(ctx, w.c); err == nil && bcrypt.CompareHashAndPassword(hash, []byte(w.o.Password)) == nil {
+		if hash, err := w.source.firstPasswordHash(ctx); err == nil && bcrypt.CompareHashAndPassword(hash, []byte(w.o.Password)) == nil {
 			c.Name = diagnose.PasswordChangeIgnored
 			c.Summary = "the password is the one in Secret auth/dex-passwords, and Dex wants another: it read the Secret before the change"
 			c.Remedy = "kubectl -n auth rollout restart deployment dex"

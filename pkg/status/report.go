@@ -46,11 +46,16 @@ func (s *Snapshot) row(r *components.Rendered, causes []report.Cause) report.Com
 	row := report.Component{Name: r.Component.Name, Title: r.Component.Title}
 	row.Version, row.Offered = s.versions(r)
 	there, hidden := 0, 0
+	// Definitions stay after an uninstallation: a component that has more is not there
+	// because of them.
+	onlyDefinitions := !slices.ContainsFunc(r.Objects, func(u *unstructured.Unstructured) bool { return u.GetKind() != definition })
 	for _, u := range r.Objects {
 		row.Objects++
 		switch presence := s.Presence(RefOf(u)); {
 		case presence == Present || s.live(u) != nil:
-			there++
+			if onlyDefinitions || u.GetKind() != definition {
+				there++
+			}
 			if _, bad := s.unready(u); !bad {
 				row.Ready++
 			}

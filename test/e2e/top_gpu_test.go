@@ -1,0 +1,462 @@
+//go:build e2e
+
+package e2e
+
+import (
+	"encoding/csv"
+	"encoding/json"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+)
+
+// gpuCluster has on each node another way to share GPUs:
+//
+//	gpu-0  two whole A100
+//	gpu-1  one T4 in four time slices
+//	cpu-0  one A100 in three MIG slices
+//	cpu-1  four L4 of a DRA driver, one of them tainted; an older generation had five
+//	cpu-2  two of AMD's, cordoned
+//
+// The API server and the scheduler are real: who gets which DRA device, and why a pod waits,
+// is theirs to say.
+const gpuCluster = `
+apiVersion: v1
+kind: Namespace
+metadata: {name: kubeflow-ada, annotations: {owner: ada@example.com}}
+---
+apiVersion: v1
+kind: Namespace
+metadata: {name: kubeflow-bob}
+---
+apiVersion: v1
+kind: Namespace
+metadata: {name: monitoring, labels: {resource.kubernetes.io/admin-access: "true"}}
+---
+apiVersion: kubeflow.org/v1
+kind: Profile
+metadata: {name: kubeflow-ada}
+spec: {owner: {kind: User, name: ada@example.com}}
+---
+apiVersion: kubeflow.org/v1
+kind: Notebook
+metadata: {name: vision, namespace: kubeflow-ada, annotations: {notebooks.kubeflow.org/last-activity: "LAST"}}
+spec: {template: {spec: {containers: [{name: vision, image: x}]}}}
+---
+apiVersion: resource.k8s.io/v1
+kind: DeviceClass
+metadata: {name: big-gpu}
+spec:
+  extendedResourceName: nvidia.com/gpu
+  selectors: [{cel: {expression: 'device.driver == "gpu.nvidia.com"'}}]
+---
+apiVersion: resource.k8s.io/v1
+kind: ResourceSlice
+metadata: {name: cpu-1-old}
+spec:
+  driver: gpu.nvidia.com
+  nodeName: cpu-1
+  pool: {name: cpu-1, generation: 1, resourceSliceCount: 1}
+  devices: [{name: gpu-0}, {name: gpu-1}, {name: gpu-2}, {name: gpu-3}, {name: gpu-4}]
+---
+apiVersion: resource.k8s.io/v1
+kind: ResourceSlice
+metadata: {name: cpu-1-new}
+spec:
+  driver: gpu.nvidia.com
+  nodeName: cpu-1
+  pool: {name: cpu-1, generation: 2, resourceSliceCount: 1}
+  devices:
+  - {name: gpu-0, attributes: {productName: {string: NVIDIA L4}}, capacity: {memory: {value: 23034Mi}}}
+  - {name: gpu-1, attributes: {productName: {string: NVIDIA L4}}, capacity: {memory: {value: 23034Mi}}}
+  - {name: gpu-2, attributes: {productName: {string: NVIDIA L4}}, capacity: {memory: {value: 23034Mi}}}
+  - {name: gpu-3, attributes: {productName: {string: NVIDIA L4}}, capacity: {memory: {value: 23034Mi}}, taints: [{key: gpu.nvidia.com/xid, effect: NoSchedule}]}
+---
+apiVersion: resource.k8s.io/v1
+kind: ResourceClaimTemplate
+metadata: {name: one, namespace: kubeflow-ada}
+spec: {spec: {devices: {requests: [{name: gpu, exactly: {deviceClassName: big-gpu}}]}}}
+---
+apiVersion: resource.k8s.io/v1
+kind: ResourceClaimTemplate
+metadata: {name: nine, namespace: kubeflow-ada}
+spec: {spec: {devices: {requests: [{name: gpu, exactly: {deviceClassName: big-gpu, count: 9}}]}}}
+---
+apiVersion: resource.k8s.io/v1
+kind: ResourceClaimTemplate
+metadata: {name: watcher, namespace: monitoring}
+spec: {spec: {devices: {requests: [{name: gpu, exactly: {deviceClassName: big-gpu, adminAccess: true, allocationMode: All, tolerations: [{operator: Exists}]}}]}}}
+`
+
+// gpuPods is one pod a line: namespace, name, node, label, and what it asks for.
+var gpuPods = []struct{ namespace, name, node, labels, asks string }{
+	{"kubeflow-ada", "vision-0", "gpu-0", "notebook-name: vision", "nvidia.com/gpu: 1"},
+	{"kubeflow-ada", "draft-0", "gpu-1", "notebook-name: draft", "nvidia.com/gpu: 1"},
+	{"kubeflow-bob", "lab-0", "gpu-1", "notebooks.kubeflow.org/workspace-name: lab", "nvidia.com/gpu: 1"},
+	{"kubeflow-ada", "nlp-0", "cpu-0", "notebook-name: nlp", "nvidia.com/mig-3g.20gb: 1"},
+	{"kubeflow-bob", "draft-0", "cpu-0", "notebook-name: draft", "nvidia.com/mig-1g.5gb: 1"},
+	{"kubeflow-ada", "claimed-0", "", "notebook-name: claimed", "template one"},
+	{"kubeflow-ada", "ext-0", "cpu-1", "app: batch", "nvidia.com/gpu: 1"},
+	{"monitoring", "watcher", "cpu-1", "app: watcher", "template watcher"},
+	{"kubeflow-ada", "greedy", "", "app: batch", "template nine"},
+	{"kubeflow-bob", "many-0", "", "notebook-name: many", "nvidia.com/gpu: 8"},
+	{"monitoring", "dcgm-whole", "gpu-0", "app: nvidia-dcgm-exporter", ""},
+	{"monitoring", "dcgm-shared", "gpu-1", "app.kubernetes.io/name: dcgm-exporter", ""},
+	{"monitoring", "dcgm-mig", "cpu-0", "app: nvidia-dcgm-exporter-dra", ""},
+	{"monitoring", "dcgm-broken", "cpu-1", "app: nvidia-dcgm-exporter", ""},
+}
+
+func gpuPod(namespace, name, node, labels, asks string) string {
+	claims, resources := "", "{requests: {cpu: 500m, memory: 1Gi}}"
+	if template, ok := strings.CutPrefix(asks, "template "); ok {
+		claims = "resourceClaims: [{name: gpu, resourceClaimTemplateName: " + template + "}]"
+		resources = "{claims: [{name: gpu}]}"
+	} else if asks != "" {
+		resources = "{requests: {cpu: 500m, memory: 1Gi}, limits: {" + asks + "}}"
+	}
+	selector := ""
+	if node != "" {
+		selector = "nodeSelector: {kubernetes.io/hostname: " + node + "}"
+	}
+	return fmt.Sprintf(`
+---
+apiVersion: v1
+kind: Pod
+metadata: {name: %s, namespace: %s, labels: {%s}, annotations: {kwok.x-k8s.io/usage-cpu: 250m, kwok.x-k8s.io/usage-memory: 512Mi}}
+spec:
+  %s
+  %s
+  containers: [{name: main, image: x, resources: %s}]
+`, name, namespace, labels, selector, claims, resources)
+}
+
+// gpuBed makes the nodes and pods, and puts stand-ins for the exporters where the simulated
+// pods have their addresses. The API server reaches them as it reaches any pod.
+func gpuBed(t *testing.T) *bed {
+	b := newBed(t, "--metrics-server=true")
+	for _, crd := range []string{"profiles/crds/profiles", "notebook-controller/crds/notebooks"} {
+		b.kubectl("apply", "-f", filepath.Join("..", "..", "pkg", "components", filepath.Dir(crd), filepath.Base(crd)+".kubeflow.org.json"))
+	}
+	eventually(t, "Profiles and Notebooks can be made", func() bool {
+		_, err := b.tryKubectl("", "get", "profiles.kubeflow.org,notebooks.kubeflow.org", "-A")
+		return err == nil
+	})
+	for node, change := range map[string]struct{ resources, labels string }{
+		"gpu-0": {`"nvidia.com/gpu":"2"`, "nvidia.com/gpu.memory=40960"},
+		"gpu-1": {`"nvidia.com/gpu":"4"`, "nvidia.com/gpu.product=Tesla-T4-SHARED nvidia.com/gpu.replicas=4 nvidia.com/gpu.sharing-strategy=time-slicing"},
+		"cpu-0": {`"nvidia.com/mig-1g.5gb":"2","nvidia.com/mig-3g.20gb":"1"`, "nvidia.com/mig.strategy=mixed nvidia.com/mig-1g.5gb.product=NVIDIA-A100-SXM4-40GB-MIG-1g.5gb"},
+		"cpu-2": {`"amd.com/gpu":"2"`, "amd.com/gpu.product-name=AMD_Instinct_MI300X amd.com/gpu.vram=192G"},
+	} {
+		b.kubectl("patch", "node", node, "--subresource=status", "-p", `{"status":{"capacity":{`+change.resources+`},"allocatable":{`+change.resources+`}}}`)
+		b.kubectl(append([]string{"label", "--overwrite", "node", node}, strings.Fields(change.labels)...)...)
+	}
+	b.kubectl("cordon", "cpu-2")
+	manifest := strings.ReplaceAll(gpuCluster, "LAST", time.Now().Add(-2*time.Hour).UTC().Format(time.RFC3339))
+	for _, p := range gpuPods {
+		manifest += gpuPod(p.namespace, p.name, p.node, p.labels, p.asks)
+	}
+	b.apply(manifest)
+	for _, p := range gpuPods {
+		if p.name != "greedy" && p.name != "many-0" {
+			b.kubectl("-n", p.namespace, "wait", "--for=condition=Ready", "--timeout=60s", "pod/"+p.name)
+		}
+	}
+	standIn := filepath.Join(t.TempDir(), "stand-in-dcgm-exporter")
+	build := exec.Command("go", "build", "-o", standIn, "../standin/dcgm-exporter")
+	if out, err := build.CombinedOutput(); err != nil {
+		t.Fatalf("%s: %v\n%s", build, err, out)
+	}
+	for pod, args := range map[string][]string{
+		"dcgm-whole": {"-file", "whole.prom"}, "dcgm-shared": {"-file", "shared.prom"}, "dcgm-mig": {"-file", "mig.prom"}, "dcgm-broken": {"-status", "500"},
+	} {
+		if args[0] == "-file" {
+			file, err := filepath.Abs(filepath.Join("..", "..", "pkg", "usage", "dcgm", "testdata", args[1]))
+			if err != nil {
+				t.Fatal(err)
+			}
+			args[1] = file
+		}
+		address := b.kubectl("-n", "monitoring", "get", "pod", pod, "-o", "jsonpath={.status.podIP}") + ":9400"
+		cmd := exec.Command(program(t, "DEVCLUSTER", "devcluster"), append([]string{"exec", "--dir", b.dir, "--", standIn, "-listen", address}, args...)...)
+		cmd.Stderr = os.Stderr
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = cmd.Process.Signal(os.Interrupt); _ = cmd.Wait() })
+	}
+	eventually(t, "all stand-ins for exporters answer", func() bool {
+		for _, pod := range []string{"dcgm-whole", "dcgm-shared", "dcgm-mig"} {
+			if _, err := b.tryKubectl("", "get", "--raw", "/api/v1/namespaces/monitoring/pods/http:"+pod+":9400/proxy/metrics"); err != nil {
+				return false
+			}
+		}
+		return true
+	})
+	return b
+}
+
+// gpuRow is what is compared of a row of `top gpus -o json`.
+type gpuRow struct {
+	Node, Resource, State, Product string
+	Schedulable                    bool
+	Device                         *struct{ Index, MigInstance, Name string }
+	Holder                         *struct{ Namespace, Pod, Notebook string }
+	UtilizationPercent             *float64
+	MemoryUsedBytes                *int64
+	MemoryTotalBytes               *int64
+}
+
+// line shows a row as NODE RESOURCE DEVICE STATE HOLDER[NOTEBOOK] UTIL USED/TOTAL in MiB.
+// Which DRA device is whose the scheduler decides, so those have no name here.
+func (r gpuRow) line() string {
+	device, holder, util, used, total := "?", "-", "?", "?", "?"
+	if d := r.Device; d != nil {
+		device = d.Index
+		switch {
+		case d.Name != "":
+			device = "dra"
+		case d.MigInstance != "":
+			device += "/" + d.MigInstance
+		}
+	}
+	if h := r.Holder; h != nil {
+		holder = fmt.Sprintf("%s/%s[%s]", h.Namespace, h.Pod, h.Notebook)
+	}
+	if v := r.UtilizationPercent; v != nil {
+		util = fmt.Sprint(*v)
+	}
+	if v := r.MemoryUsedBytes; v != nil {
+		used = fmt.Sprint(*v >> 20)
+	}
+	if v := r.MemoryTotalBytes; v != nil {
+		total = fmt.Sprint(*v >> 20)
+	}
+	state := r.State
+	if r.State == "free" && !r.Schedulable {
+		state += "(not schedulable)"
+	}
+	return fmt.Sprintf("%s %s %s %s %s %s%% %s/%s", r.Node, r.Resource, device, state, holder, util, used, total)
+}
+
+func TestTopGPUsAndNotebooks(t *testing.T) {
+	b := gpuBed(t)
+	b.kubectl("create", "clusterrolebinding", "bob-sees-nodes", "--clusterrole=view", "--user=bob")
+	b.kubectl("create", "rolebinding", "ada-edits", "-n", "kubeflow-ada", "--clusterrole=edit", "--user=ada")
+	b.kubectl("create", "clusterrole", "nodes", "--verb=get,list", "--resource=nodes,resourceslices.resource.k8s.io")
+	b.kubectl("create", "clusterrolebinding", "nodes", "--clusterrole=nodes", "--user=bob", "--user=cyd")
+
+	t.Run("every GPU, slice and slot has a row that says who holds it and what it does", func(t *testing.T) {
+		r := b.must("top", "gpus", "-o", "json")
+		var doc struct {
+			APIVersion, Kind string
+			GPUs             []gpuRow
+			Waiting          []struct {
+				Namespace, Pod, Notebook, Reason, Message string
+				Wants                                     map[string]int64
+			}
+			Problems []string
+		}
+		if err := json.Unmarshal([]byte(r.stdout), &doc); err != nil {
+			t.Fatalf("%v: %s", err, r)
+		}
+		var got []string
+		for _, g := range doc.GPUs {
+			got = append(got, g.line())
+		}
+		// The scheduler chooses among the DRA devices of cpu-1.
+		slices.SortStableFunc(got, func(a, b string) int {
+			if strings.HasPrefix(a, "cpu-1") && strings.HasPrefix(b, "cpu-1") {
+				return strings.Compare(a, b)
+			}
+			return 0
+		})
+		want := []string{
+			"cpu-0 nvidia.com/mig-1g.5gb 0/7 held kubeflow-bob/draft-0[draft] 12.5% 1864/4864",
+			"cpu-0 nvidia.com/mig-1g.5gb 0/11 free - 0% 4/4864",
+			"cpu-0 nvidia.com/mig-3g.20gb 0/2 held kubeflow-ada/nlp-0[nlp] 75% 8000/20000",
+			"cpu-1 gpu.nvidia.com dra free - ?% ?/23034",
+			"cpu-1 gpu.nvidia.com dra held kubeflow-ada/claimed-0[claimed] ?% ?/23034",
+			"cpu-1 gpu.nvidia.com dra held kubeflow-ada/ext-0[] ?% ?/23034",
+			"cpu-1 gpu.nvidia.com dra unusable - ?% ?/23034",
+			"cpu-2 amd.com/gpu ? free(not schedulable) - ?% ?/?",
+			"cpu-2 amd.com/gpu ? free(not schedulable) - ?% ?/?",
+			"gpu-0 nvidia.com/gpu 0 held kubeflow-ada/vision-0[vision] 87% 30000/40960",
+			"gpu-0 nvidia.com/gpu 1 free - 0% 0/40960",
+			"gpu-1 nvidia.com/gpu 0 held kubeflow-ada/draft-0[draft] 62% 8000/15100",
+			"gpu-1 nvidia.com/gpu 0 held kubeflow-bob/lab-0[lab] 62% 8000/15100",
+			"gpu-1 nvidia.com/gpu 0 free - 62% 8000/15100",
+			"gpu-1 nvidia.com/gpu 0 free - 62% 8000/15100",
+		}
+		if !slices.Equal(got, want) {
+			t.Errorf("got\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
+		}
+		if len(doc.Waiting) != 2 {
+			t.Fatalf("%d pods wait, want 2: %+v", len(doc.Waiting), doc.Waiting)
+		}
+		for _, w := range doc.Waiting {
+			if w.Reason != "Unschedulable" || !strings.Contains(w.Message, "0/5 nodes are available") {
+				t.Errorf("%s waits because of %s: %q, want the scheduler's words", w.Pod, w.Reason, w.Message)
+			}
+			if n := w.Wants["big-gpu"]; w.Pod == "greedy" && n != 9 {
+				t.Errorf("greedy wants %v, want big-gpu:9", w.Wants)
+			}
+			if n := w.Wants["nvidia.com/gpu"]; w.Pod == "many-0" && (n != 8 || w.Notebook != "many") {
+				t.Errorf("many-0 of notebook %q wants %v, want nvidia.com/gpu:8", w.Notebook, w.Wants)
+			}
+		}
+		wantSays(t, r.stderr, "live GPU use is unknown on 1 of 4 nodes with a DCGM exporter: cpu-1: HTTP 500")
+		if n := strings.Count(r.stderr, "\n"); n != 1 || len(doc.Problems) != 1 {
+			t.Errorf("%d lines on stderr and %d problems, want 1 each: %s", n, len(doc.Problems), r.stderr)
+		}
+	})
+
+	t.Run("the overview of nodes has the same figures, by resource", func(t *testing.T) {
+		var doc struct {
+			Nodes []struct {
+				Name string
+				GPUs []struct {
+					Resource, Product                                string
+					Capacity, Allocatable, Requested, Free, Replicas int64
+					Schedulable                                      int64
+					UtilizationPercent                               *float64
+					MemoryUsedBytes, MemoryTotalBytes                *int64
+				}
+			}
+		}
+		if err := json.Unmarshal([]byte(b.must("top", "--gpu-only", "-o", "json").stdout), &doc); err != nil {
+			t.Fatal(err)
+		}
+		var got []string
+		for _, n := range doc.Nodes {
+			for _, g := range n.GPUs {
+				live := "?"
+				if g.UtilizationPercent != nil && g.MemoryUsedBytes != nil && g.MemoryTotalBytes != nil {
+					live = fmt.Sprintf("%v%% %d/%d", *g.UtilizationPercent, *g.MemoryUsedBytes>>20, *g.MemoryTotalBytes>>20)
+				}
+				got = append(got, fmt.Sprintf("%s %s %s: %d, %d can be had, %d taken, %d free, %d for a new pod, %s", n.Name, g.Resource, g.Product, g.Capacity, g.Allocatable, g.Requested, g.Free, g.Schedulable, live))
+			}
+		}
+		want := []string{
+			// (12.5+0)/2 percent, (1864+4)/(4864+4864) MiB
+			"cpu-0 nvidia.com/mig-1g.5gb NVIDIA-A100-SXM4-40GB-MIG-1g.5gb: 2, 2 can be had, 1 taken, 1 free, 1 for a new pod, 6.25% 1868/9728",
+			"cpu-0 nvidia.com/mig-3g.20gb : 1, 1 can be had, 1 taken, 0 free, 0 for a new pod, 75% 8000/20000",
+			// Of the newest generation's four one is tainted; access for administrators takes none.
+			"cpu-1 gpu.nvidia.com NVIDIA L4: 4, 3 can be had, 2 taken, 1 free, 1 for a new pod, ?",
+			"cpu-2 amd.com/gpu AMD_Instinct_MI300X: 2, 2 can be had, 0 taken, 2 free, 0 for a new pod, ?",
+			// (87+0)/2 percent
+			"gpu-0 nvidia.com/gpu NVIDIA-A100-SXM4-80GB: 2, 2 can be had, 1 taken, 1 free, 1 for a new pod, 43.5% 30000/81920",
+			"gpu-1 nvidia.com/gpu Tesla-T4: 4, 4 can be had, 2 taken, 2 free, 2 for a new pod, 62% 8000/15100",
+		}
+		if !slices.Equal(got, want) {
+			t.Errorf("got\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
+		}
+	})
+
+	t.Run("tables, csv and names tell the same", func(t *testing.T) {
+		table := b.must("top", "gpus", "gpu-1", "--sort-by=state").stdout
+		rows := strings.Split(strings.TrimSpace(table), "\n")
+		if f := strings.Fields(rows[1]); len(rows) < 5 || f[4] != "free" {
+			t.Errorf("the free slots do not come first:\n%s", table)
+		}
+		wantSays(t, table, "WAITING POD", "nvidia.com/gpu:8", "Insufficient nvidia.com/gpu")
+		records, err := csv.NewReader(strings.NewReader(b.must("top", "gpus", "-o", "csv").stdout)).ReadAll()
+		if err != nil || len(records) != 1+15+2 {
+			t.Errorf("csv has %d records (%v), want a header, 15 GPUs and 2 pods that wait", len(records), err)
+		}
+		names := strings.Fields(b.must("top", "gpus", "gpu-0", "cpu-1", "-o", "name").stdout)
+		if want := []string{"cpu-1/gpu.nvidia.com/gpu-0", "cpu-1/gpu.nvidia.com/gpu-1", "cpu-1/gpu.nvidia.com/gpu-2", "cpu-1/gpu.nvidia.com/gpu-3", "gpu-0/nvidia.com/gpu/0", "gpu-0/nvidia.com/gpu/1"}; !slices.Equal(names, want) {
+			t.Errorf("names %q, want %q", names, want)
+		}
+		if quiet := b.must("top", "gpus", "--no-dcgm"); strings.Contains(quiet.stdout, "UTIL%") || quiet.stderr != "" {
+			t.Errorf("--no-dcgm still asks exporters: %s", quiet)
+		}
+	})
+
+	t.Run("what a user may not see is forbidden, and the rest is there", func(t *testing.T) {
+		r := b.must("top", "gpus", "-o", "csv", "--as", "bob")
+		wantSays(t, r.stdout, "gpu-0,nvidia.com/gpu,DevicePlugin,NVIDIA-A100-SXM4-80GB,,held")
+		wantSays(t, r.stderr, "forbidden (get pods/proxy in namespace monitoring)")
+		r = b.must("top", "gpus", "--as", "cyd")
+		wantSays(t, r.stdout, "gpu-0   nvidia.com/gpu", "<forbidden>")
+		wantSays(t, r.stderr, "may not list pods", "who has the GPUs of dynamic resource allocation is not known")
+		if r := b.jupyter("top", "gpus", "--as", "nobody"); r.code == 0 || !strings.Contains(r.stderr, "nodes cannot be listed") {
+			t.Errorf("without the right to list nodes: %s", r)
+		}
+	})
+
+	t.Run("a notebook has an owner, GPUs and what they do, requests and an idle time", func(t *testing.T) {
+		type notebook struct {
+			Namespace, Name                         string
+			Owner                                   *string
+			Nodes                                   []string
+			CPUCores                                *float64
+			MemoryBytes                             *int64
+			CPURequestedCores                       float64
+			MemoryRequestedBytes                    int64
+			GPUs                                    map[string]int64
+			GPUUtilizationPercent                   *float64
+			GPUMemoryUsedBytes, GPUMemoryTotalBytes *int64
+			GPUShared                               bool
+			IdleSeconds                             *float64
+		}
+		read := func() map[string]notebook {
+			var doc struct{ Notebooks []notebook }
+			if err := json.Unmarshal([]byte(b.must("top", "notebooks", "-A", "-o", "json").stdout), &doc); err != nil {
+				t.Fatal(err)
+			}
+			out := map[string]notebook{}
+			for _, n := range doc.Notebooks {
+				out[n.Namespace+"/"+n.Name] = n
+			}
+			return out
+		}
+		var all map[string]notebook
+		eventually(t, "metrics-server has figures of the notebooks", func() bool {
+			all = read()
+			return all["kubeflow-ada/vision"].CPUCores != nil && all["kubeflow-bob/lab"].CPUCores != nil
+		})
+		if len(all) != 7 {
+			t.Errorf("%d notebooks, want 7: %v", len(all), all)
+		}
+		v := all["kubeflow-ada/vision"]
+		if v.Owner == nil || *v.Owner != "ada@example.com" || !slices.Equal(v.Nodes, []string{"gpu-0"}) {
+			t.Errorf("vision is of %v on %v", v.Owner, v.Nodes)
+		}
+		if *v.CPUCores < 0.24 || *v.CPUCores > 0.26 || *v.MemoryBytes != 512<<20 || v.CPURequestedCores != 0.5 || v.MemoryRequestedBytes != 1<<30 {
+			t.Errorf("vision uses %v cores and %d bytes, asks for %v and %d", *v.CPUCores, *v.MemoryBytes, v.CPURequestedCores, v.MemoryRequestedBytes)
+		}
+		if v.GPUs["nvidia.com/gpu"] != 1 || v.GPUUtilizationPercent == nil || *v.GPUUtilizationPercent != 87 || *v.GPUMemoryUsedBytes>>20 != 30000 || v.GPUShared {
+			t.Errorf("vision's GPUs: %+v", v)
+		}
+		if v.IdleSeconds == nil || *v.IdleSeconds < 7200 || *v.IdleSeconds > 7500 {
+			t.Errorf("vision is idle for %v seconds, want two hours", v.IdleSeconds)
+		}
+		if l := all["kubeflow-bob/lab"]; !l.GPUShared || l.GPUUtilizationPercent == nil || *l.GPUUtilizationPercent != 62 || l.IdleSeconds != nil || l.Owner == nil || *l.Owner != "" {
+			t.Errorf("lab, of a namespace without a Profile, on a shared GPU: %+v", l)
+		}
+		if c := all["kubeflow-ada/claimed"]; c.GPUs["gpu.nvidia.com"] != 1 || c.GPUUtilizationPercent != nil {
+			t.Errorf("claimed has a DRA device that no exporter knows: %+v", c)
+		}
+		if m := all["kubeflow-bob/many"]; len(m.Nodes) != 0 || m.GPUs["nvidia.com/gpu"] != 8 || m.CPUCores != nil {
+			t.Errorf("many waits for 8 GPUs: %+v", m)
+		}
+		top := strings.Fields(strings.Split(b.must("top", "notebooks", "-A", "--sort-by=gpu-util", "--no-headers").stdout, "\n")[0])
+		if top[1] != "vision" {
+			t.Errorf("sorted by gpu-util, %s comes first", top)
+		}
+	})
+
+	t.Run("a user sees the own notebooks with the own rights", func(t *testing.T) {
+		r := b.must("top", "notebooks", "-n", "kubeflow-ada", "--as", "ada")
+		wantSays(t, r.stdout, "vision", "ada@example.com", "nvidia.com/gpu:1")
+		wantSays(t, r.stderr, "which GPUs the notebooks have is not known")
+		if r := b.jupyter("top", "notebooks", "-A", "--as", "ada"); r.code == 0 || !strings.Contains(r.stderr, "pods of notebooks cannot be listed in all namespaces") {
+			t.Errorf("all namespaces without the right to: %s", r)
+		}
+	})
+}

@@ -237,7 +237,7 @@ func quantityField(m usage.Maybe[resource.Quantity]) string {
 	if !ok {
 		return ""
 	}
-	return strconv.FormatFloat(q.AsApproximateFloat64(), 'f', -1, 64)
+	return strconv.FormatFloat(usage.Float(q), 'f', -1, 64)
 }
 
 func floatField(m usage.Maybe[float64]) string {

@@ -94,6 +94,9 @@ type Manifest struct {
 	Files  []File   `json:"files"`
 	// Redacted counts what was taken out, by the reason.
 	Redacted redact.Counts `json:"redacted"`
+	// SecretsUnread are the namespaces whose Secrets could not be read: where their values
+	// stand in other texts, they were recognised by their form alone.
+	SecretsUnread []string `json:"secretsUnread,omitempty"`
 	// LeftOut is what is never in a bundle.
 	LeftOut []string `json:"leftOut"`
 	// Kept says what a reader can learn of people and networks all the same.
@@ -281,6 +284,7 @@ func (w *writer) end(ctx, limited context.Context) error {
 			m.Unread = append(m.Unread, Unread{fmt.Sprintf("%d lists and logs", late), fmt.Sprintf("the time was up after %s: give more with --timeout", w.options.Timeout)})
 		}
 	}
+	slices.Sort(m.SecretsUnread)
 	slices.SortFunc(m.Unread, func(a, b Unread) int { return cmp.Or(cmp.Compare(a.What, b.What), cmp.Compare(a.Why, b.Why)) })
 	for i := range m.Unread {
 		m.Unread[i].Why = redact.Message(w.known.Replace(m.Unread[i].Why))

@@ -3,7 +3,6 @@ package bundle
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -176,8 +175,9 @@ func (w *writer) read(ctx context.Context, l *listing) {
 	if err != nil {
 		w.unread(l.String(), err)
 		if l.gvr.Resource == "secrets" {
-			w.unread("what the values of the Secrets of namespace "+l.namespace+" are",
-				errors.New("they could not be read: in other texts they are recognised by their form alone"))
+			w.mu.Lock()
+			w.manifest.SecretsUnread = append(w.manifest.SecretsUnread, l.namespace)
+			w.mu.Unlock()
 		}
 		return
 	}

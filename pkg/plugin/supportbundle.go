@@ -249,6 +249,9 @@ func (o *SupportBundleOptions) documents(c *cluster.Cluster, source components.S
 // tell says what was made and what a reader should know of it.
 func (o *SupportBundleOptions) tell(m *bundle.Manifest, where string) {
 	fmt.Fprintf(o.base.ErrOut, "Wrote %s: %d files, credentials taken out. Have a look before you send it.\n", where, len(m.Files)+1)
+	if len(m.SecretsUnread) > 0 {
+		fmt.Fprintf(o.base.ErrOut, "warning: the Secrets of %s could not be read, so credentials in logs and events were recognised by their form alone.\n", list(m.SecretsUnread))
+	}
 	if len(m.Unread) > 0 {
 		first := m.Unread[0]
 		fmt.Fprintf(o.base.ErrOut, "Not in it, since it could not be read: %s (%s)", first.What, strings.TrimSuffix(first.Why, "."))

@@ -1,0 +1,125 @@
+//go:build e2e
+
+package e2e
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+func TestSupportBundle(t *testing.T) {
+	b := newBed(t)
+	b.must("install", "--timeout", "5m")
+	b.plant()
+
+	t.Run("has what helps and nobody's credentials", func(t *testing.T) {
+		b := b.within(t)
+		files, r := b.bundle()
+		b.wantNoSecrets(files)
+		for name, wants := range map[string][]string{
+			"manifest.yaml":                {"values of Secrets", "objects/auth/configmaps.yaml", "serverVersion: v1."},
+			"versions.yaml":                {"profile: default"},
+			"status.yaml":                  {"kind: Status", "name: dex"},
+			"status.txt":                   {"VersionSkew"},
+			"nodes.yaml":                   {"cpu-0", "kubelet: "},
+			"definitions.txt":              {"notebooks.kubeflow.org", "passwords.dex.coreos.com"},
+			"events/auth.txt":              {"Warning Failed pod/planted x1: login as dex:[redacted]"},
+			"objects/auth/secrets.yaml":    {"OIDC_CLIENT_SECRET: '[40 bytes]'"},
+			"objects/auth/configmaps.yaml": {"issuer: http://dex.auth.svc.cluster.local:5556/dex", "/oauth2/callback"},
+			"objects/cluster/mutatingwebhookconfigurations.admissionregistration.k8s.io.yaml": {"istio-sidecar-injector", "caBundle: '[certificate of "},
+			"objects/istio-system/authorizationpolicies.security.istio.io.yaml":               {"istio-ingressgateway-require-jwt"},
+			"objects/kube-system/configmaps.yaml":                                             {"name: kubectl-jupyter"},
+			"objects/cluster/clusterrolebindings.rbac.authorization.k8s.io.yaml":              {"jupyter-web-app-cluster-role-binding"},
+		} {
+			for _, w := range wants {
+				if !strings.Contains(files[name], w) {
+					t.Errorf("%s does not say %q:\n%s", name, w, tail(files[name]))
+				}
+			}
+		}
+		for name := range files {
+			if strings.Contains(name, "kubeflow-user-example-com") || strings.Contains(name, "profiles.kubeflow.org") {
+				t.Errorf("%s is a person's", name)
+			}
+		}
+		wantSays(t, r.stderr, `Reading cluster "devcluster"`, "credentials taken out")
+		// A simulated pod has no log, and the bundle says so.
+		wantSays(t, files["manifest.yaml"], "what: logs/auth/dex-")
+	})
+
+	t.Run("takes people's namespaces when it is asked to", func(t *testing.T) {
+		b := b.within(t)
+		b.apply(`{apiVersion: kubeflow.org/v1, kind: Notebook, metadata: {name: hers, namespace: kubeflow-user-example-com},
+			spec: {template: {spec: {containers: [{name: hers, image: "example.com/nb:1", env: [{name: KEY, value: ` + plantedPersonal + `}]}]}}}}`)
+		files, _ := b.bundle("--include-user-namespaces")
+		b.wantNoSecrets(files)
+		wantSays(t, files["objects/kubeflow-user-example-com/notebooks.kubeflow.org.yaml"], "name: hers")
+		wantSays(t, files["objects/cluster/profiles.kubeflow.org.yaml"], "user@example.com")
+		if _, there := files["objects/kubeflow-user-example-com/secrets.yaml"]; there {
+			t.Error("people's Secrets are in it, if only their keys")
+		}
+	})
+
+	t.Run("is made of what may be read", func(t *testing.T) {
+		b := b.within(t)
+		b.kubectl("create", "rolebinding", "look", "-n", "auth", "--clusterrole=view", "--user=jane")
+		files, r := b.bundle("--as", "jane")
+		// Nobody can tell that a word of a sentence is a Secret's value without the Secret.
+		b.wantNoSecrets(files, plantedSecret)
+		wantSays(t, files["objects/auth/deployments.apps.yaml"], "name: dex")
+		wantSays(t, files["manifest.yaml"], `User "jane" cannot list resource "secrets"`, "secretsUnread:")
+		wantSays(t, r.stderr, "warning: the Secrets of auth, cert-manager", "by their form alone", "Not in it, since it could not be read", "manifest.yaml names")
+	})
+
+	t.Run("goes to standard output for pipes", func(t *testing.T) {
+		b := b.within(t)
+		r := b.must("support-bundle", "-f", "-")
+		if !strings.HasPrefix(r.stdout, "\x1f\x8b") {
+			t.Errorf("standard output is no gzip: %.20q", r.stdout)
+		}
+	})
+
+	t.Run("leaves no half of it when it is interrupted", func(t *testing.T) {
+		b := b.within(t)
+		dir := t.TempDir()
+		r := b.run(context.Background(), "", func(p *os.Process) {
+			// As soon as there is something to lose.
+			eventually(t, "a file is being written", func() bool {
+				entries, err := os.ReadDir(dir)
+				return err == nil && len(entries) > 0
+			})
+			if err := p.Signal(os.Interrupt); err != nil {
+				t.Error(err)
+			}
+		}, "support-bundle", "-f", filepath.Join(dir, "bundle.tar.gz"))
+		entries, err := os.ReadDir(dir)
+		if err != nil || len(entries) > 0 {
+			t.Errorf("%v is left, error %v", entries, err)
+		}
+		if r.code != 130 {
+			t.Errorf("interrupted: %s", r)
+		}
+	})
+
+	t.Run("overwrites nothing", func(t *testing.T) {
+		b := b.within(t)
+		file := filepath.Join(t.TempDir(), "mine")
+		if err := os.WriteFile(file, []byte("mine"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		r := b.jupyter("support-bundle", "-f", file)
+		if r.code != 1 {
+			t.Errorf("exit code %d", r.code)
+		}
+		wantSays(t, r.stderr, "--file: ", "exists: name another file")
+		if text, err := os.ReadFile(file); err != nil || string(text) != "mine" {
+			t.Errorf("the file says %q, error %v", text, err)
+		}
+	})
+}
+
+// within is the bed for a part of a test.
+func (b *bed) within(t *testing.T) *bed { return &bed{t: t, dir: b.dir, kubeconfig: b.kubeconfig} }

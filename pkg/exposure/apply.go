@@ -6,12 +6,14 @@ import (
 	"fmt"
 	"reflect"
 	"slices"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/client-go/util/retry"
 
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/cluster"
@@ -138,6 +140,10 @@ func same(before, after *unstructured.Unstructured) bool {
 	return reflect.DeepEqual(seen(before), seen(after))
 }
 
+// patient is how often a ConfigMap is read again that somebody else keeps writing: for
+// some ten seconds.
+var patient = wait.Backoff{Steps: 30, Duration: 10 * time.Millisecond, Factor: 1.4, Jitter: 0.5, Cap: time.Second}
+
 // config edits MetalLB's ConfigMap: our pool with these ranges, or without it where there
 // are none. Nobody's change is overwritten: when somebody else writes at the same moment,
 // their text is read and edited again.
@@ -145,7 +151,7 @@ func (a *Applier) config(ctx context.Context, namespace string, ranges []Range) 
 	name := "config"
 	c := Change{Object: report.Ref{Kind: "ConfigMap", Namespace: namespace, Name: name}, Action: report.Configured}
 	client := a.Cluster.Dynamic.Resource(configMapsResource).Namespace(namespace)
-	err := retry.RetryOnConflict(retry.DefaultBackoff, func() error {
+	err := retry.RetryOnConflict(patient, func() error {
 		live, err := client.Get(ctx, name, metav1.GetOptions{})
 		if apierrors.IsNotFound(err) {
 			if ranges == nil {

@@ -210,6 +210,7 @@ spec:
 					t.Errorf("the other writer: %v", err)
 					break
 				}
+				<-time.After(3 * time.Millisecond)
 			}
 			written <- n
 		}()

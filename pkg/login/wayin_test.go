@@ -1,6 +1,7 @@
 package login
 
 import (
+	"net/url"
 	"testing"
 
 	corev1 "k8s.io/api/core/v1"
@@ -107,4 +108,13 @@ func TestUsersAreThoseOfDexAndNoOthers(t *testing.T) {
 	if got := g.Users(); len(got) != 3 {
 		t.Errorf("users = %q, want those of the settings as well", got)
 	}
+}
+
+func mustURL(t *testing.T, text string) *url.URL {
+	t.Helper()
+	u, err := url.Parse(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return u
 }

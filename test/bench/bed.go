@@ -20,7 +20,12 @@ type bed struct {
 }
 
 // withBed runs f on a fresh cluster whose pods are Ready delay after their volumes are.
-func (b *bench) withBed(ctx context.Context, delay time.Duration, f func(*bed) error) (err error) {
+func (b *bench) withBed(ctx context.Context, delay time.Duration, f func(*bed) error) error {
+	return b.withBedOf(ctx, []string{"--pod-delay=" + delay.String()}, f)
+}
+
+// withBedOf runs f on a fresh cluster that was started with further arguments.
+func (b *bench) withBedOf(ctx context.Context, args []string, f func(*bed) error) (err error) {
 	dir, err := os.MkdirTemp("", "bench-")
 	if err != nil {
 		return err
@@ -38,7 +43,7 @@ func (b *bench) withBed(ctx context.Context, delay time.Duration, f func(*bed) e
 			err = os.RemoveAll(dir)
 		}
 	}()
-	if _, err := must(ctx, os.Environ(), nil, b.devcluster, "up", "--dir", dir, "--metrics-server=false", "--pod-delay="+delay.String()); err != nil {
+	if _, err := must(ctx, os.Environ(), nil, b.devcluster, append([]string{"up", "--dir", dir, "--metrics-server=false"}, args...)...); err != nil {
 		return err
 	}
 	if err := cluster.read(); err != nil {

@@ -28,6 +28,8 @@ type bench struct {
 	// upstream is the clone; filled, where it is not empty, stands in for userNamespace.
 	upstream, filled      string
 	runs                  int
+	// topNodes replaces the sizes of figure f.
+	topNodes int
 	podDelay, acceptDelay time.Duration
 	log                   io.Writer
 	// server is what the last bed ran.
@@ -46,11 +48,20 @@ var measurements = []measurement{
 	{"c", (*bench).again},
 	{"d", (*bench).render},
 	{"e", (*bench).size},
+	{"f", (*bench).top},
+	{"g", (*bench).status},
 }
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
+	if mine, err := asked(ctx, os.Args[1:]); mine {
+		if err != nil {
+			fmt.Fprintln(os.Stderr, "bench:", err)
+			os.Exit(1)
+		}
+		return
+	}
 	if err := run(ctx, os.Args[1:]); err != nil && !errors.Is(err, flag.ErrHelp) {
 		fmt.Fprintln(os.Stderr, "bench:", err)
 		os.Exit(1)
@@ -68,6 +79,7 @@ func run(ctx context.Context, args []string) error {
 	flags.IntVar(&b.runs, "runs", 3, "how often each installation is timed")
 	flags.DurationVar(&b.acceptDelay, "accept-delay", 0, "time until a pod of figure a is Ready")
 	flags.DurationVar(&b.podDelay, "pod-delay", 20*time.Second, "simulated image pull of figure b")
+	flags.IntVar(&b.topNodes, "top-nodes", 0, "number of nodes of figure f; 0 takes the sizes of the report")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
@@ -81,19 +93,23 @@ func run(ctx context.Context, args []string) error {
 	if err := b.find(*bin, *kubectl); err != nil {
 		return err
 	}
-	if err := checkUpstream(b.upstream); err != nil {
-		return err
+	if needsUpstream(chosen) {
+		if err := checkUpstream(b.upstream); err != nil {
+			return err
+		}
 	}
 	machine, err := b.machine(ctx)
 	if err != nil {
 		return err
 	}
-	remove, err := b.fillPlaceholders(ctx)
-	if remove != nil {
-		defer remove()
-	}
-	if err != nil {
-		return err
+	if needsUpstream(chosen) {
+		remove, err := b.fillPlaceholders(ctx)
+		if remove != nil {
+			defer remove()
+		}
+		if err != nil {
+			return err
+		}
 	}
 	var figures []*figure
 	var failed error
@@ -115,6 +131,11 @@ func run(ctx context.Context, args []string) error {
 	return errors.Join(failed, write(*out, document(machine, figures)))
 }
 
+// needsUpstream tells whether a figure is measured against upstream's manifests.
+func needsUpstream(chosen []measurement) bool {
+	return slices.ContainsFunc(chosen, func(m measurement) bool { return slices.Contains([]string{"a", "b", "d"}, m.id) })
+}
+
 func choose(only string) ([]measurement, error) {
 	if only == "" {
 		return measurements, nil
@@ -123,7 +144,7 @@ func choose(only string) ([]measurement, error) {
 	for _, id := range strings.Split(only, ",") {
 		i := slices.IndexFunc(measurements, func(m measurement) bool { return m.id == strings.TrimSpace(id) })
 		if i < 0 {
-			return nil, fmt.Errorf("-only: there is no figure %q: the figures are a, b, c, d and e", id)
+			return nil, fmt.Errorf("-only: there is no figure %q: the figures are a, b, c, d, e and f", id)
 		}
 		out = append(out, measurements[i])
 	}

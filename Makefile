@@ -43,8 +43,11 @@ e2e-simulated: build devcluster ## The plugin on a real control plane with simul
 	go test -tags e2e -count=1 -timeout 40m -parallel 1 -v ./test/e2e/
 
 .PHONY: e2e
-e2e: build devcluster ## The plugin on a real node, with real components (root, Debian packages)
+e2e: build devcluster $(BIN)/browser ## The plugin on a real node, with real components (root, Debian packages)
 	go test -tags e2e_real -count=1 -timeout 60m -v ./test/e2e/
+
+$(BIN)/browser: test/browser/main.go test/browser/go.mod
+	go build -C test/browser -o $(CURDIR)/$(BIN)/ .
 
 .PHONY: bench
 bench: need-upstream build devcluster ## Times against upstream's own sequence; UPSTREAM=DIR is a clone of kubeflow/manifests v1.10.1
@@ -87,8 +90,8 @@ verify-reference: ## Fail when docs/reference is not what the help says
 golden: ## Write expected outputs of tests anew; look at the difference before committing
 	go test ./cmd/kubectl-jupyter ./pkg/view ./pkg/diagnose -update
 
-# The linters are pinned in a module of their own. Their flags: staticcheck knows go vet's
-# build tags one set at a time.
+# The linters are pinned in a module of their own. staticcheck takes one set of build tags
+# at a time.
 .PHONY: lint
 lint: $(BIN)/staticcheck $(BIN)/gofumpt ## gofumpt, go vet, staticcheck, licences of what is compiled in, links in the documents
 	@unformatted=$$($(BIN)/gofumpt -l cmd hack internal pkg test); test -z "$$unformatted" || { echo "not formatted with gofumpt:"; echo "$$unformatted"; exit 1; } >&2

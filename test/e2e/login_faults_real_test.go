@@ -258,6 +258,7 @@ func TestRealLoginFaults(t *testing.T) {
 			t.Error("the password is in the output")
 		}
 	})
+	t.Run("a person logs in with a browser", b.inABrowser)
 	t.Run("the chain names every object on the way, and all are ready", func(t *testing.T) {
 		r := b.must("login-url", "--explain")
 		wantSays(t, r.stdout, "Service istio-system/istio-ingressgateway", gatewayAddress, "Pod auth/dex-", "AuthorizationPolicy istio-system/"+checkPolicy,

@@ -1,0 +1,150 @@
+// Command browser logs a person in with headless Chromium, as a person does: it opens
+// the URL, presses the button, fills the form in, and looks at the page after it. Of
+// each page it keeps a picture. The password is read from standard input.
+//
+//	browser -url http://10.0.0.1/jupyter/ -user ada@example.com -out DIR < password
+//
+// It prints, as JSON, the title and text of each page, and what the web app answered to
+// a request of the page that would change something if it were valid: a browser that
+// has dropped the CSRF cookie is refused there.
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/chromedp/chromedp"
+)
+
+// patience bounds the whole: a page that does not come is a failure, not a hang.
+const patience = 90 * time.Second
+
+// seen is one page.
+type seen struct {
+	URL     string `json:"url"`
+	Title   string `json:"title"`
+	Text    string `json:"text"`
+	Picture string `json:"picture"`
+}
+
+// outcome of a login.
+type outcome struct {
+	SignIn seen `json:"signIn"`
+	Form   seen `json:"form"`
+	App    seen `json:"app"`
+	// Change is the web app's answer to an invalid POST of its own page.
+	Change answer `json:"change"`
+}
+
+type answer struct {
+	Status int    `json:"status"`
+	Body   string `json:"body"`
+}
+
+type options struct{ url, user, password, namespace, out, proxy, chromium string }
+
+func main() {
+	var o options
+	flag.StringVar(&o.url, "url", "", "where the web app is")
+	flag.StringVar(&o.user, "user", "", "who logs in")
+	flag.StringVar(&o.namespace, "namespace", "", "the person's namespace")
+	flag.StringVar(&o.out, "out", "", "folder for the pictures")
+	flag.StringVar(&o.proxy, "proxy", "", "HTTP proxy on the way, such as http://127.0.0.1:8080")
+	flag.StringVar(&o.chromium, "chromium", "chromium", "the browser")
+	flag.Parse()
+	password, err := io.ReadAll(os.Stdin)
+	o.password = strings.TrimRight(string(password), "\n")
+	if err == nil {
+		err = run(context.Background(), o)
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "browser:", err)
+		os.Exit(1)
+	}
+}
+
+func run(ctx context.Context, o options) error {
+	if o.url == "" || o.user == "" || o.password == "" || o.out == "" || o.namespace == "" {
+		return errors.New("-url, -user, -namespace and -out are needed, and a password on standard input")
+	}
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	flags := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.ExecPath(o.chromium), chromedp.WindowSize(1000, 700))
+	if os.Geteuid() == 0 {
+		// Chromium's own sandbox refuses root, who runs tests on a real node.
+		flags = append(flags, chromedp.NoSandbox)
+	}
+	if o.proxy != "" {
+		flags = append(flags, chromedp.ProxyServer(o.proxy))
+	}
+	ctx, end := chromedp.NewExecAllocator(ctx, flags...)
+	defer end()
+	ctx, end = chromedp.NewContext(ctx)
+	defer end()
+
+	// What the browser shows instead is the best explanation of a page that did not come.
+	stuck := func(name string, err error) error {
+		p := look(context.WithoutCancel(ctx), o.out, "stuck")
+		return fmt.Errorf("%s: %w: the page is %q (%s): %.500s", name, err, p.Title, p.URL, p.Text)
+	}
+	const button = `form[action*="/oauth2/start"] button[type=submit]`
+	var out outcome
+	if err := chromedp.Do(ctx, chromedp.Navigate(o.url), chromedp.WaitVisible(button)); err != nil {
+		return stuck("the page to sign in", err)
+	}
+	out.SignIn = look(ctx, o.out, "1-sign-in")
+	if err := chromedp.Do(ctx, chromedp.Click(button), chromedp.WaitVisible("input[name=password]")); err != nil {
+		return stuck("the form of Dex", err)
+	}
+	out.Form = look(ctx, o.out, "2-dex")
+	if err := chromedp.Do(ctx, chromedp.SendKeys("input[name=login]", o.user), chromedp.SendKeys("input[name=password]", o.password), chromedp.Submit("input[name=password]")); err != nil {
+		return stuck("filling the form in", err)
+	}
+	if _, err := chromedp.Run(ctx, chromedp.Poll[bool](`location.pathname == "/jupyter/" && document.readyState == "complete"`)); err != nil {
+		return stuck("the web app", err)
+	}
+	out.App = look(ctx, o.out, "3-app")
+	ask := fmt.Sprintf(`fetch(%q, {method: "POST", body: "{}", headers: {"Content-Type": "application/json",
+		"X-XSRF-TOKEN": (document.cookie.match(/XSRF-TOKEN=([^;]*)/) || ["", ""])[1]}})
+		.then(async a => ({status: a.status, body: await a.text()}))`, "/jupyter/api/namespaces/"+o.namespace+"/notebooks")
+	var err error
+	if out.Change, err = chromedp.Run(ctx, chromedp.Evaluate[answer](ask, chromedp.EvalAwaitPromise)); err != nil {
+		return stuck("a request of the page", err)
+	}
+	return json.NewEncoder(os.Stdout).Encode(out)
+}
+
+// look takes down what the browser shows, and a picture of it. A picture that fails is
+// missing in the folder, where whoever wants it sees that.
+func look(ctx context.Context, dir, name string) seen {
+	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+	defer cancel()
+	s := seen{}
+	var err error
+	if s.URL, err = chromedp.Run(ctx, chromedp.Location()); err != nil {
+		return s
+	}
+	if s.Title, err = chromedp.Run(ctx, chromedp.Title()); err != nil {
+		return s
+	}
+	if s.Text, err = chromedp.Run(ctx, chromedp.Text("body")); err != nil {
+		return s
+	}
+	picture, err := chromedp.Run(ctx, chromedp.FullScreenshot(100))
+	if err != nil {
+		return s
+	}
+	path := filepath.Join(dir, name+".png")
+	if os.WriteFile(path, picture, 0o644) == nil {
+		s.Picture = path
+	}
+	return s
+}

@@ -1,13 +1,13 @@
 package diagnose
 
 import (
-	"regexp"
 	"strings"
 	"time"
 	"unicode/utf8"
 
 	"k8s.io/apimachinery/pkg/util/duration"
 
+	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/redact"
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/report"
 )
 
@@ -34,36 +34,11 @@ func cut(s string, n int) string {
 	return s[:end] + dots
 }
 
-// Logs are evidence, and evidence ends up in tickets and chats. What looks like a
-// credential is taken out; a word too many is better than a password.
-var (
-	assignment = regexp.MustCompile(`(?i)([a-z0-9_-]*(?:passwo?r?d|passphrase|secret|token|api[-_]?key|cookie|credential)[a-z0-9_-]*["']?\s*[:=]\s*)("[^"]*"|'[^']*'|[^\s,;&"']+)`)
-	bearer     = regexp.MustCompile(`(?i)\b((?:bearer|basic)\s+)[a-z0-9._~+/=-]{8,}`)
-	jwt        = regexp.MustCompile(`\beyJ[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]*)?`)
-	userinfo   = regexp.MustCompile(`(://[^/\s:@]+:)[^@\s/]+@`)
-	bcryptHash = regexp.MustCompile(`\$2[aby]\$\d\d\$[./A-Za-z0-9]{53}`)
-)
-
-const redacted = "[redacted]"
-
-func redact(line string) string {
-	return redactTokens(assignment.ReplaceAllString(line, "${1}"+redacted))
-}
-
-// redactTokens is for what Kubernetes itself says, where "secret: ..." names an object
-// and hides nothing.
-func redactTokens(line string) string {
-	line = bearer.ReplaceAllString(line, "${1}"+redacted)
-	line = jwt.ReplaceAllString(line, redacted)
-	line = bcryptHash.ReplaceAllString(line, redacted)
-	return userinfo.ReplaceAllString(line, "${1}"+redacted+"@")
-}
-
 // tail picks the lines of a log that say most: from a panic's first line on, or the last ones.
 func tail(lines []string) []string {
 	var kept []string
 	for _, l := range lines {
-		if l = cut(redact(l), maxLogLine); l != "" {
+		if l = cut(redact.Log(l), maxLogLine); l != "" {
 			kept = append(kept, l)
 		}
 	}
@@ -97,7 +72,7 @@ func wellKnown(group string) bool {
 
 // event says an event's or condition's reason and message in one line.
 func event(reason, message string) string {
-	message = cut(redactTokens(message), maxMessage)
+	message = cut(redact.Message(message), maxMessage)
 	switch {
 	case message == "":
 		return reason

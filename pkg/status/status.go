@@ -43,6 +43,7 @@ func Run(ctx context.Context, c *cluster.Cluster, o Options) (*report.Report, er
 	if subjects := s.Subjects(); len(subjects) > 0 {
 		causes = append(causes, diagnose.Explain(ctx, c, subjects)...)
 	}
+	causes = withAddress(causes, address(ctx, c, s))
 	causes = append(causes, notebooks(ctx, c, s)...)
 	if err := ctx.Err(); err != nil {
 		return nil, err

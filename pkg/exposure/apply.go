@@ -273,9 +273,10 @@ func (p *Plan) hasAddress(svc *corev1.Service, wanted []string) bool {
 			return false
 		}
 	}
-	if p.Pool == nil || p.Set.Annotations[metalLBPrefix(p)+"/address-pool"] == "" {
+	if p.Pool == nil {
 		return true
 	}
+	// The one that it had of other ranges will be taken away.
 	pools := []Pool{{Ours: true, Ranges: p.Pool.Ranges}}
 	s := &Snapshot{Services: []corev1.Service{*svc}}
 	return slices.ContainsFunc(s.given(), func(g Given) bool { return heldBy(pools, g.Address) })

@@ -231,6 +231,9 @@ func (s *Snapshot) planPool(p *Plan, q Request) error {
 		return &Unfit{InputRanges, err}
 	}
 	p.Warnings = append(p.Warnings, warnings...)
+	if had := s.stuck(p.Detection, pools, ranges); had != "" {
+		return unfit(InputRanges, "%s has %s, and MetalLB %s takes no ranges without an address that it has given: keep it in the range, or take it back first with kubectl jupyter expose --undo", ServiceRef, had, p.Detection.Version)
+	}
 	p.Pool = &PoolPlan{Provider: provider, Namespace: namespace, Ranges: ranges, Action: report.Created}
 	for _, ours := range pools {
 		if !ours.Ours {
@@ -247,6 +250,20 @@ func (s *Snapshot) planPool(p *Plan, q Request) error {
 		p.Set.annotate(metalLBPrefix(p)+"/address-pool", PoolName)
 	}
 	return nil
+}
+
+// stuck is the address of the gateway that new ranges of our pool lack, where MetalLB would
+// go on with the old configuration for its sake, as it did before 0.14.
+func (s *Snapshot) stuck(d Detection, pools []Pool, ranges []Range) string {
+	if atLeast(d.Version, "0.14.0") {
+		return ""
+	}
+	for _, g := range s.given() {
+		if g.Service == ServiceRef && heldBy(pools, g.Address) && !slices.ContainsFunc(ranges, func(r Range) bool { return r.contains(g.Address) }) {
+			return g.Address.String()
+		}
+	}
+	return ""
 }
 
 // enough refuses to wait for an address where every one of the pools is taken.

@@ -190,6 +190,9 @@ func TestWhatCannotBeHadIsRefusedBeforeAnythingIsWritten(t *testing.T) {
 		"an address of ServiceLB":             {snapshot(node("k", func(n *corev1.Node) { n.Status.NodeInfo.KubeletVersion = "v1.31.4+k3s1" }), gateway()), Request{Addresses: addresses("192.168.10.200")}, InputAddresses, "", "of its own choice"},
 		"a pool that is used up": {snapshot(lan, gateway(), metalLBRuns, theirs, service("shop", "a", has("192.168.10.200")), service("shop", "b", has("192.168.10.201"))),
 			Request{}, "", diagnose.AddressPoolExhausted, "nothing was changed"},
+		"ranges that an old MetalLB would not take": {snapshot(lan, gateway(ofType("LoadBalancer"), has("192.168.10.200")),
+			legacyRuns("address-pools:\n- {name: kubectl-jupyter, protocol: layer2, addresses: [192.168.10.200-192.168.10.210]}")),
+			Request{Ranges: ranges(t, "192.168.10.220-192.168.10.230")}, InputRanges, "", "has 192.168.10.200, and MetalLB v0.9.6 takes no ranges without"},
 		"a range for a node port":      {snapshot(lan, gateway()), Request{Type: "NodePort", Ranges: ranges(t, "192.168.10.200-192.168.10.209")}, InputType, "", "has no address of a load balancer"},
 		"a record that cannot be read": {snapshot(lan, gateway(annotated(RecordAnnotation, "{"))), Request{}, "", "", "remove the annotation"},
 	} {

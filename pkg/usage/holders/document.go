@@ -8,7 +8,7 @@ import (
 )
 
 // The machine-readable forms. Their fields keep their meaning as long as apiVersion stays;
-// docs/top.md describes them. CPU is in cores, memory in bytes, time in seconds.
+// docs/top-notebooks.md describes them. CPU is in cores, memory in bytes, time in seconds.
 
 // GPUsDocument is the whole of `top gpus -o json`.
 type GPUsDocument struct {

@@ -46,6 +46,9 @@ type Options struct {
 	Registry string
 	// Images replaces single images: repository without tag -> full reference.
 	Images map[string]string
+	// Outlines leaves out the schemas of CustomResourceDefinitions, which are most of a
+	// release: for who only asks what there should be.
+	Outlines bool
 	// Kustomization is a directory with the user's own kustomization, applied on top.
 	Kustomization string
 }

@@ -108,7 +108,7 @@ func (e *Embedded) Render(ctx context.Context, names []string, o Options) ([]Ren
 }
 
 func (e *Embedded) render(name string, o Options) ([]*unstructured.Unstructured, error) {
-	objects, err := e.crds(name)
+	objects, err := e.crds(name, o.Outlines)
 	if err != nil {
 		return nil, err
 	}
@@ -138,7 +138,7 @@ func (e *Embedded) render(name string, o Options) ([]*unstructured.Unstructured,
 // crds decodes the generated definitions. They are large and nothing in them is
 // for kustomize to change, so they do not pass through it: it would spend half a
 // second on them.
-func (e *Embedded) crds(name string) ([]*unstructured.Unstructured, error) {
+func (e *Embedded) crds(name string, outlines bool) ([]*unstructured.Unstructured, error) {
 	entries, err := fs.ReadDir(e.files, path.Join(name, "crds"))
 	if err != nil {
 		return nil, nil // a component without definitions of its own
@@ -151,12 +151,45 @@ func (e *Embedded) crds(name string) ([]*unstructured.Unstructured, error) {
 			return nil, err
 		}
 		u := &unstructured.Unstructured{}
-		if err := utiljson.Unmarshal(data, &u.Object); err != nil {
+		if outlines {
+			err = outline(data, u)
+		} else {
+			err = utiljson.Unmarshal(data, &u.Object)
+		}
+		if err != nil {
 			return nil, fmt.Errorf("%s: %w", file, err)
 		}
 		out = append(out, u)
 	}
 	return out, nil
+}
+
+// outline decodes of a definition what it defines, and skips how that looks.
+func outline(data []byte, u *unstructured.Unstructured) error {
+	var d struct {
+		APIVersion, Kind string
+		Metadata         map[string]any
+		Spec             struct {
+			Group, Scope string
+			Names        map[string]any
+			Versions     []struct {
+				Name            string
+				Served, Storage bool
+			}
+		}
+	}
+	if err := json.Unmarshal(data, &d); err != nil {
+		return err
+	}
+	var versions []any
+	for _, v := range d.Spec.Versions {
+		versions = append(versions, map[string]any{"name": v.Name, "served": v.Served, "storage": v.Storage})
+	}
+	u.Object = map[string]any{
+		"apiVersion": d.APIVersion, "kind": d.Kind, "metadata": d.Metadata,
+		"spec": map[string]any{"group": d.Spec.Group, "scope": d.Spec.Scope, "names": d.Spec.Names, "versions": versions},
+	}
+	return nil
 }
 
 // build runs kustomize on the component's overlay for the profile, or on its base
@@ -165,32 +198,25 @@ func (e *Embedded) build(name string, o Options) ([]*unstructured.Unstructured, 
 	if _, err := fs.Stat(e.files, path.Join(name, "base")); err != nil {
 		return nil, nil // nothing but CRDs
 	}
-	mem := filesys.MakeFsInMemory()
-	err := fs.WalkDir(e.files, name, func(file string, d fs.DirEntry, err error) error {
-		if err != nil || d.IsDir() {
-			return err
-		}
-		if dir := path.Base(path.Dir(file)); dir == "crds" || dir == "probes" {
-			return nil
-		}
-		data, err := fs.ReadFile(e.files, file)
-		if err != nil {
-			return err
-		}
-		return mem.WriteFile("/"+file, data)
-	})
-	if err != nil {
-		return nil, err
-	}
 	target := path.Join("/", name, "base")
-	if overlay := path.Join("/", name, "overlays", o.Profile); mem.Exists(overlay) {
+	has := func(dir string) bool { _, err := fs.Stat(e.files, dir[1:]); return err == nil }
+	if overlay := path.Join("/", name, "overlays", o.Profile); has(overlay) {
 		target = overlay
 	}
 	top := types.Kustomization{Resources: []string{".." + target}}
 	for _, option := range o.enabled() {
-		if dir := path.Join("/", name, "options", option); mem.Exists(dir) {
+		if dir := path.Join("/", name, "options", option); has(dir) {
 			top.Components = append(top.Components, ".."+dir)
 		}
+	}
+	if path.Base(target) == "base" && len(top.Components) == 0 {
+		if objects, ok, err := e.plain(name); ok || err != nil {
+			return objects, err
+		}
+	}
+	mem, err := e.memory(name)
+	if err != nil {
+		return nil, err
 	}
 	if len(top.Components) > 0 {
 		data, err := yaml.Marshal(top)
@@ -203,6 +229,24 @@ func (e *Embedded) build(name string, o Options) ([]*unstructured.Unstructured, 
 		}
 	}
 	return kustomize(mem, target)
+}
+
+// memory is a component's folder as kustomize reads it.
+func (e *Embedded) memory(name string) (filesys.FileSystem, error) {
+	mem := filesys.MakeFsInMemory()
+	return mem, fs.WalkDir(e.files, name, func(file string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		if dir := path.Base(path.Dir(file)); dir == "crds" || dir == "probes" {
+			return nil
+		}
+		data, err := fs.ReadFile(e.files, file)
+		if err != nil {
+			return err
+		}
+		return mem.WriteFile("/"+file, data)
+	})
 }
 
 func kustomize(fsys filesys.FileSystem, dir string) ([]*unstructured.Unstructured, error) {

@@ -18,7 +18,7 @@ import (
 // expect renders what should be there: with the choices that the inventory recorded,
 // or as the default profile has it.
 func (s *Snapshot) expect(ctx context.Context, source components.Source, c *cluster.Cluster) error {
-	o := components.Options{OrdinarySidecars: int(c.Version.Minor()) < components.NativeSidecarsSince}
+	o := components.Options{Outlines: true, OrdinarySidecars: int(c.Version.Minor()) < components.NativeSidecarsSince}
 	plain := o
 	if s.Inventory != nil {
 		set := s.Inventory.Settings

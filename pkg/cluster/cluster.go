@@ -10,8 +10,8 @@ import (
 	"io"
 	"net"
 	"net/url"
+	"sync"
 
-	"golang.org/x/sync/errgroup"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/util/version"
 	"k8s.io/client-go/discovery"
@@ -88,10 +88,13 @@ func Connect(ctx context.Context, getter Getter, o Options) (*Cluster, error) {
 	if c.Metadata, err = metadata.NewForConfigAndClient(metadata.ConfigFor(config), client); err != nil {
 		return nil, fmt.Errorf("context %q: %w", target.Context, err)
 	}
-	var g errgroup.Group
-	g.Go(func() error { return c.readVersion(ctx) })
-	g.Go(func() (err error) { c.Mapper, err = newMapper(ctx, c.discovery); return err })
-	if err := g.Wait(); err != nil {
+	var work sync.WaitGroup
+	var unknown, unmapped error
+	work.Go(func() { unknown = c.readVersion(ctx) })
+	work.Go(func() { c.Mapper, unmapped = newMapper(ctx, c.discovery) })
+	work.Wait()
+	// What is wrong with a connection is told best by the simpler of the two answers.
+	if err := cmp.Or(unknown, unmapped); err != nil {
 		return nil, c.explain(err)
 	}
 	return c, nil

@@ -34,7 +34,16 @@ type Mapper struct {
 
 func newMapper(ctx context.Context, d *discovery.DiscoveryClient) (*Mapper, error) {
 	m := &Mapper{}
-	return m, m.refresh(ctx, d)
+	done := make(chan error, 1)
+	go func() { done <- m.refresh(ctx, d) }()
+	// The discovery client takes no context. A server that never answers it would outlast
+	// every time-out and Ctrl-C.
+	select {
+	case err := <-done:
+		return m, err
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
 }
 
 func (m *Mapper) refresh(ctx context.Context, d *discovery.DiscoveryClient) error {

@@ -2,7 +2,9 @@ package plugin
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"net"
 	"slices"
 	"strings"
 	"time"
@@ -118,7 +120,7 @@ func (o *PreflightOptions) Run(ctx context.Context) error {
 	facts, _, err := preflight.Look(ctx, c, engine, i.preflightOptions(plan, false))
 	progress.Close()
 	if err != nil {
-		return unclear{i.beforeWriting(ctx, err)}
+		return unlessPlan(i.beforeWriting(ctx, err))
 	}
 	findings := preflight.Judge(facts)
 	if err := o.print(c, plan, findings, time.Since(started)); err != nil {
@@ -131,6 +133,17 @@ func (o *PreflightOptions) Run(ctx context.Context) error {
 		return unclear{errSilent}
 	}
 	return nil
+}
+
+// unlessPlan marks an error as unclear that comes from the cluster. The others are those
+// of a plan that cannot be, such as one that uses what is not there.
+func unlessPlan(err error) error {
+	var status apierrors.APIStatus
+	var network net.Error
+	if errors.As(err, &status) || errors.As(err, &network) || errors.Is(err, context.DeadlineExceeded) {
+		return unclear{err}
+	}
+	return err
 }
 
 // preflightOptions for what install is about to do, or might.

@@ -218,9 +218,9 @@ func conflictCauses(conflicts []rollout.Conflict, existing []Existing, canSkip f
 			causes = append(causes, cause)
 			continue
 		case known != "":
-			cause.Summary = fmt.Sprintf("%s of component %s to somebody else: %s", belong(len(lines)), name, known)
+			cause.Summary = fmt.Sprintf("%s to somebody else, of component %s: %s", belong(len(lines)), name, known)
 		default:
-			cause.Summary = fmt.Sprintf("%s of component %s to somebody else", belong(len(lines)), name)
+			cause.Summary = fmt.Sprintf("%s to somebody else, of component %s", belong(len(lines)), name)
 		}
 		cause.Remedy = fmt.Sprintf("choose: %s (use what is there) or %s (take it over)", choices[0], choices[1])
 		if canSkip != nil && canSkip(names) {

@@ -227,6 +227,16 @@ func (s *Survey) stillHolds(u *unstructured.Unstructured) bool {
 	return ok && m.meta.DeletionTimestamp == nil && s.record.fits(u, m.meta)
 }
 
+// Lacking is the error of a plan that takes for granted what is not in the cluster.
+type Lacking struct {
+	Component string
+	Ref       report.Ref
+}
+
+func (l Lacking) Error() string {
+	return fmt.Sprintf("component %s is to be used as it is, but the cluster lacks %s: install it as well", l.Component, l.Ref)
+}
+
 // proveExisting looks for what the plan takes for granted: the kinds that a component
 // defines, and, where no gate will ask its webhooks, the Services by whose names the
 // others call it. To wait for them would be to wait for ever.
@@ -236,7 +246,7 @@ func (e *Engine) proveExisting(ctx context.Context, plan *Plan) error {
 		for _, u := range r.Objects {
 			switch {
 			case u.GetKind() == crdKind && !e.cluster.Mapper.Serves(u):
-				return fmt.Errorf("component %s is to be used as it is, but the cluster lacks %s: install it as well", name, refOf(u))
+				return Lacking{name, refOf(u)}
 			case u.GetKind() != "Service" || len(r.Component.Gates) > 0:
 				continue
 			}
@@ -245,7 +255,7 @@ func (e *Engine) proveExisting(ctx context.Context, plan *Plan) error {
 				_, err = client.Get(ctx, u.GetName(), metav1.GetOptions{})
 			}
 			if apierrors.IsNotFound(err) {
-				return fmt.Errorf("component %s is to be used as it is, but the cluster lacks %s: install it as well", name, refOf(u))
+				return Lacking{name, refOf(u)}
 			}
 			if err != nil {
 				return refusal(refOf(u), err)

@@ -1,0 +1,274 @@
+package preflight
+
+import (
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	admissionv1 "k8s.io/api/admissionregistration/v1"
+	corev1 "k8s.io/api/core/v1"
+	storagev1 "k8s.io/api/storage/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/util/version"
+
+	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/components"
+	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/diagnose"
+	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/report"
+	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/rollout"
+)
+
+// good is a cluster with nothing to say about, all of whose reads were made.
+func good() *Facts {
+	f := &Facts{
+		Time: time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC), Version: version.MustParseGeneric("1.30.2"),
+		Target: report.Target{Context: "test", Cluster: "test", Version: "v1.30.2"}, Release: components.Release110(), Profile: "default",
+		Objects: 180, Created: 180, Tried: 80, Open: []*corev1.Node{node("n1")}, Excluded: map[string]string{},
+		Rooms:    []Room{room("n1", 4000, 8192)},
+		Capacity: &Capacity{Nodes: 1, Open: 1, Counted: 1, Left: size(4000, 8192), Demands: []Demand{{Profile: "default", Pods: 12, Fits: true, NotebookFits: true}}},
+		Classes:  []storagev1.StorageClass{{ObjectMeta: metav1.ObjectMeta{Name: "standard", Annotations: map[string]string{"storageclass.kubernetes.io/is-default-class": "true"}}}},
+		done:     map[string]bool{}, failed: map[string]error{},
+		CanSkip: func([]string) bool { return false },
+	}
+	f.Address.Provider = "Cloud"
+	for _, c := range checks {
+		for _, r := range c.reads {
+			f.done[r] = true
+		}
+	}
+	return f
+}
+
+func forbidden(message string) error {
+	return apierrors.NewForbidden(schema.GroupResource{Group: "rbac.authorization.k8s.io", Resource: "clusterroles"}, "x", errors.New(message))
+}
+
+// found lists severity, name and object of causes.
+func found(causes []report.Cause) []string {
+	var out []string
+	for _, c := range causes {
+		out = append(out, strings.TrimSpace(c.Severity.String()+" "+c.Name+" "+c.Object.String()))
+	}
+	return out
+}
+
+func TestEveryCheckNamesWhatItFinds(t *testing.T) {
+	arch := func(a string) func(*corev1.Node) {
+		return func(n *corev1.Node) { n.Labels["kubernetes.io/arch"] = a }
+	}
+	cuda := []string{"ghcr.io/kubeflow/kubeflow/notebook-servers/jupyter-scipy:v1", "ghcr.io/kubeflow/kubeflow/notebook-servers/jupyter-pytorch-cuda-full:v1"}
+	role := report.Ref{Group: "rbac.authorization.k8s.io", Kind: "ClusterRole", Name: "profiles"}
+	conflict := rollout.Conflict{Ref: report.Ref{Kind: "Namespace", Name: "cert-manager"}, Component: "cert-manager", Managers: []string{"helm"}}
+	for _, tc := range []struct {
+		name   string
+		change func(*Facts)
+		result Result
+		want   []string
+		says   []string
+	}{
+		{"nothing is wrong", func(*Facts) {}, OK, nil, nil},
+		{"the server is too old", func(f *Facts) { f.Version = version.MustParseGeneric("1.27.9") }, Fatal, []string{"fatal ServerUnsupported"}, []string{"1.28 to 1.37, not on 1.27.9"}},
+		{"the server is newer than Istio's tests", func(f *Facts) { f.Version = version.MustParseGeneric("1.33.0") }, Warning, []string{"warning ServerUntested"}, nil},
+		{
+			"a right is missing", func(f *Facts) {
+				f.Missing = []string{"create namespaces in the whole cluster", "patch namespaces in the whole cluster"}
+			}, Fatal,
+			[]string{"fatal PermissionMissing"}, []string{"lacks 2 permissions", "namespaces: create, patch in the whole cluster"},
+		},
+		{
+			"reviews say yes and the server refuses a role", func(f *Facts) {
+				f.Refusals = []rollout.Refusal{{Ref: role, Component: "profiles", Err: forbidden(`user "ada" is attempting to grant RBAC permissions not currently held`)}}
+			}, Fatal, []string{"fatal PermissionMissing ClusterRole profiles"}, []string{"attempting to grant", "escalate"},
+		},
+		{
+			"a policy refuses two objects alike", func(f *Facts) {
+				said := errors.New("admission webhook says no")
+				f.Refusals = []rollout.Refusal{{Ref: role, Err: said}, {Ref: report.Ref{Kind: "Namespace", Name: "auth"}, Err: said}}
+			}, Fatal, []string{"fatal ObjectRefused ClusterRole profiles"}, []string{"admission webhook says no"},
+		},
+		{
+			"somebody's cert-manager is in the way", func(f *Facts) {
+				f.Conflicts = []rollout.Conflict{conflict}
+				f.Existing = []Existing{{Product: "cert-manager", Components: []string{"cert-manager"}, CRD: "certificates.cert-manager.io", ManagedBy: "Helm release certs/cm",
+					Controller: report.Ref{Kind: "Deployment", Namespace: "certs", Name: "cm"}, Version: "v1.17.0"}}
+			}, Fatal, []string{"fatal BelongsToOthers Namespace cert-manager"}, []string{"cert-manager v1.17.0 in namespace certs", "managed by Helm release certs/cm", "--use-existing cert-manager", "--adopt"},
+		},
+		{
+			"somebody's cert-manager is used as it is", func(f *Facts) {
+				f.UseExisting = []string{"cert-manager"}
+				f.Existing = []Existing{{Product: "cert-manager", Components: []string{"cert-manager"}, CRD: "certificates.cert-manager.io", ManagedBy: "OLM",
+					Controller: report.Ref{Kind: "Deployment", Namespace: "certs", Name: "cm"}, Version: "v1.17.0"}}
+			}, Info, []string{"info ExistingInstallation Deployment certs/cm"}, []string{"managed by OLM", "made with v1.16.1"},
+		},
+		{
+			"only definitions are left of what is to be used", func(f *Facts) {
+				f.UseExisting = []string{"istio"}
+				f.Existing = []Existing{{Product: "Istio", Components: []string{"istio-crds", "istio"}, CRD: "virtualservices.networking.istio.io", ManagedBy: "kubectl"}}
+			}, Warning, []string{"warning ExistingInstallation CustomResourceDefinition virtualservices.networking.istio.io"}, []string{"only definitions of it are there"},
+		},
+		{
+			"no node is open", func(f *Facts) {
+				f.Open, f.Excluded, f.Capacity = nil, map[string]string{"n1": "cordoned", "n2": "not ready"}, &Capacity{Nodes: 2}
+			}, Fatal,
+			[]string{"fatal NoNodes"}, []string{"node n2 is left out: not ready", "kubectl uncordon n1"},
+		},
+		{
+			"the only node is a control plane's", func(f *Facts) {
+				f.Open, f.Excluded, f.Capacity = nil, map[string]string{"n1": "taint node-role.kubernetes.io/control-plane:NoSchedule"}, &Capacity{Nodes: 1}
+			}, Fatal, []string{"fatal NoNodes"}, []string{"kubectl taint nodes n1 node-role.kubernetes.io/control-plane:NoSchedule-"},
+		},
+		{"some nodes are left out", func(f *Facts) { f.Excluded["n2"] = "runs windows" }, Info, []string{"info NodesExcluded Node n2"}, []string{"runs windows"}},
+		{"all nodes are arm64", func(f *Facts) { f.Open, f.NotebookImages = []*corev1.Node{node("n1", arch("arm64"))}, cuda }, Warning, []string{"warning WrongArchitecture"}, []string{"jupyter-pytorch-cuda-full"}},
+		{"some nodes are arm64", func(f *Facts) { f.Open, f.NotebookImages = append(f.Open, node("n2", arch("arm64"))), cuda }, Info, []string{"info WrongArchitecture"}, nil},
+		{"no image is made for the nodes", func(f *Facts) { f.Open = []*corev1.Node{node("n1", arch("s390x"))} }, Fatal, []string{"fatal WrongArchitecture Node n1"}, []string{"amd64, arm64"}},
+		{"for one of the nodes no image is made", func(f *Facts) { f.Open = append(f.Open, node("n2", arch("ppc64le"))) }, Warning, []string{"warning WrongArchitecture Node n2"}, []string{"node n2: ppc64le"}},
+		{
+			"minikube in a container", func(f *Facts) {
+				f.Open[0].Labels["minikube.k8s.io/name"], f.Open[0].Status.NodeInfo.OSImage = "minikube", "Debian GNU/Linux 12 (bookworm)"
+			}, Warning, []string{"warning MemoryOverstated Node n1"}, []string{"docker stats", "allocatable 4 cpu and 8192Mi memory"},
+		},
+		{
+			"minikube in a virtual machine", func(f *Facts) {
+				f.Open[0].Labels["minikube.k8s.io/name"], f.Open[0].Status.NodeInfo.OSImage = "minikube", "Buildroot 2025.02"
+			}, OK, nil, nil,
+		},
+		{"no class is the default", func(f *Facts) { f.Classes[0].Annotations = nil }, Warning, []string{"warning NoDefaultStorageClass"}, []string{"classes: standard"}},
+		{"there is no class", func(f *Facts) { f.Classes = nil }, Warning, []string{"warning NoDefaultStorageClass"}, []string{"install a provisioner"}},
+		{
+			"a namespace is just being deleted", func(f *Facts) { f.Terminating = []corev1.Namespace{terminating("auth", f.Time.Add(-10*time.Second))} }, Warning,
+			[]string{"warning NamespaceTerminating Namespace auth"}, []string{"deleted 10s ago"},
+		},
+		{
+			"a namespace does not go", func(f *Facts) {
+				ns := terminating("auth", f.Time.Add(-time.Hour))
+				ns.Status.Conditions = []corev1.NamespaceCondition{{Type: corev1.NamespaceFinalizersRemaining, Status: corev1.ConditionTrue, Message: "Some content in the namespace has finalizers remaining: example.com/keep in 1 resource instances"}}
+				f.Terminating = []corev1.Namespace{ns}
+			}, Fatal, []string{"fatal NamespaceTerminating Namespace auth"}, []string{"example.com/keep", "deleted 60m ago"},
+		},
+		{
+			"a definition does not go", func(f *Facts) {
+				f.Leaving = []Leaving{{"profiles", report.Ref{Kind: "CustomResourceDefinition", Name: "profiles.kubeflow.org"}, f.Time.Add(-time.Hour), []string{"customresourcecleanup.apiextensions.k8s.io"}}}
+			}, Fatal, []string{"fatal StuckTerminating CustomResourceDefinition profiles.kubeflow.org"}, []string{"customresourcecleanup"},
+		},
+		{
+			"a webhook without its service selects what is installed", func(f *Facts) {
+				f.Webhooks = []Webhook{{report.Ref{Kind: "MutatingWebhookConfiguration", Name: "ghost"}, "ghost.example.com", "old/ghost", true, "Namespace auth"}}
+			}, Fatal, []string{"fatal WebhookServiceMissing MutatingWebhookConfiguration ghost"}, []string{"it selects Namespace auth", "kubectl delete mutatingwebhookconfiguration ghost"},
+		},
+		{"an installation is half there", func(f *Facts) { f.Earlier, f.Created = true, 20 }, Info, []string{"info EarlierInstallation ConfigMap kube-system/kubectl-jupyter"}, []string{"20 of its 180 objects"}},
+		{"definitions were kept", func(f *Facts) { f.Kept = 24 }, Info, []string{"info EarlierInstallation"}, []string{"24 objects"}},
+		{"nothing gives addresses", func(f *Facts) { f.Address.Provider, f.Address.Evidence = "None", []string{"no controller"} }, Info, []string{"info NoLoadBalancerController"}, nil},
+		{"nodes may not be read", func(f *Facts) { f.failed[readNodes] = forbidden("no") }, Unknown, []string{"warning Forbidden", "warning Forbidden"}, []string{`the check "nodes" could not be made`}},
+		{"the server did not answer in time", func(f *Facts) { f.failed[readStorage] = errors.New("timeout") }, Unknown, []string{"warning Unreadable"}, []string{`"storage"`}},
+		{"rights are missing, so nothing was surveyed", func(f *Facts) { f.Missing, f.failed[readSurvey] = []string{"create pods in namespace a"}, errBlocked }, Fatal, []string{"fatal PermissionMissing"}, nil},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			f := good()
+			tc.change(f)
+			got := Judge(f)
+			if got.Result != tc.result {
+				t.Errorf("result %s, want %s", got.Result, tc.result)
+			}
+			if diff := cmp.Diff(tc.want, found(got.Causes)); diff != "" {
+				t.Errorf("causes (-want +got):\n%s", diff)
+			}
+			var text strings.Builder
+			for _, c := range got.Causes {
+				if !strings.Contains(strings.Join(diagnose.Names(), " "), c.Name) || c.Summary == "" || len(c.Evidence) == 0 || c.Remedy == "" {
+					t.Errorf("incomplete, or without a name that is documented: %+v", c)
+				}
+				text.WriteString(c.Summary + "\n" + strings.Join(c.Evidence, "\n") + "\n" + c.Remedy + "\n")
+			}
+			for _, s := range tc.says {
+				if !strings.Contains(text.String(), s) {
+					t.Errorf("%q is not in\n%s", s, text.String())
+				}
+			}
+			for _, a := range got.Answers {
+				if a.Found == "" || strings.HasSuffix(a.Found, ".") {
+					t.Errorf("check %s found %q", a.Check, a.Found)
+				}
+			}
+		})
+	}
+}
+
+func terminating(name string, since time.Time) corev1.Namespace {
+	at := metav1.NewTime(since)
+	return corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: name, DeletionTimestamp: &at}}
+}
+
+func TestAnOldServerIsAskedNothingElse(t *testing.T) {
+	f := good()
+	f.Version, f.Missing = version.MustParseGeneric("1.20.15"), []string{"create pods in namespace a"}
+	if got := Judge(f); len(got.Answers) != 1 || len(got.Causes) != 1 {
+		t.Errorf("%d answers, %d causes, want one of each", len(got.Answers), len(got.Causes))
+	}
+}
+
+func TestWhoManagesAnObject(t *testing.T) {
+	for _, tc := range []struct {
+		want          string
+		labels, notes map[string]string
+		managers      []string
+	}{
+		{"Helm release certs/cm", map[string]string{"app.kubernetes.io/managed-by": "Helm"}, map[string]string{"meta.helm.sh/release-name": "cm", "meta.helm.sh/release-namespace": "certs"}, nil},
+		{"Helm", map[string]string{"app.kubernetes.io/managed-by": "Helm"}, nil, nil},
+		{"Argo CD application certs", nil, map[string]string{"argocd.argoproj.io/tracking-id": "certs:apps/Deployment:cert-manager/cert-manager"}, nil},
+		{"Argo CD application certs", map[string]string{"argocd.argoproj.io/instance": "certs", "app.kubernetes.io/managed-by": "Helm"}, nil, nil},
+		{"Flux HelmRelease flux-system/certs", map[string]string{"helm.toolkit.fluxcd.io/name": "certs", "helm.toolkit.fluxcd.io/namespace": "flux-system"}, nil, nil},
+		{"Flux Kustomization flux-system/infra", map[string]string{"kustomize.toolkit.fluxcd.io/name": "infra", "kustomize.toolkit.fluxcd.io/namespace": "flux-system"}, nil, nil},
+		{"OLM cert-manager.operators", map[string]string{"operators.coreos.com/cert-manager.operators": ""}, nil, nil},
+		{"OLM certs/cert-manager.v1", map[string]string{"olm.owner": "cert-manager.v1", "olm.owner.namespace": "certs"}, nil, nil},
+		{"the cluster's addon manager", map[string]string{"addonmanager.kubernetes.io/mode": "Reconcile"}, nil, nil},
+		{"field manager kubectl-client-side-apply", nil, nil, []string{"kubectl-client-side-apply", "kube-apiserver"}},
+		{"nobody that it names", nil, nil, nil},
+	} {
+		o := &metav1.ObjectMeta{Labels: tc.labels, Annotations: tc.notes}
+		for _, m := range tc.managers {
+			o.ManagedFields = append(o.ManagedFields, metav1.ManagedFieldsEntry{Manager: m})
+		}
+		if got := managedBy(o); got != tc.want {
+			t.Errorf("labels %v, annotations %v, managers %v: %q, want %q", tc.labels, tc.notes, tc.managers, got, tc.want)
+		}
+	}
+}
+
+func TestAWebhookSelectsWhatItsRulesAndSelectorsSay(t *testing.T) {
+	object := func(kind, namespace string, labels map[string]any) *unstructured.Unstructured {
+		return &unstructured.Unstructured{Object: map[string]any{"apiVersion": "v1", "kind": kind,
+			"metadata": map[string]any{"name": "x", "namespace": namespace, "labels": labels}}}
+	}
+	rule := func(operation admissionv1.OperationType, resources ...string) []admissionv1.RuleWithOperations {
+		return []admissionv1.RuleWithOperations{{Operations: []admissionv1.OperationType{operation}, Rule: admissionv1.Rule{APIGroups: []string{""}, Resources: resources}}}
+	}
+	selector := func(key, value string) *metav1.LabelSelector {
+		return &metav1.LabelSelector{MatchLabels: map[string]string{key: value}}
+	}
+	namespaces := map[string]map[string]string{"kubeflow": {"istio-injection": "enabled"}}
+	for _, tc := range []struct {
+		name     string
+		hook     hook
+		object   *unstructured.Unstructured
+		resource string
+		want     bool
+	}{
+		{"by resource", hook{rules: rule(admissionv1.Create, "services")}, object("Service", "auth", nil), "services", true},
+		{"by any resource", hook{rules: rule(admissionv1.OperationAll, "*")}, object("Service", "auth", nil), "services", true},
+		{"not another resource", hook{rules: rule(admissionv1.Create, "pods")}, object("Service", "auth", nil), "services", false},
+		{"not for updates alone", hook{rules: rule(admissionv1.Update, "services")}, object("Service", "auth", nil), "services", false},
+		{"by a label of the namespace", hook{rules: rule(admissionv1.Create, "services"), namespaces: selector("istio-injection", "enabled")}, object("Service", "kubeflow", nil), "services", true},
+		{"not in another namespace", hook{rules: rule(admissionv1.Create, "services"), namespaces: selector("istio-injection", "enabled")}, object("Service", "auth", nil), "services", false},
+		{"by the name of a namespace that does not exist yet", hook{rules: rule(admissionv1.Create, "services"), namespaces: selector("kubernetes.io/metadata.name", "auth")}, object("Service", "auth", nil), "services", true},
+		{"a namespace by its own labels", hook{rules: rule(admissionv1.Create, "namespaces"), namespaces: selector("a", "b")}, object("Namespace", "", map[string]any{"a": "b"}), "namespaces", true},
+		{"not without the object's label", hook{rules: rule(admissionv1.Create, "services"), objects: selector("a", "b")}, object("Service", "auth", nil), "services", false},
+	} {
+		if got := tc.hook.selects(tc.object, tc.resource, namespaces); got != tc.want {
+			t.Errorf("%s: %v, want %v", tc.name, got, tc.want)
+		}
+	}
+}

@@ -78,9 +78,6 @@ func (o Options) enabled() []string {
 	if o.TLS.On() {
 		names = append(names, "tls")
 	}
-	if o.TLS.Redirect {
-		names = append(names, "tls-redirect")
-	}
 	if o.OrdinarySidecars {
 		names = append(names, "ordinary-sidecars")
 	}

@@ -31,10 +31,6 @@ type TLS struct {
 	// Hosts that a self-signed certificate is for: names and IP addresses. Empty where the
 	// Secret is somebody's own.
 	Hosts []string `json:"hosts,omitempty"`
-	// Redirect has oauth2-proxy send people without a session from HTTP to HTTPS. It takes
-	// the mesh configuration of the component istio: where the header is missing by which
-	// oauth2-proxy tells the two apart, the redirects would never end.
-	Redirect bool `json:"redirect,omitempty"`
 }
 
 // On tells whether the gateway serves HTTPS.

@@ -79,12 +79,9 @@ func (f *tlsFlags) options(b *base, timeout time.Duration) (*tlsChoice, error) {
 }
 
 // behindGateway are the components that have to agree on the scheme.
-var behindGateway = []string{gatewayComponent, meshComponent, "oauth2-proxy", "jupyter-web-app"}
+var behindGateway = []string{gatewayComponent, "oauth2-proxy", "jupyter-web-app"}
 
-const (
-	gatewayComponent = "kubeflow-gateway"
-	meshComponent    = "istio"
-)
+const gatewayComponent = "kubeflow-gateway"
 
 // check refuses what cannot work, before anything is written. It needs no address yet.
 func (o *tlsChoice) check(ctx context.Context, c *cluster.Cluster) error {
@@ -139,8 +136,6 @@ func (o *tlsChoice) apply(ctx context.Context, c *cluster.Cluster, source compon
 	if !slices.Contains(names, gatewayComponent) {
 		return fmt.Errorf("--tls: the gateway (component %s) is not installed in %s: `kubectl jupyter install` brings it", gatewayComponent, where(c))
 	}
-	// Somebody else's mesh need not tell oauth2-proxy how a request came in.
-	wanted.Redirect = wanted.On() && slices.Contains(names, meshComponent)
 	gateway := part
 	gateway.settings.TLS = wanted
 	plan, err := gateway.plan(ctx, names...)

@@ -146,7 +146,7 @@ func someTime(ctx context.Context, timeout time.Duration) (context.Context, cont
 	if timeout <= 0 {
 		return context.WithCancel(ctx)
 	}
-	return context.WithTimeoutCause(ctx, timeout, fmt.Errorf("--timeout: not done after %s", timeout))
+	return context.WithTimeoutCause(ctx, timeout, fmt.Errorf("%w after %s", rollout.ErrTimeout, timeout))
 }
 
 // newPassword reads the password or makes one.

@@ -381,6 +381,7 @@ func TestTopGPUsAndNotebooks(t *testing.T) {
 		r := b.must("top", "gpus", "-o", "csv", "--as", "bob")
 		wantSays(t, r.stdout, "gpu-0,nvidia.com/gpu,DevicePlugin,NVIDIA-A100-SXM4-80GB,,held")
 		wantSays(t, r.stderr, "forbidden (get pods/proxy in namespace monitoring)")
+		wantSays(t, b.must("top", "gpus", "gpu-0", "--as", "bob").stdout, "vision     <forbidden>   <forbidden>")
 		r = b.must("top", "gpus", "--as", "cyd")
 		wantSays(t, r.stdout, "gpu-0   nvidia.com/gpu", "<forbidden>")
 		wantSays(t, r.stderr, "may not list pods", "who has the GPUs of dynamic resource allocation is not known")

@@ -39,6 +39,8 @@ type Row struct {
 	Pod Pod
 	// Claims are the ResourceClaims, as NAMESPACE/NAME, that have a DRA device.
 	Claims []string
+	// dark is why nothing is known of what the node's devices do; zero where something is.
+	dark usage.Absence
 }
 
 // Pod is a holder.
@@ -50,11 +52,13 @@ type Pod struct {
 
 // Live is what the row's device does. That of a shared device is of all its holders.
 func (r Row) Live() usage.Live {
-	if r.Device == nil {
-		none := usage.Absence{Reason: "it is not known which of the node's devices this is"}
-		return usage.Live{Utilization: usage.Missing[float64](none), MemoryUsed: usage.Missing[int64](none), MemoryTotal: usage.Missing[int64](none)}
+	switch {
+	case r.Device != nil:
+		return r.Device.Live
+	case r.dark != usage.Absence{}:
+		return usage.LiveOf(nil, r.dark)
 	}
-	return r.Device.Live
+	return usage.LiveOf(nil, usage.Absence{Reason: "it is not known which of the node's devices this is"})
 }
 
 // held is how many of one resource a pod has.
@@ -196,8 +200,8 @@ func unlisted(n *usage.Node, g usage.GPU, devices []usage.Device, why usage.Abse
 }
 
 // claimed makes the row of a DRA device, one for each pod that shares it.
-func claimed(n *usage.Node, d dra.Device, devices []usage.Device, notebook func(namespace, pod string) string) []Row {
-	row := Row{Node: n, Resource: d.Driver, Origin: usage.DRA, Product: d.Product, Device: live(d, devices), State: Free}
+func claimed(n *usage.Node, d dra.Device, devices []usage.Device, dark usage.Absence, notebook func(namespace, pod string) string) []Row {
+	row := Row{Node: n, Resource: d.Driver, Origin: usage.DRA, Product: d.Product, Device: live(d, devices, dark), State: Free}
 	if d.Unusable != "" {
 		row.State, row.Why = Unusable, usage.Absence{Reason: d.Unusable}
 	}
@@ -223,7 +227,7 @@ func claimed(n *usage.Node, d dra.Device, devices []usage.Device, notebook func(
 
 // live is what an exporter says about a DRA device, which is known by the names of its
 // driver or by its UUID; without an exporter, what the driver says.
-func live(d dra.Device, devices []usage.Device) *usage.Device {
+func live(d dra.Device, devices []usage.Device, dark usage.Absence) *usage.Device {
 	for i, e := range devices {
 		if e.Claimed == d.DRADevice || e.Claimed == (usage.DRADevice{}) && d.UUID != "" && e.UUID == d.UUID && e.Instance == "" {
 			out := devices[i]
@@ -231,18 +235,14 @@ func live(d dra.Device, devices []usage.Device) *usage.Device {
 			return &out
 		}
 	}
-	none := usage.Absence{Reason: "no exporter knows this device"}
-	return &usage.Device{
-		Node: d.Node, UUID: d.UUID, Profile: d.Profile, Product: d.Product, Claimed: d.DRADevice,
-		Live: usage.Live{Utilization: usage.Missing[float64](none), MemoryUsed: usage.Missing[int64](none), MemoryTotal: maybeMemory(d.Memory, none)},
+	if dark == (usage.Absence{}) {
+		dark.Reason = "the exporter does not know this device"
 	}
-}
-
-func maybeMemory(bytes int64, none usage.Absence) usage.Maybe[int64] {
-	if bytes == 0 {
-		return usage.Missing[int64](none)
+	figures := usage.LiveOf(nil, dark)
+	if d.Memory > 0 {
+		figures.MemoryTotal = usage.Known(d.Memory)
 	}
-	return usage.Known(bytes)
+	return &usage.Device{Node: d.Node, UUID: d.UUID, Profile: d.Profile, Product: d.Product, Claimed: d.DRADevice, Live: figures}
 }
 
 // sortPods brings pods into the order of their names, so that rows do not jump.

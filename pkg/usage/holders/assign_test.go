@@ -173,7 +173,7 @@ func TestRowsOfClaims(t *testing.T) {
 		d:    dra.Device{DRADevice: named, Unusable: "tainted"}, want: []string{"unusable gpu-0 -"},
 	}} {
 		t.Run(tt.name, func(t *testing.T) {
-			rows := claimed(&usage.Node{Name: "n1"}, tt.d, tt.devices, notebook)
+			rows := claimed(&usage.Node{Name: "n1"}, tt.d, tt.devices, usage.Absence{}, notebook)
 			if d := cmp.Diff(tt.want, show(rows)); d != "" {
 				t.Errorf("-want +got:\n%s", d)
 			}

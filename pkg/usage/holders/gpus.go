@@ -140,29 +140,41 @@ func rowsOf(ctx context.Context, c *cluster.Cluster, nodes []usage.Node, claims 
 	}
 	for i := range nodes {
 		n := &nodes[i]
+		unlit := dark[n.Name]
+		switch {
+		case o.Live == nil:
+			unlit.Reason = "live figures were not asked for"
+		case len(devices[n.Name]) == 0 && unlit == usage.Absence{}:
+			unlit.Reason = "no exporter of GPU metrics runs on this node"
+		}
 		for j := range n.GPUs {
 			g := n.GPUs[j]
 			of := usage.DevicesOf(n, &g, devices[n.Name])
+			var rows []Row
 			if why, ok := absent[n.Name]; ok {
-				out.rows = append(out.rows, unlisted(n, g, of, why)...)
-				continue
+				rows = unlisted(n, g, of, why)
+			} else {
+				rows = assign(n, g, of, pods.of(n.Name, g.Resource))
 			}
-			out.rows = append(out.rows, assign(n, g, of, pods.of(n.Name, g.Resource))...)
+			for k := range rows {
+				rows[k].dark = unlit
+			}
+			out.rows = append(out.rows, rows...)
 		}
 		for _, d := range byNode[n.Name] {
-			out.rows = append(out.rows, ofClaims(n, d, devices[n.Name], pods, claims.ClaimsAbsent)...)
+			out.rows = append(out.rows, ofClaims(n, d, devices[n.Name], unlit, pods, claims.ClaimsAbsent)...)
 		}
 	}
 	if len(o.Nodes) == 0 && o.Selector == "" {
 		for _, d := range byNode[""] {
-			out.rows = append(out.rows, ofClaims(nil, d, nil, pods, claims.ClaimsAbsent)...)
+			out.rows = append(out.rows, ofClaims(nil, d, nil, usage.Absence{Reason: "it belongs to no single node, whose exporter could know it"}, pods, claims.ClaimsAbsent)...)
 		}
 	}
 	return out, nil
 }
 
-func ofClaims(n *usage.Node, d dra.Device, devices []usage.Device, pods podsByNode, absent *usage.Absence) []Row {
-	out := claimed(n, d, devices, pods.notebook)
+func ofClaims(n *usage.Node, d dra.Device, devices []usage.Device, dark usage.Absence, pods podsByNode, absent *usage.Absence) []Row {
+	out := claimed(n, d, devices, dark, pods.notebook)
 	if absent != nil {
 		for i := range out {
 			out[i].State, out[i].Why = Unknown, *absent

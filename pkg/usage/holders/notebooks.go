@@ -296,7 +296,7 @@ func (r *notebooksReader) gpus(ctx context.Context, all []Notebook) error {
 // have takes the GPUs of the notebook's pods out of all rows.
 func (n *Notebook) have(rows []Row) {
 	var devices []usage.Device
-	unknown := false
+	unknown := usage.Absence{}
 	for _, r := range rows {
 		if r.Pod.Namespace != n.Namespace || !slices.Contains(n.pods, r.Pod.Name) {
 			continue
@@ -305,7 +305,7 @@ func (n *Notebook) have(rows []Row) {
 			n.GPUs[r.Resource]++
 		}
 		if r.Device == nil {
-			unknown = true
+			unknown = r.Live().Utilization.Why()
 			continue
 		}
 		shared := r.Sharing != usage.NotShared || len(r.Device.Pods) > 1 || len(r.Claims) > 1
@@ -321,7 +321,9 @@ func (n *Notebook) have(rows []Row) {
 	case len(n.GPUs) == 0:
 	case len(n.Nodes) == 0:
 		n.Live = usage.LiveOf(nil, usage.Absence{Reason: "the pod is on no node yet"})
-	case unknown || len(devices) == 0:
+	case unknown != usage.Absence{}:
+		n.Live = usage.LiveOf(nil, unknown)
+	case len(devices) == 0:
 		n.Live = usage.LiveOf(nil, usage.Absence{Reason: "it is not known which of the node's devices it has"})
 	default:
 		n.Live = usage.LiveOf(devices, usage.Absence{})

@@ -41,11 +41,9 @@ func Links(w io.Writer, links []report.Link, style Style) error {
 	for _, l := range links {
 		mark := map[report.State]string{report.Ready: "ok", report.Unknown: "?"}[l.State]
 		mark = fmt.Sprintf("%-8s", cmp.Or(mark, strings.ToLower(string(l.State))))
-		fmt.Fprintf(&b, "%s  %s%s", style.State(l.State, mark), label(l), strings.Repeat(" ", width-len(label(l))))
-		if says := joined("; ", l.Problem, l.Says); says != "" {
-			b.WriteString("   " + says)
-		}
-		b.WriteByte('\n')
+		says := joined("; ", l.Problem, l.Says)
+		line := fmt.Sprintf("%s  %s%s   %s", style.State(l.State, mark), label(l), strings.Repeat(" ", width-len(label(l))), says)
+		b.WriteString(strings.TrimRight(line, " ") + "\n")
 	}
 	_, err := io.WriteString(w, b.String())
 	return err

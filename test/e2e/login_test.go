@@ -4,6 +4,8 @@ package e2e
 
 import (
 	"encoding/json"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 )
@@ -63,6 +65,28 @@ func TestLoginURL(t *testing.T) {
 		if err := json.Unmarshal([]byte(b.must("login-url", "-o", "json").stdout), &document); err != nil || document.Kind != "LoginURL" || document.Via != "NodePort" {
 			t.Errorf("-o json = %+v (%v)", document, err)
 		}
+	})
+	t.Run("a browser is opened where there is a desktop, and the URL is printed anyhow", func(t *testing.T) {
+		opened := filepath.Join(b.dir, "opened")
+		script := "#!/bin/sh\nprintf %s \"$1\" > " + opened + "\n"
+		if err := os.WriteFile(filepath.Join(b.dir, "xdg-open"), []byte(script), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		t.Setenv("PATH", b.dir+":"+os.Getenv("PATH"))
+		for _, name := range []string{"DISPLAY", "WAYLAND_DISPLAY", "BROWSER", "WSL_DISTRO_NAME"} {
+			t.Setenv(name, "")
+		}
+		r := b.jupyter("login-url", "--open")
+		if r.code != 1 || !strings.HasPrefix(r.stdout, "http://") {
+			t.Errorf("without a desktop: %s", r)
+		}
+		wantSays(t, r.stderr, "--open: there is no desktop here")
+		t.Setenv("DISPLAY", ":0")
+		url := strings.TrimSpace(b.must("login-url", "--open").stdout)
+		eventually(t, "the browser is started with the URL", func() bool {
+			text, err := os.ReadFile(opened)
+			return err == nil && string(text) == url
+		})
 	})
 	t.Run("people whom Dex knows are named, and nobody's hash", func(t *testing.T) {
 		b.apply(`

@@ -195,6 +195,9 @@ func (o topOptions) print(w io.Writer, face topFace, headers bool) error {
 	case formatTable, formatWide:
 		style := styleFor(o.base.Out)
 		options := view.GridOptions{NoHeaders: !headers, Style: style, Bars: o.Bars && style.Color}
+		if f, ok := o.base.Out.(*os.File); ok && options.Bars {
+			options.Width, _ = terminalSize(f)()
+		}
 		if err := face.Grid(o.Wide()).Print(w, options); err != nil || face.Apart == nil {
 			return err
 		}

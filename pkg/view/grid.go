@@ -62,6 +62,9 @@ type GridOptions struct {
 	Style     Style
 	// Bars are drawn behind percentages; for terminals.
 	Bars bool
+	// Width of the terminal: bars for which it is too narrow are left out, for they say
+	// nothing that the figures before them do not. 0 is as wide as it takes.
+	Width int
 }
 
 // barWidth is a bar's length in columns; each has eight steps.
@@ -81,7 +84,45 @@ func bar(percent float64) string {
 // Print writes the grid as Table does: three spaces between columns and nothing after
 // the last cell. An empty cell shows as a dash.
 func (g Grid) Print(w io.Writer, o GridOptions) error {
-	texts := make([][]string, 0, len(g.Rows)+1)
+	texts, widths := g.layOut(o)
+	if o.Bars && o.Width > 0 && total(widths) > o.Width {
+		o.Bars = false
+		texts, widths = g.layOut(o)
+	}
+	var b strings.Builder
+	for n, line := range texts {
+		for i, t := range line {
+			shown := t
+			if row := n - (len(texts) - len(g.Rows)); row >= 0 {
+				shown = o.Style.level(g.Rows[row][i].level(), t)
+			} else {
+				shown = o.Style.Bold(t)
+			}
+			b.WriteString(shown)
+			if i < len(line)-1 {
+				b.WriteString(strings.Repeat(" ", widths[i]-utf8.RuneCountInString(t)+gap))
+			}
+		}
+		b.WriteByte('\n')
+	}
+	_, err := io.WriteString(w, b.String())
+	return err
+}
+
+// gap is how many columns are between two cells.
+const gap = 3
+
+func total(widths []int) int {
+	sum := gap * (len(widths) - 1)
+	for _, w := range widths {
+		sum += w
+	}
+	return sum
+}
+
+// layOut says what stands in each cell, and how wide each column is.
+func (g Grid) layOut(o GridOptions) (texts [][]string, widths []int) {
+	texts = make([][]string, 0, len(g.Rows)+1)
 	if !o.NoHeaders {
 		texts = append(texts, g.Headers)
 	}
@@ -107,30 +148,13 @@ func (g Grid) Print(w io.Writer, o GridOptions) error {
 		}
 		texts = append(texts, line)
 	}
-	widths := make([]int, len(g.Headers))
+	widths = make([]int, len(g.Headers))
 	for _, line := range texts {
 		for i, t := range line {
 			widths[i] = max(widths[i], utf8.RuneCountInString(t))
 		}
 	}
-	var b strings.Builder
-	for n, line := range texts {
-		for i, t := range line {
-			shown := t
-			if row := n - (len(texts) - len(g.Rows)); row >= 0 {
-				shown = o.Style.level(g.Rows[row][i].level(), t)
-			} else {
-				shown = o.Style.Bold(t)
-			}
-			b.WriteString(shown)
-			if i < len(line)-1 {
-				b.WriteString(strings.Repeat(" ", widths[i]-utf8.RuneCountInString(t)+3))
-			}
-		}
-		b.WriteByte('\n')
-	}
-	_, err := io.WriteString(w, b.String())
-	return err
+	return texts, widths
 }
 
 func (c Cell) level() Level {

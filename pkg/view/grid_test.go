@@ -35,6 +35,18 @@ gpu-0             5% ▌·········   3
 a-longer-name   115% ██████████   -
 c               <unknown>         -2
 `},
+		{"leaves bars out that do not fit the terminal", GridOptions{Bars: true, Width: 37}, `
+NAME            CPU%        FREE
+gpu-0           5%          3
+a-longer-name   115%        -
+c               <unknown>   -2
+`},
+		{"has bars where they just fit", GridOptions{Bars: true, Width: 38}, `
+NAME            CPU%              FREE
+gpu-0             5% ▌·········   3
+a-longer-name   115% ██████████   -
+c               <unknown>         -2
+`},
 		{"has colours by threshold, which take no room", GridOptions{Style: Style{Color: true}}, `
 [1mNAME[0m            [1mCPU%[0m        [1mFREE[0m
 gpu-0           [32m5%[0m          [32m3[0m

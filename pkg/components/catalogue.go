@@ -78,7 +78,7 @@ func Release110() *Release {
 				Namespaces: []string{"kubeflow"},
 				Needs: []Need{
 					{Component: "kubeflow-namespace", Condition: Accepted},
-					{Component: "istio-crds", Condition: Established, Kinds: []string{"Gateway"}},
+					{Component: "istio-crds", Condition: Established, Kinds: []string{"Gateway", "EnvoyFilter"}},
 				},
 			},
 			{

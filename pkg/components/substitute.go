@@ -49,7 +49,7 @@ func Generated(u *unstructured.Unstructured) map[string]string {
 }
 
 func substitute(u *unstructured.Unstructured, o Options) {
-	r := strings.NewReplacer(EmailToken, o.UserEmail, ProfileToken, o.ProfileName(), tlsSecretToken, o.TLS.Secret)
+	r := strings.NewReplacer(EmailToken, o.UserEmail, ProfileToken, o.ProfileName(), tlsSecretToken, o.TLS.Secret, tlsHostsToken, strings.Join(o.TLS.Hosts, " "))
 	if u.GetKind() == "Certificate" {
 		expandLists(u.Object, map[string][]string{hostNamesToken: o.TLS.hosts(false), hostAddressesToken: o.TLS.hosts(true)})
 	}

@@ -28,8 +28,8 @@ type TLS struct {
 	// Secret of type kubernetes.io/tls, in the gateway's namespace, that the gateway
 	// presents; empty: plain HTTP.
 	Secret string `json:"secret,omitempty"`
-	// Hosts that a self-signed certificate is for: names and IP addresses. Empty where the
-	// Secret is somebody's own.
+	// Hosts that people use: names, also with a wildcard, and IP addresses. A self-signed
+	// certificate is for them; requests over HTTP for them are redirected.
 	Hosts []string `json:"hosts,omitempty"`
 }
 
@@ -43,8 +43,8 @@ func (t TLS) SelfSigned() bool { return t.Secret == GatewaySecret }
 func (o Options) CookiesSecure() bool { return o.SecureCookies || o.TLS.On() }
 
 func (t TLS) validate() error {
-	if len(t.Hosts) > 0 && !t.SelfSigned() {
-		return errors.New("--host: only a self-signed certificate is made for a host")
+	if len(t.Hosts) > 0 && !t.On() {
+		return errors.New("--host: only a certificate is for a host")
 	}
 	if t.On() && len(validation.IsDNS1123Subdomain(t.Secret)) > 0 {
 		return fmt.Errorf("--tls: %q is neither self-signed nor off nor the name of a Secret", t.Secret)
@@ -83,6 +83,7 @@ func (t TLS) hosts(addresses bool) []string {
 // are replaced by as many as there are.
 const (
 	tlsSecretToken     = "$(TLS_SECRET)"
+	tlsHostsToken      = "$(TLS_HOSTS)"
 	hostNamesToken     = "$(TLS_HOST_NAMES)"
 	hostAddressesToken = "$(TLS_HOST_ADDRESSES)"
 )

@@ -92,7 +92,8 @@ func TestChoicesAboutTLSAreRefusedWithTheirFlag(t *testing.T) {
 		"a name that no Secret has":       {components.TLS{Secret: "Mine_"}, "--tls"},
 		"a host that is no name":          {components.TLS{Secret: components.GatewaySecret, Hosts: []string{"a b"}}, "--host"},
 		"a host with a scheme":            {components.TLS{Secret: components.GatewaySecret, Hosts: []string{"https://nb"}}, "--host"},
-		"a host for somebody else's pair": {components.TLS{Secret: "mine", Hosts: []string{"nb"}}, "--host"},
+		"a host without a certificate":    {components.TLS{Hosts: []string{"nb"}}, "--host"},
+		"a host that would end a string":  {components.TLS{Secret: "mine", Hosts: []string{`a"..b`}}, "--host"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			err := components.Options{TLS: c.tls}.Validate()
@@ -112,5 +113,15 @@ func TestAPersonsProfileCanHaveANameOfItsOwn(t *testing.T) {
 	}
 	if err := (components.Options{UserProfile: "Ada"}).Validate(); err == nil || !strings.HasPrefix(err.Error(), "--profile-name:") {
 		t.Errorf("error = %v, want one about --profile-name", err)
+	}
+}
+
+func TestTheRedirectKnowsTheHosts(t *testing.T) {
+	o := components.Options{TLS: components.TLS{Secret: "mine", Hosts: []string{"nb.example.com", "192.0.2.7"}}}
+	filter := find(t, render(t, o, "kubeflow-gateway"), "EnvoyFilter", "istio-system", "kubeflow-gateway-redirect")
+	found := false
+	everyString(filter.Object, func(s string) { found = found || strings.Contains(s, `local hosts = " nb.example.com 192.0.2.7 "`) })
+	if !found {
+		t.Errorf("%s does not know the hosts", id(filter))
 	}
 }

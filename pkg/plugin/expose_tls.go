@@ -164,17 +164,27 @@ func (o *tlsChoice) apply(ctx context.Context, c *cluster.Cluster, source compon
 
 // wanted is what the settings keep of the choice.
 func (o *tlsChoice) wanted(address string) components.TLS {
-	switch o.Mode {
-	case tlsOff:
+	if o.Mode == tlsOff {
 		return components.TLS{}
-	case tlsSelfSigned, components.GatewaySecret:
-		hosts := slices.Clone(o.Hosts)
-		if address != "" && !slices.Contains(hosts, address) {
-			hosts = append(hosts, address)
-		}
-		return components.TLS{Secret: components.GatewaySecret, Hosts: hosts}
 	}
-	return components.TLS{Secret: o.Mode}
+	out := components.TLS{Secret: o.Mode, Hosts: slices.Clone(o.Hosts)}
+	if o.Mode == tlsSelfSigned {
+		out.Secret = components.GatewaySecret
+	}
+	add := func(host string) {
+		if !slices.Contains(out.Hosts, host) && components.ValidHost(host) == nil {
+			out.Hosts = append(out.Hosts, host)
+		}
+	}
+	if o.secret != nil {
+		for _, h := range o.secret.Hosts {
+			add(h)
+		}
+	}
+	if address != "" {
+		add(address)
+	}
+	return out
 }
 
 // issue has cert-manager make the certificate, and waits until it is for every host: only

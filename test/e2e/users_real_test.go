@@ -188,7 +188,7 @@ func (b *bed) https(t *testing.T, password string) {
 	if u, _ := url.Parse("http://" + host + "/jupyter/"); len(person.client.Jar.Cookies(u)) > 0 {
 		t.Errorf("a browser would send the cookies %v over plain HTTP: they are not Secure", person.client.Jar.Cookies(u))
 	}
-	// The first two are oauth2-proxy's answers to somebody without a session, the third is the gateway's own.
+	// Also for somebody without a session, whom oauth2-proxy would answer with its sign-in page.
 	for _, path := range []string{"/jupyter/", "/jupyter/api/config", "/oauth2/start?rd=%2Fjupyter%2F"} {
 		p := b.at(t, gateway, nil).get(path)
 		if p.code != http.StatusMovedPermanently && p.code != http.StatusPermanentRedirect || p.location != "https://"+host+path {

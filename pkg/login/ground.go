@@ -36,6 +36,8 @@ type Ground struct {
 	Passwords []string
 	// FirstUser is the one that the installation recorded.
 	FirstUser string
+	// Hosts that the installation's certificate was chosen for, names and addresses.
+	Hosts []string
 	// Dex is its configuration, nil where it could not be read.
 	Dex *DexConfig
 

@@ -80,11 +80,14 @@ func (r *reader) wayIn(g *Ground) {
 		return nil
 	})
 	r.get(g, report.Ref{Kind: "ConfigMap", Namespace: "kube-system", Name: "kubectl-jupyter"}, func(u *unstructured.Unstructured) error {
-		var settings struct{ UserEmail string }
+		var settings struct {
+			UserEmail string
+			TLS       struct{ Hosts []string }
+		}
 		if err := json.Unmarshal([]byte(data(u)["settings.json"]), &settings); err != nil {
 			return fmt.Errorf("settings.json: %w", err)
 		}
-		g.FirstUser = settings.UserEmail
+		g.FirstUser, g.Hosts = settings.UserEmail, settings.TLS.Hosts
 		return nil
 	})
 	list(r, g, "dex.coreos.com", "Password", dexNamespace, func(u *unstructured.Unstructured) error {

@@ -156,8 +156,20 @@ func FindWayIn(ctx context.Context, c *cluster.Cluster) (report.WayIn, error) {
 	return g.WayIn(), nil
 }
 
-// WayIn of the ground.
-func (g *Ground) WayIn() report.WayIn { return WayInOf(g.Service, g.Gateway, g.Nodes, g.Users()) }
+// WayIn of the ground. A certificate that was made for a name is of no use at an address.
+func (g *Ground) WayIn() report.WayIn {
+	in := WayInOf(g.Service, g.Gateway, g.Nodes, g.Users())
+	if in.Scheme != "https" {
+		return in
+	}
+	for _, h := range g.Hosts {
+		if net.ParseIP(h) == nil && !strings.Contains(h, "*") {
+			in.Address, in.URL = h, URL(in.Scheme, h, in.Port)
+			break
+		}
+	}
+	return in
+}
 
 // Users who can log in, by e-mail address, as Dex's configuration, its Password objects
 // and the installation's settings name them. Hashes are not looked at.

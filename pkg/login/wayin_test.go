@@ -98,6 +98,25 @@ func TestWithoutAGatewayNothingListens(t *testing.T) {
 	}
 }
 
+func TestAPersonOpensTheNameThatTheCertificateIsFor(t *testing.T) {
+	service := `{spec: {type: LoadBalancer, ` + ports + `}, status: {loadBalancer: {ingress: [{ip: 192.168.49.240}]}}}`
+	for name, c := range map[string]struct {
+		gateway string
+		hosts   []string
+		want    string
+	}{
+		"a name that was chosen":         {tlsGateway, []string{"notebooks.example.com", "192.168.49.240"}, "https://notebooks.example.com/jupyter/"},
+		"the address, where no name was": {tlsGateway, []string{"192.168.49.240"}, "https://192.168.49.240/jupyter/"},
+		"no pattern":                     {tlsGateway, []string{"*.example.com", "192.168.49.240"}, "https://192.168.49.240/jupyter/"},
+		"no name without a certificate":  {plainGateway, []string{"notebooks.example.com"}, "http://192.168.49.240/jupyter/"},
+	} {
+		g := &Ground{Service: parse[corev1.Service](t, service), Gateway: parse[Gateway](t, c.gateway), Hosts: c.hosts}
+		if got := g.WayIn().URL; got != c.want {
+			t.Errorf("%s: %s, want %s", name, got, c.want)
+		}
+	}
+}
+
 func TestUsersAreThoseOfDexAndNoOthers(t *testing.T) {
 	g := &Ground{Passwords: []string{"b@example.com", "a@example.com"}, FirstUser: "gone@example.com",
 		Dex: parse[DexConfig](t, `{staticPasswords: [{email: a@example.com, hash: secret}]}`)}

@@ -1,22 +1,24 @@
 package status
 
 import (
+	"cmp"
 	"context"
 	"slices"
 	"strings"
 	"sync"
 
 	"golang.org/x/sync/errgroup"
+	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/client-go/rest"
 
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/cluster"
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/components"
-	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/login"
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/report"
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/rollout"
 )
@@ -39,8 +41,8 @@ const (
 	// ours: everywhere, by the inventory's label; in an installation that somebody else
 	// made, in the namespaces of the stack.
 	ours scope = iota
-	// stack: in the namespaces of the stack, whosever they are.
-	stack
+	// atProvider: in the namespace of the one who decides who may come in.
+	atProvider
 	// all: everywhere, as many as maxItems.
 	all
 )
@@ -57,11 +59,10 @@ var kinds = []struct {
 	{"", "ConfigMap", ours, true},
 	{"", "Secret", ours, true},
 	{"", "ServiceAccount", ours, true},
-	{"", "Pod", stack, false},
 	{"apps", "Deployment", ours, false},
 	{"apps", "DaemonSet", ours, false},
 	{"autoscaling", "HorizontalPodAutoscaler", ours, true},
-	{"discovery.k8s.io", "EndpointSlice", stack, false},
+	{"discovery.k8s.io", "EndpointSlice", atProvider, false},
 	{"storage.k8s.io", "StorageClass", all, false},
 	{"", "Node", all, false},
 	{"rbac.authorization.k8s.io", "Role", ours, true},
@@ -94,6 +95,10 @@ func Collect(ctx context.Context, c *cluster.Cluster, source components.Source) 
 	k := &collector{c: c, s: &Snapshot{
 		Time: metav1.Now(), Target: c.Target, Server: c.Version, Release: source.Release(),
 	}, whole: map[report.Ref]bool{}}
+	var err error
+	if k.core, err = protobufClient(c); err != nil {
+		return nil, err
+	}
 	inventory, err := rollout.ReadInventory(ctx, c)
 	switch {
 	case apierrors.IsForbidden(err):
@@ -108,14 +113,6 @@ func Collect(ctx context.Context, c *cluster.Cluster, source components.Source) 
 	g.Go(func() error { return k.s.expect(first, source, c) })
 	g.Go(func() error { return k.run(first) })
 	g.Go(func() error { k.prove(first); return nil })
-	g.Go(func() error {
-		in, err := login.FindWayIn(first, c)
-		if err != nil {
-			in = report.WayIn{Missing: err.Error()}
-		}
-		k.s.WayIn = in
-		return nil
-	})
 	if err := g.Wait(); err != nil {
 		return nil, err
 	}
@@ -127,6 +124,7 @@ func Collect(ctx context.Context, c *cluster.Cluster, source components.Source) 
 		return nil, err
 	}
 	k.s.sort()
+	k.s.WayIn = k.s.wayIn()
 	return k.s, nil
 }
 
@@ -134,6 +132,7 @@ type collector struct {
 	c     *cluster.Cluster
 	mu    sync.Mutex
 	s     *Snapshot
+	core  rest.Interface
 	whole map[report.Ref]bool
 	tasks []func(context.Context) error
 }
@@ -157,24 +156,38 @@ func (k *collector) lists() {
 		if kind.scope == ours {
 			r.Labels = labels
 		}
-		if resource.Namespaced && (kind.scope == stack || kind.scope == ours && labels == "") {
+		switch {
+		case kind.scope == atProvider:
+			in = []string{providerNamespace}
+		case resource.Namespaced && kind.scope == ours && labels == "":
 			in = namespaces
 		}
 		for _, r.Namespace = range in {
 			k.list(r, resource.GroupVersionResource, kind.meta)
 		}
 	}
+	for _, ns := range namespaces {
+		k.podsIn(ns)
+	}
 	k.get(meshConfig, false)
+	k.passwords()
 	k.login()
 }
 
-// namespaces of the stack. kube-system holds a few roles of cert-manager and everything
-// of the cluster: it is not listed.
+// namespaces of the stack; where it is known what was installed, of that. kube-system
+// holds a few roles of cert-manager and everything of the cluster: it is not listed.
 func (k *collector) namespaces() []string {
+	var used map[string]bool
+	if inv := k.s.Inventory; inv != nil && len(inv.Applied) > 0 && len(inv.Settings.UseExisting) == 0 {
+		used = map[string]bool{}
+		for _, ref := range inv.Applied {
+			used[ref.Namespace] = true
+		}
+	}
 	var out []string
 	for _, c := range k.s.Release.Components {
 		for _, ns := range c.Namespaces {
-			if ns != "kube-system" && !slices.Contains(out, ns) {
+			if ns != "kube-system" && !slices.Contains(out, ns) && (used == nil || used[ns]) {
 				out = append(out, ns)
 			}
 		}
@@ -342,6 +355,10 @@ func bare(m *metav1.PartialObjectMetadata, gvk schema.GroupVersionKind) (*unstru
 func (s *Snapshot) sort() {
 	slices.SortFunc(s.Objects, func(a, b *unstructured.Unstructured) int { return compareRefs(RefOf(a), RefOf(b)) })
 	slices.SortFunc(s.Reads, func(a, b Read) int { return strings.Compare(a.String(), b.String()) })
+	slices.SortFunc(s.StackPods, func(a, b corev1.Pod) int {
+		return cmp.Or(strings.Compare(a.Namespace, b.Namespace), strings.Compare(a.Name, b.Name))
+	})
+	slices.Sort(s.Passwords)
 	s.index, s.pods = nil, nil
 }
 

@@ -31,6 +31,11 @@ type Snapshot struct {
 	Expected []components.Rendered
 	// Objects that were read: whole, or their metadata where nothing else matters.
 	Objects []*unstructured.Unstructured
+	// StackPods are the pods of the stack's namespaces. They are decoded at once: they are
+	// most of what is read.
+	StackPods []corev1.Pod
+	// Passwords are the e-mail addresses that Dex has passwords of, beside its configuration.
+	Passwords []string
 	// Reads tells what was asked for: an object that is not among Objects is absent only
 	// if it was asked for and somebody answered.
 	Reads []Read
@@ -154,7 +159,7 @@ func (s *Snapshot) All(group, kind string) []*unstructured.Unstructured {
 // Pods of the namespaces of the stack.
 func (s *Snapshot) Pods() []corev1.Pod {
 	if s.pods == nil {
-		s.pods = []corev1.Pod{}
+		s.pods = append([]corev1.Pod{}, s.StackPods...)
 		for _, u := range s.All("", "Pod") {
 			var p corev1.Pod
 			if into(u, &p) {

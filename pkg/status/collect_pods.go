@@ -1,0 +1,115 @@
+package status
+
+import (
+	"context"
+	"strings"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/client-go/kubernetes/scheme"
+	"k8s.io/client-go/rest"
+
+	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/cluster"
+	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/login"
+	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/report"
+)
+
+// providerNamespace is where oauth2-proxy lives.
+const providerNamespace = "oauth2-proxy"
+
+// protobufClient reads the core group in the server's own encoding: for pods, which
+// are large, it is a fraction of the work of JSON on both sides.
+func protobufClient(c *cluster.Cluster) (rest.Interface, error) {
+	config := rest.CopyConfig(c.Config)
+	config.APIPath, config.GroupVersion = "/api", &schema.GroupVersion{Version: "v1"}
+	config.NegotiatedSerializer = scheme.Codecs.WithoutConversion()
+	config.ContentType = runtime.ContentTypeProtobuf
+	config.AcceptContentTypes = strings.Join([]string{runtime.ContentTypeProtobuf, runtime.ContentTypeJSON}, ",")
+	return rest.RESTClientFor(config)
+}
+
+// podsIn plans the list of a namespace's pods.
+func (k *collector) podsIn(namespace string) {
+	r := Read{Kind: "Pod", Namespace: namespace}
+	k.tasks = append(k.tasks, func(ctx context.Context) error {
+		list := &corev1.PodList{}
+		err := k.core.Get().Namespace(namespace).Resource("pods").
+			VersionedParams(&metav1.ListOptions{Limit: maxItems}, scheme.ParameterCodec).Do(ctx).Into(list)
+		if err == nil {
+			k.mu.Lock()
+			k.s.StackPods = append(k.s.StackPods, list.Items...)
+			k.mu.Unlock()
+		}
+		return k.add(r, err)
+	})
+}
+
+// passwords plans to read whose passwords Dex keeps as objects of its own. Their hashes
+// are dropped at once.
+func (k *collector) passwords() {
+	r := Read{Group: "dex.coreos.com", Kind: "Password", Namespace: "auth"}
+	resource, err := k.c.Mapper.Preferred(schema.GroupKind{Group: r.Group, Kind: r.Kind})
+	if err != nil {
+		return // Dex defines the kind when it starts
+	}
+	k.tasks = append(k.tasks, func(ctx context.Context) error {
+		list, err := k.c.Dynamic.Resource(resource.GroupVersionResource).Namespace(r.Namespace).List(ctx, metav1.ListOptions{Limit: maxItems})
+		// Who may not read them is told of those that the configuration names.
+		if apierrors.IsForbidden(err) {
+			return nil
+		}
+		if err != nil {
+			return k.add(r, err)
+		}
+		k.mu.Lock()
+		for _, u := range list.Items {
+			email, _, _ := unstructured.NestedString(u.Object, "email")
+			k.s.Passwords = append(k.s.Passwords, email)
+		}
+		k.mu.Unlock()
+		return k.add(r, nil)
+	})
+}
+
+// wayIn is how people get to the web app, as far as was read.
+func (s *Snapshot) wayIn() report.WayIn {
+	for _, ref := range []report.Ref{login.GatewayRef, gatewayRef} {
+		if p := s.Presence(ref); p == Forbidden || p == Unread {
+			return report.WayIn{Missing: ref.String() + " could not be read"}
+		}
+	}
+	g := &login.Ground{Passwords: s.Passwords}
+	var service corev1.Service
+	if into(s.Object(login.GatewayRef), &service) {
+		g.Service = &service
+	}
+	if u := s.Object(gatewayRef); u != nil {
+		gateway, err := login.GatewayOf(u)
+		if err != nil {
+			return report.WayIn{Missing: gatewayRef.String() + ": " + err.Error()}
+		}
+		g.Gateway = gateway
+	}
+	for _, u := range s.All("", "Node") {
+		var n corev1.Node
+		if into(u, &n) {
+			g.Nodes = append(g.Nodes, n)
+		}
+	}
+	for _, ref := range login.SettingsRefs() {
+		if u := s.setting(ref); u != nil {
+			_ = g.Configure(ref, u) // what is wrong with it is told by the checks of the login
+		}
+	}
+	if s.Inventory != nil {
+		g.FirstUser = s.Inventory.Settings.UserEmail
+	}
+	return g.WayIn()
+}
+
+// gatewayRef is Istio's gateway that the web app is reached through.
+var gatewayRef = report.Ref{Group: "networking.istio.io", Kind: "Gateway", Namespace: "kubeflow", Name: "kubeflow-gateway"}

@@ -237,6 +237,9 @@ func findCapacity(f *Facts) (string, []report.Cause) {
 	if d.Pods == 0 {
 		asked = "no pod of the stack is missing"
 	}
+	if d.Pods == 0 && d.NotebookFits {
+		return fmt.Sprintf("%s; a notebook fits on %s", asked, f.counted()), nil
+	}
 	if d.Fits && d.NotebookFits {
 		beside := ""
 		if d.Notebook != (Size{}) {

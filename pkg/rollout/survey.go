@@ -245,22 +245,44 @@ func (e *Engine) proveExisting(ctx context.Context, plan *Plan) error {
 		name := r.Component.Name
 		for _, u := range r.Objects {
 			switch {
-			case u.GetKind() == crdKind && !e.cluster.Mapper.Serves(u):
-				return Lacking{name, refOf(u)}
+			case u.GetKind() == crdKind && e.cluster.Mapper.Serves(u):
+				continue
+			case u.GetKind() == crdKind:
 			case u.GetKind() != "Service" || len(r.Component.Gates) > 0:
 				continue
 			}
 			client, _, err := e.cluster.For(u)
+			var live *unstructured.Unstructured
 			if err == nil {
-				_, err = client.Get(ctx, u.GetName(), metav1.GetOptions{})
+				live, err = client.Get(ctx, u.GetName(), metav1.GetOptions{})
 			}
-			if apierrors.IsNotFound(err) {
+			if err == nil && u.GetKind() == crdKind {
+				err = e.learnEstablished(u, live)
+			}
+			if errors.Is(err, errNotServed) || apierrors.IsNotFound(err) {
 				return Lacking{name, refOf(u)}
 			}
 			if err != nil {
 				return refusal(refOf(u), err)
 			}
 		}
+	}
+	return nil
+}
+
+var errNotServed = errors.New("not served")
+
+// learnEstablished takes up a definition that the list of all resources lacks. A busy
+// server adds to that list some time after it has begun to serve a kind.
+func (e *Engine) learnEstablished(wanted, live *unstructured.Unstructured) error {
+	if status, _ := condition(live, "Established"); status != "True" {
+		return errNotServed
+	}
+	if err := e.cluster.Mapper.Learn(live); err != nil {
+		return err
+	}
+	if !e.cluster.Mapper.Serves(wanted) {
+		return errNotServed
 	}
 	return nil
 }

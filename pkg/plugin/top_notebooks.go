@@ -143,7 +143,11 @@ func (o *TopNotebooksOptions) face(n *holders.Notebooks) topFace {
 		Names: func() []string {
 			var out []string
 			for _, b := range n.Notebooks {
-				out = append(out, "notebook.kubeflow.org/"+b.Name)
+				kind := "notebook"
+				if b.Workspace {
+					kind = "workspace"
+				}
+				out = append(out, kind+".kubeflow.org/"+b.Name)
 			}
 			return out
 		},

@@ -19,6 +19,7 @@ type NotebooksDocument struct {
 type NotebookDocument struct {
 	Namespace string   `json:"namespace"`
 	Name      string   `json:"name"`
+	Workspace bool     `json:"workspace"`
 	Owner     *string  `json:"owner"`
 	Nodes     []string `json:"nodes"`
 	Phase     string   `json:"phase"`
@@ -53,7 +54,7 @@ func (n *Notebooks) Document(apiVersion string) NotebooksDocument {
 
 func (n Notebook) document(now time.Time) NotebookDocument {
 	d := NotebookDocument{
-		Namespace: n.Namespace, Name: n.Name, Owner: n.Owner.Pointer(), Nodes: append([]string{}, n.Nodes...), Phase: string(n.Phase),
+		Namespace: n.Namespace, Name: n.Name, Workspace: n.Workspace, Owner: n.Owner.Pointer(), Nodes: append([]string{}, n.Nodes...), Phase: string(n.Phase),
 		CPURequested: n.CPURequested.AsApproximateFloat64(), MemoryRequested: n.MemoryRequested.Value(),
 		GPUs: n.GPUs, Shared: n.Shared, Created: n.Created.UTC(),
 		Utilization: n.Live.Utilization.Pointer(), MemoryUsedBytes: n.Live.MemoryUsed.Pointer(), MemoryTotalBytes: n.Live.MemoryTotal.Pointer(),

@@ -24,6 +24,8 @@ import (
 // Notebook is what one notebook has and uses.
 type Notebook struct {
 	Namespace, Name string
+	// Workspace: it is one of Kubeflow's second version of notebooks.
+	Workspace bool
 	// Owner of the namespace's Profile.
 	Owner usage.Maybe[string]
 	// Nodes that its pods are on: one, or none while it waits.
@@ -156,11 +158,12 @@ func (r *notebooksReader) gather() []Notebook {
 	byName := map[string]*Notebook{}
 	for _, p := range r.pods {
 		name := NotebookOf(p)
-		key := p.Namespace + "/" + name
+		workspace := p.Labels[NotebookLabel] == ""
+		key := fmt.Sprint(p.Namespace, "/", name, "/", workspace)
 		n := byName[key]
 		if n == nil {
 			n = &Notebook{
-				Namespace: p.Namespace, Name: name, Owner: r.owners.of(p.Namespace), LastActivity: r.activity.of(p.Namespace, name),
+				Namespace: p.Namespace, Name: name, Workspace: workspace, Owner: r.owners.of(p.Namespace), LastActivity: r.activity.of(p.Namespace, name),
 				Phase: p.Status.Phase, Created: p.CreationTimestamp.Time, GPUs: map[string]int64{},
 				CPU: usage.Known(resource.Quantity{}), Memory: usage.Known(resource.Quantity{}),
 			}

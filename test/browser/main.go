@@ -105,10 +105,11 @@ func run(ctx context.Context, o options) error {
 		return stuck("the form of Dex", err)
 	}
 	out.Form = look(ctx, o.out, "2-dex")
-	if err := chromedp.Do(ctx, chromedp.SendKeys("input[name=login]", o.user), chromedp.SendKeys("input[name=password]", o.password), chromedp.Submit("input[name=password]")); err != nil {
+	if err := chromedp.Do(ctx, chromedp.SendKeys("input[name=login]", o.user), chromedp.SendKeys("input[name=password]", o.password)); err != nil {
 		return stuck("filling the form in", err)
 	}
-	if _, err := chromedp.Run(ctx, chromedp.Poll[bool](`location.pathname == "/jupyter/" && document.readyState == "complete"`)); err != nil {
+	// Over Dex and oauth2-proxy back to the web app, in one go.
+	if _, err := chromedp.RunResponse(ctx, chromedp.Submit("input[name=password]")); err != nil {
 		return stuck("the web app", err)
 	}
 	out.App = look(ctx, o.out, "3-app")

@@ -21,6 +21,9 @@ const (
 	// answers is how long an address may take until it answers: neighbours have to learn
 	// where it is, and a proxy that has just started asks for its configuration first.
 	answers = 20 * time.Second
+	// resolves is the same for an address that is a name, which clouds give before it is
+	// known everywhere.
+	resolves = 3 * time.Minute
 	// oneAnswer bounds a single try.
 	oneAnswer = 3 * time.Second
 	// healthPort is where the gateway says whether it is ready.
@@ -30,9 +33,14 @@ const (
 // Probe asks whether the way in answers: its URL, and the gateway's own health where the
 // Service has that port too. Any answer counts that is not a proxy's about somebody behind
 // it, also a redirection to the login or a refusal: whether it is the right one, login-url
-// finds out. A certificate is not checked. Failures are tried again for twenty seconds.
+// finds out. A certificate is not checked. Failures are tried again for twenty seconds,
+// for an address that is a name for three minutes.
 func Probe(ctx context.Context, svc *corev1.Service, way report.WayIn, say func(string)) error {
-	ctx, cancel := context.WithTimeout(ctx, answers)
+	patience := answers
+	if net.ParseIP(way.Address) == nil {
+		patience = resolves
+	}
+	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	client := &http.Client{
 		Timeout: oneAnswer,

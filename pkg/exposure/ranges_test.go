@@ -159,3 +159,16 @@ func TestARangeIsProposedWhereTheNetworkIsKnown(t *testing.T) {
 		})
 	}
 }
+
+func TestTheServicesRangeIsReadFromTheRefusalOfAClusterIP(t *testing.T) {
+	for message, want := range map[string]string{
+		`Service "p" is invalid: spec.clusterIPs: Invalid value: ["192.0.2.1"]: failed to allocate IP 192.0.2.1: the provided IP (192.0.2.1) is not in the valid range. The range of valid IPs is 10.96.0.0/12`: "10.96.0.0/12",
+		"the provided IP (192.0.2.1) is not in the valid range. The range of valid IPs is fd00:10:96::/112.":                                                                                                    "fd00:10:96::/112",
+		`services is forbidden: User "ada" cannot create resource "services" in API group "" in the namespace "istio-system"`:                                                                                   "",
+		"The range of valid IPs is not known": "",
+	} {
+		if got := strings.Join(rangesIn(message), ","); got != want {
+			t.Errorf("rangesIn(%q) = %q, want %q", message, got, want)
+		}
+	}
+}

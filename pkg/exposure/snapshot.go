@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/netip"
 	"slices"
 	"strings"
 	"sync"
@@ -224,12 +225,22 @@ func (r *reading) provokeServiceRange(ctx context.Context) error {
 	}}
 	_, err := r.c.Dynamic.Resource(servicesResource).Namespace(Namespace).Create(ctx, probe, metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}})
 	if err != nil {
-		_, after, found := strings.Cut(err.Error(), "range of valid IPs is ")
-		if block := strings.FieldsFunc(after, func(c rune) bool { return c == ' ' || c == ',' || c == ')' }); found && len(block) > 0 {
-			r.snapshot.ServiceRanges = []string{strings.TrimRight(block[0], ".")}
-		}
+		r.snapshot.ServiceRanges = rangesIn(err.Error())
 	}
 	return ctx.Err()
+}
+
+// rangesIn finds the blocks that the API server's allocator of cluster IPs names in its
+// refusal; none where it refuses for another reason.
+func rangesIn(message string) []string {
+	var out []string
+	for _, after := range strings.Split(message, "range of valid IPs is ")[1:] {
+		text := strings.TrimRight(after[:len(after)-len(strings.TrimLeft(after, "0123456789abcdefABCDEF:./"))], ".")
+		if _, err := netip.ParsePrefix(text); err == nil {
+			out = append(out, text)
+		}
+	}
+	return out
 }
 
 // Gateway is the gateway's Service, nil where there is none.

@@ -246,6 +246,9 @@ func (o *ExposeOptions) end(out *exposed, failed error) error {
 		fmt.Fprintf(w, "There is no URL: %s. For a way in from this machine: kubectl jupyter port-forward\n", out.WayIn.Missing)
 		return nil
 	}
+	if out.WayIn.Scheme == "http" && o.tls.Mode == "" {
+		fmt.Fprintf(w, "%s For HTTPS: kubectl jupyter expose --tls self-signed\n", plainHTTP)
+	}
 	if len(out.WayIn.Users) > 0 {
 		fmt.Fprintf(w, "Sign in as %s.\n", strings.Join(out.WayIn.Users, ", "))
 	}

@@ -17,8 +17,13 @@ import (
 // drops and runs the scripts that a page has. Its pictures are kept in the folder that
 // E2E_PICTURES names.
 func (b *bed) inABrowser(t *testing.T) {
-	chromium, err := exec.LookPath("chromium")
-	if err != nil {
+	var chromium string
+	for _, name := range []string{"chromium", "google-chrome"} {
+		if path, err := exec.LookPath(name); err == nil {
+			chromium = path
+		}
+	}
+	if chromium == "" {
 		t.Skip("no Chromium here: Debian's package chromium has it")
 	}
 	pictures := os.Getenv("E2E_PICTURES")

@@ -57,8 +57,8 @@ func Run(ctx context.Context, c *cluster.Cluster, o Options) (*report.Report, er
 	return out, nil
 }
 
-// narrow leaves the rows of some components and the causes that concern them: their
-// own, and those of the cluster as a whole.
+// narrow leaves the rows of some components, their own causes, and those that their
+// rows name first, whosever they are.
 func narrow(r *report.Report, only []string) {
 	var names []string
 	r.Components = slices.DeleteFunc(r.Components, func(c report.Component) bool {

@@ -65,9 +65,11 @@ func (s *Snapshot) settle() {
 			return false
 		}
 		known, there := false, false
+		programs := slices.ContainsFunc(r.Objects, func(u *unstructured.Unstructured) bool { return isWorkload(u.GetKind()) })
 		for _, u := range r.Objects {
 			known = known || applied[RefOf(u)]
-			there = there || isWorkload(u.GetKind()) && s.live(u) != nil
+			telling := isWorkload(u.GetKind()) || !programs && u.GetKind() != definition
+			there = there || telling && s.live(u) != nil
 		}
 		switch {
 		case known || there:

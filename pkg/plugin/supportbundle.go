@@ -220,30 +220,34 @@ func (o *SupportBundleOptions) documents(c *cluster.Cluster, source components.S
 		once.Do(func() { out, failed = status.Run(ctx, c, status.Options{Source: source}) })
 		return out, failed
 	}
+	text := func(name string, print func(io.Writer, *report.Report) error) bundle.Document {
+		return bundle.Document{Name: name, Make: func(ctx context.Context) (bundle.Content, error) {
+			out, err := look(ctx)
+			if err != nil {
+				return bundle.Content{}, err
+			}
+			var text strings.Builder
+			err = print(&text, out)
+			return bundle.Content{Text: text.String()}, err
+		}}
+	}
 	return []bundle.Document{{
 		Name: "versions.yaml",
 		Make: func(ctx context.Context) (bundle.Content, error) {
 			settings, err := rollout.ReadSettings(ctx, c)
 			return bundle.Content{Data: versions{Client: version.Get(), Server: &c.Target, Installed: settings}}, err
 		},
-	}, {
-		Name: "status.txt",
-		Make: func(ctx context.Context) (bundle.Content, error) {
-			out, err := look(ctx)
-			if err != nil {
-				return bundle.Content{}, err
-			}
-			var text strings.Builder
-			err = view.Causes(&text, out.Causes, view.Style{})
-			return bundle.Content{Text: text.String()}, err
-		},
-	}, {
-		Name: "status.yaml",
-		Make: func(ctx context.Context) (bundle.Content, error) {
-			out, err := look(ctx)
-			return bundle.Content{Data: out}, err
-		},
-	}}
+	},
+		text("status.txt", func(w io.Writer, r *report.Report) error { return view.Status(w, r, true, view.Style{}, o.Time) }),
+		text("status-short.txt", func(w io.Writer, r *report.Report) error {
+			return view.StatusShort(w, r, version.Get().Version)
+		}), {
+			Name: "status.yaml",
+			Make: func(ctx context.Context) (bundle.Content, error) {
+				out, err := look(ctx)
+				return bundle.Content{Data: out}, err
+			},
+		}}
 }
 
 // tell says what was made and what a reader should know of it.

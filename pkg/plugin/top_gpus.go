@@ -64,7 +64,7 @@ The exit code is 0 when the nodes could be listed, whatever else is missing.`,
 			kubectl jupyter top gpus gpu-0 gpu-1 --watch
 
 			# GPUs that somebody holds and does not use
-			kubectl jupyter top gpus -o jsonpath='{range .gpus[?(@.utilizationPercent==0)]}{.node}{" "}{.holder.namespace}{"/"}{.holder.pod}{"\n"}{end}'
+			kubectl jupyter top gpus -o json | jq -r '.gpus[] | select(.holder and .utilizationPercent == 0) | "\(.node) \(.holder.namespace)/\(.holder.pod)"'
 
 			# Who waits, and why
 			kubectl jupyter top gpus -o jsonpath='{range .waiting[*]}{.namespace}/{.pod}: {.message}{"\n"}{end}'`),
@@ -226,10 +226,13 @@ func stateCell(r holders.Row) view.Cell {
 }
 
 // waitingGrid is apart from the GPUs, for these pods have none.
-func waitingGrid(g *holders.GPUs, _ bool) view.Grid {
+func waitingGrid(g *holders.GPUs, wide bool) view.Grid {
 	out := view.Grid{Headers: []string{"NAMESPACE", "WAITING POD", "NOTEBOOK", "WANTS", "AGE", "REASON"}}
 	for _, w := range g.Waiting {
 		reason := w.Message
+		if !wide {
+			reason = w.Brief()
+		}
 		if reason == "" {
 			reason = "the scheduler has not looked at it yet"
 		}

@@ -66,7 +66,7 @@ The exit code is 0 when the pods could be listed, whatever else is missing.`,
 			kubectl jupyter top notebooks -n kubeflow-user-example-com --watch
 
 			# Notebooks that nobody has used for a day
-			kubectl jupyter top notebooks -A -o jsonpath='{range .notebooks[?(@.idleSeconds>86400)]}{.namespace}/{.name}{"\n"}{end}'`),
+			kubectl jupyter top notebooks -A -o json | jq -r '.notebooks[] | select(.idleSeconds > 86400) | "\(.namespace)/\(.name)"'`),
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			o, err := f.ToOptions(b, cmd.Flags().Changed("namespace"))

@@ -138,6 +138,19 @@ func TestWhatAClaimAsksFor(t *testing.T) {
 	}
 }
 
+func TestTheSchedulersMessageInBrief(t *testing.T) {
+	for _, tt := range [][2]string{
+		{"0/5 nodes are available: 2 Insufficient nvidia.com/gpu. still not schedulable, preemption: 0/5 nodes are available: 5 Preemption is not helpful for scheduling.", "0/5 nodes are available: 2 Insufficient nvidia.com/gpu."},
+		{"0/5 nodes are available: 5 cannot allocate all claims. preemption: 0/5 nodes are available.", "0/5 nodes are available: 5 cannot allocate all claims."},
+		{"Scheduling is blocked due to non-empty scheduling gates", "Scheduling is blocked due to non-empty scheduling gates"},
+		{"", ""},
+	} {
+		if got := (Waiting{Message: tt[0]}).Brief(); got != tt[1] {
+			t.Errorf("%q is %q in brief, want %q", tt[0], got, tt[1])
+		}
+	}
+}
+
 // TestDocuments holds the machine-readable shape: a change of these files is a change of
 // what programs rely on.
 func TestDocuments(t *testing.T) {

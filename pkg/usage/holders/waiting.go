@@ -158,3 +158,10 @@ func (w Waiting) WantsText() string {
 	slices.Sort(out)
 	return strings.Join(out, ",")
 }
+
+// Brief is the scheduler's message without what it says about preemption, which is as long
+// and seldom the reason.
+func (w Waiting) Brief() string {
+	s, _, _ := strings.Cut(w.Message, " preemption: ")
+	return strings.TrimSuffix(s, " still not schedulable,")
+}

@@ -51,7 +51,12 @@ $(BIN)/browser: test/browser/main.go test/browser/go.mod
 
 .PHONY: bench
 bench: need-upstream build devcluster ## Times against upstream's own sequence; UPSTREAM=DIR is a clone of kubeflow/manifests v1.10.1
-	go run ./test/bench -bin $(BIN) -upstream $(UPSTREAM)
+	go run ./test/bench -bin $(BIN) -upstream $(UPSTREAM) -only a,b,c,d,e
+	$(MAKE) bench-top
+
+.PHONY: bench-top
+bench-top: build devcluster ## Time and memory of top at 500, 1,500 and 5,000 nodes against kubectl's; takes 14 GB of memory
+	go run ./test/bench -bin $(BIN) -only f -out docs/benchmarks-top.md
 
 .PHONY: fidelity
 fidelity: need-upstream ## Compare every object with upstream's; UPSTREAM=DIR is a clone of kubeflow/manifests v1.10.1

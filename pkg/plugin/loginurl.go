@@ -103,7 +103,9 @@ Exit codes: 0 there is a URL (and with --check or --explain the way to it works)
 	fs.DurationVar(&f.timeout, "timeout", loginTimeout, "How long everything may take, such as 20s or 2m")
 	fs.StringVarP(&f.output, "output", "o", "", "Output format: wide, json, yaml or jsonpath=TEMPLATE")
 	complete(cmd, "output", func() []string { return []string{formatWide, view.JSON, view.YAML, view.JSONPath + "="} })
-	complete(cmd, "user-email", func() []string { return []string{components.DefaultUserEmail} })
+	if err := cmd.RegisterFlagCompletionFunc("user-email", b.completeUsers); err != nil {
+		panic(err) // the flag is defined above
+	}
 	return cmd
 }
 

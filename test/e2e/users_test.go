@@ -1,0 +1,190 @@
+//go:build e2e
+
+package e2e
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"k8s.io/apimachinery/pkg/util/rand"
+)
+
+// TestPeopleAndCertificates adds people and turns HTTPS on where nothing listens: what the API server and
+// cert-manager, which are real, make of it. Whether a person can sign in, and over what, is seen on a real node.
+func TestPeopleAndCertificates(t *testing.T) {
+	b := newBed(t)
+	b.must("install", "--timeout", "3m")
+	before := b.versions(memberSelector)
+	const ada, home = "ada@example.com", "kubeflow-ada-example-com"
+	stdin := func(password string, args ...string) result {
+		return b.run(context.Background(), password+"\n", nil, append(args, "--password-stdin")...)
+	}
+
+	t.Run("a person is a Profile, a Password and a right to see namespaces", func(t *testing.T) {
+		secret := rand.String(20)
+		r := stdin(secret, "user", "add", ada, "--cpu", "4", "--gpu", "1")
+		if r.code != 0 {
+			t.Fatal(r)
+		}
+		// A simulated node forwards no ports: the command has to say what it did not see.
+		wantSays(t, r.stderr, `cluster "devcluster"`, "could not be seen")
+		if all := r.stdout + r.stderr; strings.Contains(all, secret) {
+			t.Errorf("the password is in the output:\n%s", all)
+		}
+		if got := b.kubectl("get", "profile", home, "-o", "jsonpath={.spec.owner.name} {.spec.resourceQuotaSpec.hard}"); got != ada+` {"cpu":"4","requests.nvidia.com/gpu":"1"}` {
+			t.Errorf("the Profile: %s", got)
+		}
+		b.kubectl("-n", home, "get", "serviceaccount", "default-editor")
+		if got := b.kubectl("get", "clusterrolebinding", "jupyter-web-app-namespaces-"+home, "-o", "jsonpath={.subjects[*].name} {.metadata.ownerReferences[*].name}"); got != ada+" "+home {
+			t.Errorf("the binding and its owner: %s", got)
+		}
+		if got := b.kubectl("-n", "auth", "get", "passwords.dex.coreos.com", "-o", "jsonpath={.items[*].email}"); got != ada {
+			t.Errorf("Dex knows %q", got)
+		}
+	})
+	t.Run("a generated password is shown once, and is not the one before", func(t *testing.T) {
+		hash := func() string {
+			return b.kubectl("-n", "auth", "get", "passwords.dex.coreos.com", "-o", "jsonpath={.items[0].hash}")
+		}
+		was := hash()
+		r := b.must("user", "set-password", ada)
+		if strings.Count(r.stderr, "Password:  ") != 1 || strings.Contains(r.stdout, "Password") {
+			t.Errorf("set-password: %s", r)
+		}
+		if hash() == was {
+			t.Error("the hash is the one before")
+		}
+	})
+	t.Run("nothing that is somebody else's is taken", func(t *testing.T) {
+		for want, args := range map[string][]string{
+			"can sign in already":         {"user", "add", ada},
+			"belongs to " + ada:           {"user", "add", "eve@example.com", "--profile-name", home},
+			"belongs to no Profile":       {"user", "add", "eve@example.com", "--profile-name", "kube-system"},
+			"is the first user":           {"user", "add", "user@example.com"},
+			"nobody signs in as":          {"user", "remove", "eve@example.com"},
+			"cannot sign in at all":       {"user", "set-password", "eve@example.com"},
+			"the next install would make": {"user", "remove", "user@example.com", "--delete-namespace", "--yes"},
+			"lower case":                  {"user", "add", "Eve@example.com"},
+			"--cpu":                       {"user", "add", "eve@example.com", "--cpu", "many"},
+			"--profile-name":              {"user", "add", "eve@example.com", "--profile-name", "Eve"},
+		} {
+			if r := b.jupyter(args...); r.code != 1 || !strings.Contains(r.stderr, want) {
+				t.Errorf("%s: want %q: %s", strings.Join(args, " "), want, r)
+			}
+		}
+		if got := strings.Fields(b.must("user", "list", "-o", "name").stdout); len(got) != 2 {
+			t.Errorf("people: %q, want two", got)
+		}
+	})
+	t.Run("who may not change people is told so before anything is written", func(t *testing.T) {
+		b.apply(`
+apiVersion: rbac.authorization.k8s.io/v1
+kind: ClusterRole
+metadata: {name: reader}
+rules:
+- {apiGroups: ["*"], resources: ["*"], verbs: [get, list, watch]}
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: ClusterRoleBinding
+metadata: {name: reader}
+roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: reader}
+subjects: [{apiGroup: rbac.authorization.k8s.io, kind: User, name: mary}]`)
+		r := b.jupyter("--as", "mary", "user", "add", "eve@example.com")
+		if r.code != 1 {
+			t.Fatal(r)
+		}
+		wantSays(t, r.stderr, "nothing was changed", "profiles.kubeflow.org", "clusterrolebindings", "passwords.dex.coreos.com")
+		if strings.Contains(r.stderr, "Password:  ") {
+			t.Error("a password is shown that nobody has")
+		}
+		if r := b.jupyter("--as", "mary", "user", "set-password", "user@example.com"); r.code != 1 || !strings.Contains(r.stderr, "lacks") {
+			t.Errorf("set-password of the first user: %s", r)
+		}
+	})
+	t.Run("the first user is locked, and let in again, and Dex's pod is another one", func(t *testing.T) {
+		password := func() string {
+			return b.must("user", "list", "-o", `jsonpath={.items[?(@.firstUser)].password}`).stdout
+		}
+		pod := func() string {
+			return b.kubectl("-n", "auth", "get", "pods", "-l", "app=dex", "-o", "jsonpath={.items[*].metadata.uid}")
+		}
+		was := pod()
+		b.must("user", "remove", "user@example.com")
+		if got := strings.TrimSpace(password()); got != "false" || pod() == was {
+			t.Errorf("after remove: password %s, Dex's pod %s (was %s)", got, pod(), was)
+		}
+		b.must("user", "set-password", "user@example.com")
+		if got := strings.TrimSpace(password()); got != "true" {
+			t.Errorf("after set-password: password %s", got)
+		}
+	})
+	t.Run("install leaves people alone", func(t *testing.T) {
+		wantSays(t, b.must("install", "--timeout", "2m").stderr, "nothing to change")
+	})
+	t.Run("HTTPS on: one certificate for the host and the redirect, and install keeps it", func(t *testing.T) {
+		r := b.must("expose", "--type", "ClusterIP", "--tls", "self-signed", "--host", "nb.example.com")
+		wantSays(t, r.stderr, "nb.example.com", "SHA-256")
+		if got := b.kubectl("-n", "kubeflow", "get", "gateway", "kubeflow-gateway", "-o", "jsonpath={.spec.servers[*].port.number} {.spec.servers[0].tls.httpsRedirect} {.spec.servers[1].tls.credentialName}"); got != "80 443 true jupyter-gateway-tls" {
+			t.Errorf("the Gateway: %s", got)
+		}
+		wantSays(t, b.kubectl("-n", "istio-system", "get", "envoyfilter", "kubeflow-gateway-redirect", "-o", "yaml"), `local hosts = " nb.example.com "`)
+		if got := b.kubectl("-n", "oauth2-proxy", "get", "configmap", "oauth2-proxy-parameters", "-o", "jsonpath={.data.FORCE_HTTPS}"); got != "true" {
+			t.Errorf("cookies are Secure: %s", got)
+		}
+		wantSays(t, b.must("install", "--timeout", "2m").stderr, "nothing to change")
+	})
+	t.Run("a Secret is looked at before anything is changed", func(t *testing.T) {
+		b.kubectl("-n", "istio-system", "create", "secret", "generic", "half", "--from-literal=tls.crt=hello")
+		for want, secret := range map[string]string{"does not exist": "nobodys", "no tls.key": "half"} {
+			if r := b.jupyter("expose", "--type", "ClusterIP", "--tls", secret); r.code != 1 || !strings.Contains(r.stderr, want) {
+				t.Errorf("--tls %s: want %q: %s", secret, want, r)
+			}
+		}
+	})
+	t.Run("HTTPS off: everything of it is gone, and said what that means", func(t *testing.T) {
+		wantSays(t, b.must("expose", "--type", "ClusterIP", "--tls", "off").stderr, "plain HTTP")
+		for _, what := range []string{"certificate/jupyter-gateway", "issuer/jupyter-gateway", "secret/jupyter-gateway-tls", "secret/jupyter-gateway-ca", "envoyfilter/kubeflow-gateway-redirect"} {
+			if _, err := b.tryKubectl("", "-n", "istio-system", "get", what); err == nil {
+				t.Errorf("%s is still there", what)
+			}
+		}
+		wantSays(t, b.must("install", "--timeout", "2m").stderr, "nothing to change")
+		after := b.versions(memberSelector)
+		if len(after) != len(before) {
+			t.Errorf("%d objects of the installation, there were %d", len(after), len(before))
+		}
+	})
+	t.Run("an installation with patches of one's own is not changed without them", func(t *testing.T) {
+		dir := t.TempDir()
+		if err := os.WriteFile(filepath.Join(dir, "kustomization.yaml"), []byte("commonAnnotations: {lab: ours}\n"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		b.must("install", "-k", dir, "--timeout", "2m")
+		for _, args := range [][]string{{"user", "set-password", "user@example.com"}, {"expose", "--type", "ClusterIP", "--tls", "self-signed"}} {
+			if r := b.jupyter(args...); r.code != 1 || !strings.Contains(r.stderr, "-k "+dir) {
+				t.Errorf("%s without -k: %s", args[0], r)
+			}
+		}
+		b.must("user", "set-password", "user@example.com", "-k", dir)
+		if got := b.kubectl("-n", "auth", "get", "deployment", "dex", "-o", "jsonpath={.metadata.annotations.lab}"); got != "ours" {
+			t.Errorf("the annotation on Dex is %q", got)
+		}
+		b.must("install", "-k", "", "--timeout", "2m")
+	})
+	t.Run("uninstall keeps accounts, and with --delete-data takes them", func(t *testing.T) {
+		wantSays(t, b.must("uninstall", "--yes").stderr, "a person's account stays")
+		b.must("install", "--timeout", "3m")
+		if got := strings.Fields(b.must("user", "list", "-o", `jsonpath={range .items[?(@.password)]}{.email} {end}`).stdout); len(got) != 2 {
+			t.Errorf("after the next install these can sign in: %q", got)
+		}
+		b.must("uninstall", "--yes", "--delete-data")
+		for _, what := range []string{"namespace/auth", "namespace/" + home, "clusterrolebinding/jupyter-web-app-namespaces-" + home} {
+			if _, err := b.tryKubectl("", "get", what); err == nil {
+				t.Errorf("%s is still there", what)
+			}
+		}
+	})
+}

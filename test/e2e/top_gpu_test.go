@@ -21,7 +21,7 @@ import (
 //	gpu-1  one T4 in four time slices
 //	cpu-0  one A100 in three MIG slices
 //	cpu-1  four L4 of a DRA driver, one of them tainted; an older generation had five
-//	cpu-2  two of AMD's, cordoned
+//	cpu-2  two of AMD's and one of Intel's, cordoned
 //
 // The API server and the scheduler are real: who gets which DRA device, and why a pod waits,
 // is theirs to say.
@@ -150,7 +150,7 @@ func gpuBed(t *testing.T) *bed {
 		"gpu-0": {`"nvidia.com/gpu":"2"`, "nvidia.com/gpu.memory=40960"},
 		"gpu-1": {`"nvidia.com/gpu":"4"`, "nvidia.com/gpu.product=Tesla-T4-SHARED nvidia.com/gpu.replicas=4 nvidia.com/gpu.sharing-strategy=time-slicing"},
 		"cpu-0": {`"nvidia.com/mig-1g.5gb":"2","nvidia.com/mig-3g.20gb":"1"`, "nvidia.com/mig.strategy=mixed nvidia.com/mig-1g.5gb.product=NVIDIA-A100-SXM4-40GB-MIG-1g.5gb"},
-		"cpu-2": {`"amd.com/gpu":"2"`, "amd.com/gpu.product-name=AMD_Instinct_MI300X amd.com/gpu.vram=192G"},
+		"cpu-2": {`"amd.com/gpu":"2","gpu.intel.com/i915":"1","gpu.intel.com/i915_monitoring":"1"`, "amd.com/gpu.product-name=AMD_Instinct_MI300X amd.com/gpu.vram=192G gpu.intel.com/product=Flex_170"},
 	} {
 		b.kubectl("patch", "node", node, "--subresource=status", "-p", `{"status":{"capacity":{`+change.resources+`},"allocatable":{`+change.resources+`}}}`)
 		b.kubectl(append([]string{"label", "--overwrite", "node", node}, strings.Fields(change.labels)...)...)
@@ -285,6 +285,7 @@ func TestTopGPUsAndNotebooks(t *testing.T) {
 			"cpu-1 gpu.nvidia.com dra unusable - ?% ?/23034",
 			"cpu-2 amd.com/gpu ? free(not schedulable) - ?% ?/?",
 			"cpu-2 amd.com/gpu ? free(not schedulable) - ?% ?/?",
+			"cpu-2 gpu.intel.com/i915 ? free(not schedulable) - ?% ?/?",
 			"gpu-0 nvidia.com/gpu 0 held kubeflow-ada/vision-0[vision] 87% 30000/40960",
 			"gpu-0 nvidia.com/gpu 1 free - 0% 0/40960",
 			"gpu-1 nvidia.com/gpu 0 held kubeflow-ada/draft-0[draft] 62% 8000/15100",
@@ -348,6 +349,7 @@ func TestTopGPUsAndNotebooks(t *testing.T) {
 			// Of the newest generation's four one is tainted; access for administrators takes none.
 			"cpu-1 gpu.nvidia.com NVIDIA L4: 4, 3 can be had, 2 taken, 1 free, 1 for a new pod, ?",
 			"cpu-2 amd.com/gpu AMD_Instinct_MI300X: 2, 2 can be had, 0 taken, 2 free, 0 for a new pod, ?",
+			"cpu-2 gpu.intel.com/i915 Flex_170: 1, 1 can be had, 0 taken, 1 free, 0 for a new pod, ?",
 			// (87+0)/2 percent
 			"gpu-0 nvidia.com/gpu NVIDIA-A100-SXM4-80GB: 2, 2 can be had, 1 taken, 1 free, 1 for a new pod, 43.5% 30000/81920",
 			"gpu-1 nvidia.com/gpu Tesla-T4: 4, 4 can be had, 2 taken, 2 free, 2 for a new pod, 62% 8000/15100",
@@ -365,8 +367,8 @@ func TestTopGPUsAndNotebooks(t *testing.T) {
 		}
 		wantSays(t, table, "WAITING POD", "nvidia.com/gpu:8", "Insufficient nvidia.com/gpu")
 		records, err := csv.NewReader(strings.NewReader(b.must("top", "gpus", "-o", "csv").stdout)).ReadAll()
-		if err != nil || len(records) != 1+15+2 {
-			t.Errorf("csv has %d records (%v), want a header, 15 GPUs and 2 pods that wait", len(records), err)
+		if err != nil || len(records) != 1+16+2 {
+			t.Errorf("csv has %d records (%v), want a header, 16 GPUs and 2 pods that wait", len(records), err)
 		}
 		names := strings.Fields(b.must("top", "gpus", "gpu-0", "cpu-1", "-o", "name").stdout)
 		if want := []string{"cpu-1/gpu.nvidia.com/gpu-0", "cpu-1/gpu.nvidia.com/gpu-1", "cpu-1/gpu.nvidia.com/gpu-2", "cpu-1/gpu.nvidia.com/gpu-3", "gpu-0/nvidia.com/gpu/0", "gpu-0/nvidia.com/gpu/1"}; !slices.Equal(names, want) {

@@ -120,7 +120,7 @@ func ReadNotebooks(ctx context.Context, c *cluster.Cluster, namespace string, o 
 	}
 	out.Exported = r.exported
 	if len(out.Notebooks) > 0 {
-		out.Problems = slices.Concat(r.missingFigures(out.Notebooks), r.owners.problems(), r.activity.problems(), r.problems)
+		out.Problems = slices.Concat(r.doubts(out.Notebooks, out.Time), r.owners.problems(), r.activity.problems(), r.problems)
 	}
 	return out, nil
 }
@@ -226,21 +226,28 @@ func figuresAbsence(failed error, p *corev1.Pod) usage.Absence {
 	return usage.Absence{Reason: "metrics-server has no figures of this pod yet"}
 }
 
-// missingFigures says once why CPU and memory are not known.
-func (r *notebooksReader) missingFigures(all []Notebook) []string {
+// doubts says once why CPU and memory are not known, or old.
+func (r *notebooksReader) doubts(all []Notebook, now time.Time) []string {
 	if r.measured != nil {
 		return []string{"CPU and memory are not known: " + usage.MetricsAbsence(r.measured).Reason}
 	}
-	n := 0
-	for _, b := range all {
-		if _, ok := b.CPU.Get(); !ok && len(b.Nodes) > 0 {
-			n++
+	var out []string
+	missing, stale, oldest := 0, 0, time.Duration(0)
+	for _, n := range all {
+		if _, ok := n.CPU.Get(); !ok && len(n.Nodes) > 0 {
+			missing++
+		}
+		if age := now.Sub(n.Sampled); !n.Sampled.IsZero() && (usage.Sample{Age: age}).Stale() {
+			stale, oldest = stale+1, max(oldest, age)
 		}
 	}
-	if n == 0 {
-		return nil
+	if missing > 0 {
+		out = append(out, fmt.Sprintf("CPU and memory of %d of %d notebooks are not known: metrics-server has no figures of them yet", missing, len(all)))
 	}
-	return []string{fmt.Sprintf("CPU and memory of %d of %d notebooks are not known: metrics-server has no figures of them yet", n, len(all))}
+	if stale > 0 {
+		out = append(out, fmt.Sprintf("CPU and memory of %d of %d notebooks are stale, up to %s old: metrics-server has not reached their nodes since", stale, len(all), oldest.Round(time.Second)))
+	}
+	return out
 }
 
 // gpus finds which devices the notebooks have, and what those do. It asks only for nodes

@@ -7,6 +7,8 @@ import (
 	"flag"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -62,6 +64,27 @@ func TestANotebookIsTheSumOfItsPods(t *testing.T) {
 	n.add(notebookPod("vision-3", "", limits), nil, errors.New("connection refused"), nil)
 	if len(n.Nodes) != 3 {
 		t.Errorf("nodes %v, want the three that have a pod", n.Nodes)
+	}
+}
+
+func TestDoubtsAboutFiguresAreSaidOnce(t *testing.T) {
+	known, unknown := usage.Known(resource.MustParse("1")), usage.Missing[resource.Quantity](usage.Absence{Reason: "none yet"})
+	all := []Notebook{
+		{CPU: known, Nodes: []string{"n"}, Sampled: noon.Add(-10 * time.Second)},
+		{CPU: known, Nodes: []string{"n"}, Sampled: noon.Add(-3 * time.Minute)},
+		{CPU: known, Nodes: []string{"n"}, Sampled: noon.Add(-5 * time.Minute)},
+		{CPU: unknown, Nodes: []string{"n"}},
+		{CPU: unknown}, // it waits: nobody expects figures
+	}
+	want := []string{
+		"CPU and memory of 1 of 5 notebooks are not known: metrics-server has no figures of them yet",
+		"CPU and memory of 2 of 5 notebooks are stale, up to 5m0s old: metrics-server has not reached their nodes since",
+	}
+	if got := (&notebooksReader{}).doubts(all, noon); !slices.Equal(got, want) {
+		t.Errorf("got %q, want %q", got, want)
+	}
+	if got := (&notebooksReader{measured: errors.New("connection refused")}).doubts(all, noon); len(got) != 1 || !strings.Contains(got[0], "connection refused") {
+		t.Errorf("got %q, want one line with the error", got)
 	}
 }
 

@@ -60,65 +60,71 @@ func Read(ctx context.Context, c *cluster.Cluster, o Options) (*Snapshot, error)
 	r := &reader{Cluster: c, Options: o}
 	var nodes []Node
 	var figures measured
+	var requested counted
 	var claims map[string][]GPU
 	var unclaimed []string
+	var live alive
+	// Everything is on its way at once, but for what needs the names of nodes with GPUs.
 	together, asking := errgroup.WithContext(ctx)
+	listed, claimed := make(chan struct{}), make(chan struct{})
 	together.Go(func() (err error) {
-		nodes, err = r.nodes(asking)
-		return err
+		if nodes, err = r.nodes(asking); err != nil {
+			return err
+		}
+		close(listed)
+		// Pods are asked for only where device plugins hand GPUs out.
+		if names := namesOf(nodes, nil); len(names) > 0 {
+			requested = r.requested(asking, names)
+		}
+		return nil
 	})
 	together.Go(func() error {
 		figures = r.metrics(asking)
 		return nil
 	})
-	if o.Claims != nil {
-		together.Go(func() error {
+	together.Go(func() error {
+		defer close(claimed)
+		if o.Claims != nil {
 			claims, unclaimed = o.Claims.GPUs(asking)
-			return nil
-		})
-	}
-	if err := together.Wait(); err != nil {
-		return nil, err
-	}
-	problems := figures.enter(nodes, o.Now())
-	s := &Snapshot{Time: o.Now(), Nodes: nodes}
-	// Pods are asked for only where device plugins hand GPUs out.
-	var withGPUs, withPlugin []string
-	for i := range nodes {
-		n := &nodes[i]
-		if len(n.GPUs) > 0 {
-			withPlugin = append(withPlugin, n.Name)
 		}
-		n.GPUs = append(n.GPUs, claims[n.Name]...)
-		if len(n.GPUs) > 0 {
-			withGPUs = append(withGPUs, n.Name)
+		return nil
+	})
+	together.Go(func() error {
+		for _, fact := range []chan struct{}{listed, claimed} {
+			select {
+			case <-fact:
+			case <-asking.Done():
+				return nil
+			}
 		}
-	}
-	problems = append(problems, unclaimed...)
-	var requested counted
-	var live alive
-	together, asking = errgroup.WithContext(ctx)
-	if len(withPlugin) > 0 {
-		together.Go(func() error {
-			requested = r.requested(asking, withPlugin)
-			return nil
-		})
-	}
-	if o.Live != nil && len(withGPUs) > 0 {
-		together.Go(func() error {
-			live.devices, live.absent, live.problems = o.Live.Devices(asking, withGPUs)
-			return nil
-		})
-	}
+		if names := namesOf(nodes, claims); o.Live != nil && len(names) > 0 {
+			live.devices, live.absent, live.problems = o.Live.Devices(asking, names)
+		}
+		return nil
+	})
 	if err := errors.Join(together.Wait(), ctx.Err()); err != nil {
 		return nil, err
 	}
+	s := &Snapshot{Time: o.Now(), Nodes: nodes}
+	s.Problems = slices.Concat(figures.enter(nodes, s.Time), unclaimed, requested.problems(), live.problems)
 	for i := range nodes {
-		requested.enter(&nodes[i])
-		live.enter(&nodes[i], o.Live != nil)
+		n := &nodes[i]
+		n.GPUs = append(n.GPUs, claims[n.Name]...)
+		requested.enter(n)
+		live.enter(n, o.Live != nil)
 	}
-	s.Problems = slices.Concat(problems, requested.problems(), live.problems)
 	return s, nil
+}
+
+// namesOf are the nodes that have GPUs, of their own or by claims.
+func namesOf(nodes []Node, claims map[string][]GPU) []string {
+	var out []string
+	for _, n := range nodes {
+		if len(n.GPUs) > 0 || len(claims[n.Name]) > 0 {
+			out = append(out, n.Name)
+		}
+	}
+	return out
 }
 
 // nodes reads the nodes, from the API server's cache: a node's labels and capacity do

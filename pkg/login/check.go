@@ -59,8 +59,6 @@ type CheckOptions struct {
 	RequestTimeout time.Duration
 	// Explain asks why objects are not ready; nil asks nothing.
 	Explain func(context.Context, []diagnose.Subject) []report.Cause
-	// Step is told of each probe when it is done; nil drops it.
-	Step func(report.Probe)
 }
 
 // DefaultRequestTimeout bounds one request of a check.
@@ -199,9 +197,6 @@ func (w *walk) run(ctx context.Context, s step) {
 	}
 	w.insecure = w.insecure || v.halt
 	w.result.Probes = append(w.result.Probes, p)
-	if w.o.Step != nil {
-		w.o.Step(p)
-	}
 }
 
 // conclude adds what the objects alone prove, and asks why hops do not answer.

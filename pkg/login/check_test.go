@@ -280,16 +280,24 @@ func TestAGatewayThatNeverAnswersHoldsNobodyUp(t *testing.T) {
 }
 
 func TestACheckThatRunsOutOfTimeIsNotAPass(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
 	server := httptest.NewServer(pretence{})
 	t.Cleanup(server.Close)
-	ctx, cancel := context.WithCancel(t.Context())
-	o := CheckOptions{Base: server.URL, Health: server.URL + "/healthz/ready", Step: func(p report.Probe) {
-		if p.Step == 3 {
+	o := CheckOptions{Base: server.URL, Health: server.URL + "/healthz/ready"}
+	g := whole(t)
+	w := &walk{source: stillSource{}, g: g, o: o, base: mustURL(t, server.URL), result: &Result{}}
+	var err error
+	if w.stranger, err = w.newBrowser(); err != nil {
+		t.Fatal(err)
+	}
+	for i, s := range steps {
+		if i == 3 {
 			cancel()
 		}
-	}}
-	r, err := check(ctx, stillSource{}, report.Target{}, whole(t), o)
-	if err != nil || !r.Unclear() || outcomes(r) != "PPPSSSSSS" {
-		t.Errorf("%v, unclear %t, %s", err, r.Unclear(), outcomes(r))
+		w.run(ctx, s)
+	}
+	if r := w.result; !r.Unclear() || outcomes(r) != "PPPSSSSSS" {
+		t.Errorf("unclear %t, %s", r.Unclear(), outcomes(r))
 	}
 }

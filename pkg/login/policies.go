@@ -20,8 +20,6 @@ type hop struct {
 	without string
 	// wrong says what a policy says that it must not, or not what it must.
 	wrong func(*Ground, *unstructured.Unstructured) string
-	// open tells that people get further than they may when it is missing.
-	open bool
 }
 
 func (h hop) ref() report.Ref {
@@ -30,15 +28,15 @@ func (h hop) ref() report.Ref {
 
 var policyHops = []hop{
 	{"AuthorizationPolicy", checkPolicy, "asks oauth2-proxy whether somebody is logged in",
-		"nobody is led to the sign-in page", checkPolicyWrong, true},
+		"nobody is led to the sign-in page", checkPolicyWrong},
 	{"RequestAuthentication", tokenPolicy, "checks Dex's token and writes the header kubeflow-userid from it",
-		"a header kubeflow-userid that somebody wrote is not replaced", tokenPolicyWrong, true},
+		"a header kubeflow-userid that somebody wrote is not replaced", tokenPolicyWrong},
 	{"AuthorizationPolicy", requirePolicy, "refuses who has no valid token",
-		"a request with any Authorization header passes by oauth2-proxy", requirePolicyWrong, true},
+		"a request with any Authorization header passes by oauth2-proxy", requirePolicyWrong},
 	{"AuthorizationPolicy", openPolicy, "lets into the gateway what the policies before it have not refused",
-		"the gateway refuses everything", openPolicyWrong, false},
+		"the gateway refuses everything", openPolicyWrong},
 	{"AuthorizationPolicy", denyPolicy, "refuses in the whole mesh what no policy allows",
-		"pods of the mesh can ask the web app under any name", nil, true},
+		"pods of the mesh can ask the web app under any name", nil},
 }
 
 // policyCauses names every policy that is missing or does not say what it must. What

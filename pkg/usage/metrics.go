@@ -20,7 +20,7 @@ import (
 )
 
 // metricsTimeout bounds the wait for metrics alone: the API server passes the request on
-// to metrics-server, and waits for a minute where that hangs.
+// to metrics-server, and waits for a minute where that hangs. Tests shorten it.
 var metricsTimeout = 15 * time.Second
 
 var nodeMetricsFields = fieldsOf[metricsv1beta1.NodeMetrics]("metadata.name", "timestamp", "window", "usage")

@@ -1,6 +1,8 @@
 package usage
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"slices"
@@ -230,6 +232,37 @@ type capture struct {
 func (c *capture) Header() http.Header         { return c.header }
 func (c *capture) WriteHeader(int)             {}
 func (c *capture) Write(p []byte) (int, error) { c.body = append(c.body, p...); return len(p), nil }
+
+func TestMetricsThatHangHoldUpNothingElse(t *testing.T) {
+	defer func(was time.Duration) { metricsTimeout = was }(metricsTimeout)
+	metricsTimeout = 300 * time.Millisecond
+	f := small()
+	f.fail = map[string]http.HandlerFunc{metrics: func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }}
+	begin := time.Now()
+	s, err := Read(t.Context(), f.start(t), options())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if took := time.Since(begin); took > 10*time.Second {
+		t.Errorf("it took %s", took)
+	}
+	if got := rows(s)[0]; got != "gpu-0 Ready <unknown> <unknown> nvidia.com/gpu 4 3 1" {
+		t.Errorf("got %s", got)
+	}
+	if want := []string{"CPU and memory are not known: metrics-server did not answer within 300ms"}; !slices.Equal(s.Problems, want) {
+		t.Errorf("problems %q", s.Problems)
+	}
+}
+
+func TestAnInterruptionIsNotAGap(t *testing.T) {
+	f := small()
+	c := f.start(t)
+	ctx, cancel := context.WithCancel(t.Context())
+	f.fail = map[string]http.HandlerFunc{"/api/v1/pods": func(_ http.ResponseWriter, r *http.Request) { cancel(); <-r.Context().Done() }}
+	if s, err := Read(ctx, c, options()); !errors.Is(err, context.Canceled) {
+		t.Errorf("got %v, %v", s, err)
+	}
+}
 
 func TestWithoutNodesThereIsNoSnapshot(t *testing.T) {
 	for _, tt := range []struct {

@@ -6,7 +6,6 @@ import (
 	"slices"
 	"strings"
 
-	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/components"
@@ -52,18 +51,20 @@ func (i image) program() string { return path.Base(i.repository) }
 
 // images of a workload's own containers. What istiod fills in ("auto") is none of them.
 func images(u *unstructured.Unstructured) []image {
-	var w struct {
-		Spec struct {
-			Template corev1.PodTemplateSpec `json:"template"`
-		} `json:"spec"`
-	}
-	if !into(u, &w) {
+	if u == nil {
 		return nil
 	}
+	// By hand: to decode a whole pod template takes longer than all the rest of a check.
+	at := u.Object
+	for _, field := range []string{"spec", "template", "spec"} {
+		at, _ = at[field].(map[string]any)
+	}
+	containers, _ := at["containers"].([]any)
 	var out []image
-	for _, c := range w.Spec.Template.Spec.Containers {
-		if c.Image != "auto" {
-			out = append(out, parseImage(c.Image))
+	for _, c := range containers {
+		c, _ := c.(map[string]any)
+		if ref, _ := c["image"].(string); ref != "" && ref != "auto" {
+			out = append(out, parseImage(ref))
 		}
 	}
 	return out

@@ -147,7 +147,7 @@ func (r *run) explainWhileWaiting(ctx context.Context) error {
 func (r *run) failure(ctx context.Context, err error, out *report.Report) *Failure {
 	f := &Failure{Err: err, Stood: stood(out)}
 	switch {
-	case ctx.Err() != nil:
+	case ctx.Err() != nil && !errors.Is(context.Cause(ctx), ErrTimeout):
 		f.Err = fmt.Errorf("%w: %s; the next install goes on from here", ErrInterrupted, f.Stood)
 		return f
 	case errors.Is(err, ErrTimeout):
@@ -157,6 +157,9 @@ func (r *run) failure(ctx context.Context, err error, out *report.Report) *Failu
 	}
 	subjects := r.subjects()
 	if r.options.Explain != nil {
+		if ctx.Err() != nil {
+			ctx = context.WithoutCancel(ctx) // the caller's time is up, and the causes are still to be found
+		}
 		explaining, cancel := context.WithTimeout(ctx, explainFor)
 		defer cancel()
 		f.Causes = r.options.Explain(explaining, subjects)

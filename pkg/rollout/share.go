@@ -2,7 +2,6 @@ package rollout
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -24,18 +23,22 @@ func Until(ctx context.Context, client dynamic.ResourceInterface, name string, c
 }
 
 // Retry writes until the API server accepts or refuses for good; say is told what is
-// waited for. When the context ends, the error is the last answer.
+// waited for, each thing once. When the context ends, the error says why it ended and
+// what the last answer was.
 func Retry(ctx context.Context, say func(string), write func(context.Context) error) error {
-	pause := retryPause()
+	pause, said := retryPause(), ""
 	for {
 		err := write(ctx)
 		what, later := retryable(err)
 		if !later {
 			return err
 		}
-		say(what)
+		if what != said {
+			said = what
+			say(what)
+		}
 		if pauseFor(ctx, pause.Step()) != nil {
-			return errors.Join(context.Cause(ctx), err)
+			return fmt.Errorf("%w: %w", context.Cause(ctx), err)
 		}
 	}
 }

@@ -30,9 +30,11 @@ var (
 	cookies = regexp.MustCompile(`(?i)\b((?:set-)?cookie\\*["']?\s*[:=]\s*(?:\[\s*\\*["']|\\*["'])?)[^"'\\\r\n= ]+=[^"'\\\r\n]+`)
 	bearer  = regexp.MustCompile(`(?i)\b((?:bearer|basic)\s+)[a-z0-9._~+/=-]{8,}`)
 	// session cookies of this stack, wherever they stand.
-	session    = regexp.MustCompile(`\b((?:_?oauth2_proxy\w*|_xsrf|authservice_session)=)[^;\s"'\\]+`)
-	parameter  = regexp.MustCompile(`(?i)([?&(](?:code|state|assertion|code_verifier|nonce|sig|signature|x-amz-signature)=)[^&\s"'#\\]+`)
-	quoted     = regexp.MustCompile(`(?i)(%(?:3F|26)(?:code|state|assertion|code_verifier|nonce|[a-z_]*token)%3D)(?:[^%&\s"'\\]|%(?:3A|2F|2B|3D|20))+`)
+	session   = regexp.MustCompile(`\b((?:_?oauth2_proxy\w*|_xsrf|authservice_session)=)[^;\s"'\\]+`)
+	parameter = regexp.MustCompile(`(?i)([?&(](?:code|state|assertion|code_verifier|nonce|sig|signature|x-amz-signature)=)[^&\s"'#\\]+`)
+	quoted    = regexp.MustCompile(`(?i)(%(?:3F|26)(?:code|state|assertion|code_verifier|nonce|[a-z_]*token)%3D)(?:[^%&\s"'\\]|%(?:3A|2F|2B|3D|20))+`)
+	// form is a request as Go prints one, which oauth2-proxy does.
+	form       = regexp.MustCompile(`(?i)\b((?:code|state|assertion|code_verifier|nonce):\[)[^\]\s]+`)
 	jwt        = regexp.MustCompile(`\beyJ[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]*)?`)
 	userinfo   = regexp.MustCompile(`(://[^/\s:@]*:)[^@\s/]+@`)
 	bcryptHash = regexp.MustCompile(`\$2[abxy]?\$\d\d\$[./A-Za-z0-9]{53}`)
@@ -107,6 +109,9 @@ func oneLine(line string, wanted func(name, separator string) bool) string {
 	}
 	if has("?", "&", "(") && has("=") {
 		line = parameter.ReplaceAllString(line, "${1}"+Mark)
+	}
+	if has(":[") {
+		line = form.ReplaceAllString(line, "${1}"+Mark)
 	}
 	if has("%3d") {
 		line = quoted.ReplaceAllString(line, "${1}"+Mark)

@@ -30,6 +30,7 @@ func TestWhatLooksLikeACredentialGoes(t *testing.T) {
 		"the state of a login":             "unable to obtain CSRF cookie: none was found (state=" + planted + ")",
 		"a token in a URL":                 "http://127.0.0.1:8888/lab?token=" + planted,
 		"a quoted URL":                     "rd=%2Foauth2%2Fcallback%3Fcode%3D" + planted + "%26state%3D" + planted,
+		"a request as Go prints it":        "&{GET /cb HTTP/1.1 map[Cookie:[a=" + planted + "; b=" + planted + "]] map[code:[" + planted + "] state:[" + planted + ":/jupyter/]]}",
 		"a URL with a password":            "postgres://dex:" + planted + "@db:5432/dex",
 		"a JSON web token":                 "token eyJhbGciOiJSUzI1NiJ9.eyJwbDRudGVkLVZhMXVl." + planted,
 		"a bcrypt hash":                    "hash: " + hash,

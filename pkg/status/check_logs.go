@@ -62,7 +62,7 @@ var signs = []sign{
 		cause: diagnose.OIDCClientMismatch, object: dex,
 		summary: "Dex does not accept oauth2-proxy's client secret",
 		remedy:  "kubectl -n auth rollout restart deployment dex; kubectl -n oauth2-proxy rollout restart deployment oauth2-proxy"},
-	{container: "oauth2-proxy", line: regexp.MustCompile(`unable to obtain CSRF cookie|none was a CSRF cookie|cookie signature not valid|cookie failed validation`),
+	{container: "oauth2-proxy", line: regexp.MustCompile(`unable to obtain CSRF cookie|cookie signature not valid|cookie failed validation`),
 		cause: diagnose.LoginLoop, object: proxy,
 		summary: "browsers come back from Dex without the cookies of their login, or with ones that oauth2-proxy cannot read",
 		remedy:  "see whether cookies are Secure over http, for another domain, or from before the cookie secret changed: kubectl jupyter login-url --check"},
@@ -70,6 +70,23 @@ var signs = []sign{
 		cause: diagnose.OIDCClientMismatch, object: proxy,
 		summary: "Dex does not accept oauth2-proxy's client name or secret",
 		remedy:  "kubectl -n auth rollout restart deployment dex; kubectl -n oauth2-proxy rollout restart deployment oauth2-proxy"},
+}
+
+// excerpt is what a line says around its sign, without credentials.
+func excerpt(line string, sign *regexp.Regexp) string {
+	line = strings.Join(strings.Fields(redact.Log(line)), " ")
+	if len(line) <= maxEvidence {
+		return line
+	}
+	before := ""
+	if at := sign.FindStringIndex(line); at != nil && at[1] > maxEvidence {
+		line, before = line[max(0, min(at[0]-maxEvidence/4, len(line)-maxEvidence)):], "..."
+	}
+	after := ""
+	if len(line) > maxEvidence {
+		line, after = line[:maxEvidence], "..."
+	}
+	return before + strings.ToValidUTF8(line, "") + after
 }
 
 // maxEvidence is the length at which a log's line is cut, in bytes.
@@ -94,14 +111,10 @@ func checkLogs(s *Snapshot) []report.Cause {
 		if n == 0 {
 			continue
 		}
-		last = strings.Join(strings.Fields(redact.Log(last)), " ")
-		if len(last) > maxEvidence {
-			last = strings.ToValidUTF8(last[:maxEvidence], "") + "..."
-		}
 		causes = append(causes, report.Cause{
 			Name: sign.cause, Severity: report.Warning, Component: s.Owner(sign.object), Object: sign.object,
 			Summary:  sign.summary,
-			Evidence: []string{fmt.Sprintf("log of %s, last %s: %d times, at last: %s", pod, logSince, n, last)},
+			Evidence: []string{fmt.Sprintf("log of %s, last %s: %d times, at last: %s", pod, logSince, n, excerpt(last, sign.line))},
 			Remedy:   sign.remedy,
 		})
 	}

@@ -100,7 +100,7 @@ const (
 	istiodLine  = "2026-03-01T11:58:00.000000Z\twarn\tmodel\tJWKS fetch failed for issuer http://dex.auth.svc.cluster.local:5556/dex (), using public-only JWKS with discarded private key - JWT requests will be rejected"
 	dexLine     = `time=2026-03-01T11:58:00.000Z level=ERROR msg="failed to parse authorization request" err="Unregistered redirect_uri (\"https://example.com/oauth2/callback\")."`
 	clientLine  = `time=2026-03-01T11:58:00.000Z level=INFO msg="invalid client_secret on token request" client_id=kubeflow-oidc-authservice`
-	cookieLine  = `[2026/03/01 11:58:00] [oauthproxy.go:890] Invalid authentication via OAuth2: unable to obtain CSRF cookie: CSRF cookie with name 'oauth2_proxy_kubeflow_csrf' was not found (state=pl4nted)`
+	cookieLine  = `[2026/03/01 11:58:00] [oauthproxy.go:890] &{GET /oauth2/callback?code=pl4nted&state=nonce%3A%2Fjupyter%2F HTTP/1.1 1 1 map[Accept:[*/*] Accept-Encoding:[gzip] User-Agent:[Mozilla/5.0] X-Envoy-Attempt-Count:[1] X-Envoy-Decorator-Operation:[oauth2-proxy.oauth2-proxy.svc.cluster.local:80/oauth2/*] X-Envoy-External-Address:[192.0.2.7] X-Forwarded-Proto:[http]] {} <nil> 0 [] false 203.0.113.5 map[code:[pl4nted] state:[nonce:/jupyter/]] map[] <nil> map[] 10.0.0.9:42902} AuthFailure Invalid authentication via OAuth2: unable to obtain CSRF cookie: CSRF cookie with name 'oauth2_proxy_kubeflow_csrf' was not found (state=pl4nted)`
 )
 
 func TestLogLinesThatWereRecordedName(t *testing.T) {

@@ -148,11 +148,20 @@ func TestProblemsThatPeopleMeetAreNamedByStatus(t *testing.T) {
 		name: "a notebook waits for its volume: no default StorageClass",
 		make: func(b *bed) {
 			b.kubectl("annotate", "storageclass", "simulated", "storageclass.kubernetes.io/is-default-class=false", "--overwrite")
+			b.apply(fmt.Sprintf(`
+{apiVersion: v1, kind: PersistentVolumeClaim, metadata: {name: home, namespace: %[1]s}, spec: {accessModes: [ReadWriteOnce], resources: {requests: {storage: 1Gi}}}}
+---
+apiVersion: kubeflow.org/v1
+kind: Notebook
+metadata: {name: waits, namespace: %[1]s}
+spec: {template: {spec: {containers: [{name: waits, image: "example.com/notebook:1"}], volumes: [{name: home, persistentVolumeClaim: {claimName: home}}]}}}
+`, firstProfile))
 		},
 		undo: func(b *bed) {
 			b.kubectl("annotate", "storageclass", "simulated", "storageclass.kubernetes.io/is-default-class=true", "--overwrite")
+			b.kubectl("-n", firstProfile, "delete", "notebook/waits", "pvc/home", "--timeout=60s")
 		},
-		cause: diagnose.NoDefaultStorageClass, says: []string{"kubectl annotate storageclass"},
+		cause: diagnose.NoDefaultStorageClass, says: []string{"claim " + firstProfile + "/home", "kubectl annotate storageclass"},
 	}, {
 		name: "EXTERNAL-IP is pending",
 		make: func(b *bed) {

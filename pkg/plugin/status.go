@@ -254,8 +254,8 @@ func (o *StatusOptions) wait(ctx context.Context, changes *status.Changes) error
 	return stateError(last.State)
 }
 
-// watch shows one report after the other until it is interrupted. What could not be
-// read is told, and tried again.
+// watch shows one report after the other until it is interrupted, which is how it is
+// meant to end and needs no message. What could not be read is told, and tried again.
 func (o *StatusOptions) watch(ctx context.Context, changes *status.Changes) error {
 	show := o.print
 	if f, ok := o.base.Out.(*os.File); o.Format == outputTable || o.Format == outputWide {
@@ -279,13 +279,15 @@ func (o *StatusOptions) watch(ctx context.Context, changes *status.Changes) erro
 			if err := show(r); err != nil {
 				return err
 			}
-		case first || ctx.Err() != nil:
+		case ctx.Err() != nil:
+			return errSilent
+		case first:
 			return err
 		default:
 			fmt.Fprintf(o.base.ErrOut, "error: %s\n", err)
 		}
-		if err := next(ctx, changes); err != nil {
-			return err
+		if next(ctx, changes) != nil {
+			return errSilent
 		}
 	}
 }

@@ -140,6 +140,21 @@ func TestWhatMayNotBeReadIsUnknownAndNotMissing(t *testing.T) {
 	}
 }
 
+func TestAServerThatDoesNotAnswerIsNoMissingStack(t *testing.T) {
+	s := whole(t)
+	s.Objects, s.index = nil, nil
+	for i := range s.Reads {
+		s.Reads[i].Error = "etcdserver: request timed out"
+	}
+	r := s.Report(Check(s))
+	if row := rowOf(t, r, "dex"); row.State != report.Unknown || row.Cause != diagnose.Unreadable || r.State != report.Unknown {
+		t.Errorf("dex is %s for %q, the whole is %s", row.State, row.Cause, r.State)
+	}
+	if c := causeOf(r.Causes, diagnose.Unreadable); c == nil || len(c.Evidence) == 0 {
+		t.Errorf("causes: %+v", r.Causes)
+	}
+}
+
 func TestWhatIsMissingIsNamedByWhatItMeans(t *testing.T) {
 	ref := func(group, kind, namespace, name string) report.Ref {
 		return report.Ref{Group: group, Kind: kind, Namespace: namespace, Name: name}

@@ -122,7 +122,7 @@ func TestAScreenIsDrawnOverWithoutScrolling(t *testing.T) {
 		t.Errorf("%d lines on a terminal of %d", len(lines), height)
 	}
 	for _, l := range lines {
-		if n := utf8.RuneCountInString(l); n > width {
+		if n := utf8.RuneCountInString(l); n >= width {
 			t.Errorf("a line of %d columns on a terminal of %d: %q", n, width, l)
 		}
 	}

@@ -50,7 +50,8 @@ func (s *StatusScreen) Show(r *report.Report) error {
 		fmt.Fprintf(&out, "\x1b[%dA", s.drawn)
 	}
 	for _, l := range lines {
-		out.WriteString(cutLine(l, width) + "\x1b[K\n")
+		// The last column is left free: some terminals wrap as soon as it is used.
+		out.WriteString(cutLine(l, width-1) + "\x1b[K\n")
 	}
 	out.WriteString("\x1b[J")
 	s.drawn = len(lines)

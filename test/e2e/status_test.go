@@ -160,6 +160,10 @@ func TestStatus(t *testing.T) {
 	}
 	wantSays(t, r.stdout, "Nothing is installed: kubectl jupyter install", "Missing")
 
+	if r := b.jupyter("status", "--wait", "--timeout", "2s"); r.code != 1 || !strings.Contains(r.stderr, "not everything was Ready within 2s") {
+		t.Errorf("a wait that is over: %s", r)
+	}
+
 	// One waits while the other installs: what is waited for is not there when it begins.
 	waited := make(chan result, 1)
 	go func() { waited <- b.jupyter("status", "--wait", "--timeout", "5m", "-o", "short") }()

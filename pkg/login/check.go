@@ -89,8 +89,8 @@ func check(ctx context.Context, s source, target report.Target, g *Ground, o Che
 		o.RequestTimeout = DefaultRequestTimeout
 	}
 	start := time.Now()
-	w := &walk{source: s, g: g, o: o, base: base, result: &Result{
-		APIVersion: report.APIVersion, Kind: "LoginCheck", Target: target, WayIn: g.WayIn(), Through: o.Through}}
+	w := &walk{source: s, g: g, o: o, base: base, result: NotTried(target, g.WayIn(), nil)}
+	w.result.Through = o.Through
 	w.roots = g.roots()
 	if w.stranger, err = w.newBrowser(); err != nil {
 		return nil, err
@@ -104,6 +104,12 @@ func check(ctx context.Context, s source, target report.Target, g *Ground, o Che
 	w.conclude(ctx)
 	w.result.Elapsed = time.Since(start).Seconds()
 	return w.result, nil
+}
+
+// NotTried is a check before its first probe, and one that has nothing to ask.
+func NotTried(target report.Target, in report.WayIn, causes []report.Cause) *Result {
+	return &Result{APIVersion: report.APIVersion, Kind: "LoginCheck", Target: target, WayIn: in, Through: ThroughAddress,
+		Probes: []report.Probe{}, Causes: causes}
 }
 
 func (w *walk) newBrowser() (*browser, error) {

@@ -62,7 +62,13 @@ func (o *LoginURLOptions) check(ctx context.Context, c *cluster.Cluster, passwor
 			return err
 		}
 	case in.Missing != "":
-		return o.noAddress(c, in, missingCauses(ctx, c, in))
+		causes := missingCauses(ctx, c, in)
+		if view.IsDocument(o.Format) {
+			if err := view.Document(o.base.Out, o.Format, login.NotTried(c.Target, in, causes)); err != nil {
+				return err
+			}
+		}
+		return o.noAddress(c, in, causes)
 	}
 	// The first line of what is kept or piped is the result's.
 	if view.IsTerminal(o.base.ErrOut) {

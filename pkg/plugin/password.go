@@ -79,7 +79,7 @@ func pipedPassword(r io.Reader) ([]byte, error) {
 func checkPassword(p []byte) ([]byte, error) {
 	switch {
 	case len(p) == 0:
-		return nil, errors.New("--password-stdin: standard input is empty: pipe the password in, or leave the flag out to have one generated")
+		return nil, errors.New("--password-stdin: standard input is empty: pipe the password in, as one line")
 	case len(p) > passwordBytes:
 		return nil, fmt.Errorf("--password-stdin: the password has %d bytes, at most %d are allowed", len(p), passwordBytes)
 	case !utf8.Valid(p) || bytes.ContainsFunc(p, func(r rune) bool { return r < ' ' || r == 0x7f }):

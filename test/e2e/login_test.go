@@ -33,6 +33,15 @@ func TestLoginURL(t *testing.T) {
 		says := []string{`context "devcluster"`, "is of type ClusterIP", "kubectl jupyter expose", "kubectl jupyter port-forward"}
 		fails(t, 1, says)
 		fails(t, 1, says, "--check")
+		var document struct {
+			Kind   string
+			WayIn  struct{ Missing string }
+			Probes []any
+		}
+		r := b.jupyter("login-url", "--check", "-o", "json")
+		if err := json.Unmarshal([]byte(r.stdout), &document); err != nil || r.code != 1 || document.Kind != "LoginCheck" || document.WayIn.Missing == "" || document.Probes == nil {
+			t.Errorf("a check that has nothing to ask: %v: %s", err, r)
+		}
 	})
 	t.Run("the chain marks the missing address and nothing else", func(t *testing.T) {
 		r := b.jupyter("login-url", "--explain")

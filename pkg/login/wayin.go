@@ -41,6 +41,7 @@ func WayInOf(service *corev1.Service, gateway *Gateway, nodes []corev1.Node, use
 		in.Missing = fmt.Sprintf("Gateway %s/%s has no server for HTTP or HTTPS", stackNamespace, gatewayName)
 		return in
 	}
+	in.Scheme = server.scheme() // also where there is no address yet
 	port := servicePort(service, server.Port.Number)
 	if port == nil {
 		in.Missing = fmt.Sprintf("%s has no port %d, which Gateway %s/%s listens on", GatewayRef, server.Port.Number, stackNamespace, gatewayName)
@@ -51,7 +52,7 @@ func WayInOf(service *corev1.Service, gateway *Gateway, nodes []corev1.Node, use
 		in.Missing = missing
 		return in
 	}
-	in.Scheme, in.Address, in.Port = server.scheme(), cmp.Or(server.host(), address), number
+	in.Address, in.Port = cmp.Or(server.host(), address), number
 	in.URL = URL(in.Scheme, in.Address, in.Port)
 	return in
 }

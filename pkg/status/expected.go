@@ -21,8 +21,9 @@ func (s *Snapshot) expect(ctx context.Context, source components.Source, c *clus
 	o := components.Options{Outlines: true, OrdinarySidecars: int(c.Version.Minor()) < components.NativeSidecarsSince}
 	plain := o
 	if s.Inventory != nil {
-		set := s.Inventory.Settings
-		o.Profile, o.UserEmail, o.SecureCookies, o.Registry, o.Images = set.Profile, set.UserEmail, set.SecureCookies, set.Registry, set.Images
+		sidecars := o.OrdinarySidecars
+		o = s.Inventory.Settings.Options()
+		o.OrdinarySidecars = sidecars
 	}
 	var names []string
 	for _, comp := range s.Release.Components {

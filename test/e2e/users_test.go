@@ -135,6 +135,9 @@ subjects: [{apiGroup: rbac.authorization.k8s.io, kind: User, name: mary}]`)
 			t.Errorf("cookies are Secure: %s", got)
 		}
 		wantSays(t, b.must("install", "--timeout", "2m").stderr, "nothing to change")
+		if out := b.jupyter("status").stdout; strings.Contains(out, "Drift") || strings.Contains(out, "SecureCookiesOverHTTP") {
+			t.Errorf("status finds fault with HTTPS:\n%s", out)
+		}
 	})
 	t.Run("a Secret is looked at before anything is changed", func(t *testing.T) {
 		b.kubectl("-n", "istio-system", "create", "secret", "generic", "half", "--from-literal=tls.crt=hello")
@@ -159,7 +162,11 @@ subjects: [{apiGroup: rbac.authorization.k8s.io, kind: User, name: mary}]`)
 	})
 	t.Run("an installation with patches of one's own is not changed without them", func(t *testing.T) {
 		dir := t.TempDir()
-		if err := os.WriteFile(filepath.Join(dir, "kustomization.yaml"), []byte("commonAnnotations: {lab: ours}\n"), 0o600); err != nil {
+		if err := os.WriteFile(filepath.Join(dir, "kustomization.yaml"), []byte(`patches:
+- target: {kind: Deployment, name: dex}
+  patch: |
+    - {op: add, path: /metadata/annotations, value: {lab: ours}}
+`), 0o600); err != nil {
 			t.Fatal(err)
 		}
 		b.must("install", "-k", dir, "--timeout", "2m")

@@ -80,8 +80,9 @@ func (b *bed) throughProxy(t *testing.T) {
 	if err := json.Unmarshal(text, &state); err != nil {
 		t.Fatal(err)
 	}
-	t.Setenv("HTTP_PROXY", state.Proxy)
-	t.Setenv("http_proxy", state.Proxy)
+	for _, name := range []string{"HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "https_proxy"} {
+		t.Setenv(name, state.Proxy)
+	}
 }
 
 // fault is something that is broken on a working stack, on purpose.
@@ -293,6 +294,26 @@ func TestRealLoginFaults(t *testing.T) {
 		})
 	}
 	t.Run("every name of a load balancer without an address leads to a remedy", b.noAddressLeft)
+	t.Run("over HTTPS the certificate is the cluster's own, and the login works", b.loginOverHTTPS)
+}
+
+// loginOverHTTPS proves the way with a certificate that only the cluster vouches for.
+func (b *bed) loginOverHTTPS(t *testing.T) {
+	b = &bed{t: t, dir: b.dir, kubeconfig: b.kubeconfig}
+	r := b.must("expose", "--type", "LoadBalancer", "--tls", "self-signed", "--probe=false", "--timeout", "3m")
+	url := strings.TrimSpace(r.stdout)
+	if !strings.HasPrefix(url, "https://") {
+		t.Fatalf("expose --tls self-signed: %s", r)
+	}
+	b.healthy(t)
+	if got := b.must("login-url", "--check").stdout; got != url+"\n" {
+		t.Errorf("the proven URL is %q, want %q", got, url)
+	}
+	if c := b.checkLogin(t, loginPassword, "--port-forward"); c.code != 0 {
+		t.Errorf("through a port-forward, where the certificate is for another host: %s", c.result)
+	}
+	b.must("expose", "--type", "LoadBalancer", "--tls", "off", "--probe=false", "--timeout", "3m")
+	b.healthy(t)
 }
 
 // at is the cause that a hop's probe names.

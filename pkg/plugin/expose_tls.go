@@ -252,6 +252,18 @@ func dataOf(secret *unstructured.Unstructured) map[string][]byte {
 	return data
 }
 
+// announce says in a dry run what would be done. Its objects are not asked about: what
+// they are depends on the address.
+func (o *tlsChoice) announce(w io.Writer) {
+	switch o.Mode {
+	case "":
+	case tlsOff:
+		fmt.Fprintln(w, "HTTPS would be turned off, if it is on. "+plainHTTP)
+	default:
+		fmt.Fprintf(w, "HTTPS would be turned on (--tls %s), HTTP redirected to it, and cookies marked Secure.\n", o.Mode)
+	}
+}
+
 // say tells a person what a browser will show, and how to compare it. Address is where
 // the gateway is, empty where it has no address.
 func (o *tlsChoice) say(ctx context.Context, w io.Writer, c *cluster.Cluster, address string) error {

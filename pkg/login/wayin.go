@@ -14,6 +14,7 @@ import (
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/util/sets"
 
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/cluster"
@@ -243,7 +244,10 @@ func (g *Ground) ServerName() string {
 // not there.
 func (g *Ground) Unread() error {
 	for _, what := range []report.Ref{GatewayRef, gatewayRef} {
-		if err := g.unread(what); err != nil {
+		switch err := g.unread(what); {
+		case apierrors.IsForbidden(err):
+			return fmt.Errorf("%s: it may not be read: ask for the right to get it, or choose another --context or --as: %w", what, err)
+		case err != nil:
 			return fmt.Errorf("%s: %w", what, err)
 		}
 	}

@@ -161,7 +161,7 @@ func number(name string, sample *dto.Metric) (float64, bool) {
 	default:
 		return 0, false
 	}
-	top := float64(1 << 47)
+	top := float64(1<<47 - 1)
 	switch name {
 	case gpuUtil:
 		top = 100
@@ -169,7 +169,7 @@ func number(name string, sample *dto.Metric) (float64, bool) {
 		top = 1
 	}
 	blank32 := v >= 0x7ffffff0 && v <= 0x7ffffff3
-	return v, !math.IsNaN(v) && v >= 0 && v <= top && v < 1<<47 && !blank32
+	return v, !math.IsNaN(v) && v >= 0 && v <= top && !blank32
 }
 
 func (m merger) devices() []usage.Device {

@@ -102,6 +102,11 @@ func TestAssign(t *testing.T) {
 		pods: []held{has("ada", "a", 1), has("bob", "b", 1), has("cyd", "c", 1)},
 		want: []string{"held 0 ada/a", "held 0 bob/b", "held 1 cyd/c", "free 1 -"},
 	}, {
+		name: "a pod with slots on two GPUs has one on each",
+		g:    usage.GPU{Sharing: usage.TimeSlicing, Replicas: 2, Capacity: 4, Allocatable: 4}, devices: []usage.Device{gpu("0", "ada/a", "bob/b"), gpu("1", "ada/a")},
+		pods: []held{has("ada", "a", 2), has("bob", "b", 1)},
+		want: []string{"held 0 ada/a", "held 0 bob/b", "held 1 ada/a", "free 1 -"},
+	}, {
 		name: "what is in the capacity and not allocatable is unusable",
 		g:    whole(2, 1), devices: []usage.Device{gpu("0", "ada/a"), gpu("1")}, pods: []held{has("ada", "a", 1)},
 		want: []string{"held 0 ada/a", "unusable 1 -"},

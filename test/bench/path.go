@@ -39,6 +39,7 @@ func longestPath(rendered []components.Rendered, delay time.Duration) path {
 	var out path
 	for _, r := range rendered {
 		c.by[r.Component.Name] = r
+		c.order = append(c.order, r.Component.Name)
 	}
 	for _, r := range rendered {
 		out = longer(out, c.until(r.Component.Name, components.Ready))
@@ -49,6 +50,7 @@ func longestPath(rendered []components.Rendered, delay time.Duration) path {
 type chains struct {
 	delay time.Duration
 	by    map[string]components.Rendered
+	order []string
 	known map[string]path
 }
 
@@ -92,7 +94,8 @@ func (c *chains) gate(gate *components.Gate) path {
 // workload is the longest chain that ends with a Deployment, named NAMESPACE/NAME,
 // being ready.
 func (c *chains) workload(name string) path {
-	for _, r := range c.by {
+	for _, n := range c.order {
+		r := c.by[n]
 		for _, u := range r.Objects {
 			if u.GetKind() == "Deployment" && u.GetNamespace()+"/"+u.GetName() == name {
 				return c.object(r, u, true)

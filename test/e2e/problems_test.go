@@ -171,7 +171,7 @@ spec: {template: {spec: {containers: [{name: waits, image: "example.com/notebook
 		undo: func(b *bed) {
 			b.kubectl("-n", "istio-system", "patch", "service", "istio-ingressgateway", "--type=merge", "-p", `{"spec": {"type": "ClusterIP"}}`)
 		},
-		cause: diagnose.LoadBalancerPending, says: []string{"kubectl jupyter expose"},
+		cause: diagnose.LoadBalancerClassUnserved, says: []string{"example.com/nobody"},
 	}, {
 		name: "503 WRONG_VERSION_NUMBER: no sidecar",
 		make: func(b *bed) {

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 )
 
 // CheckRanges refuses ranges whose addresses somebody else has: nodes, Services, pods,
@@ -133,6 +134,10 @@ func (s *Snapshot) blocks() []block {
 		for _, r := range n.Spec.PodCIDRs {
 			add(r, "which the pods of node "+n.Name+" get theirs from")
 		}
+	}
+	for _, u := range s.CalicoPools {
+		r, _, _ := unstructured.NestedString(u.Object, "spec", "cidr")
+		add(r, "which Calico gives pods theirs from (IPPool "+u.GetName()+")")
 	}
 	return out
 }

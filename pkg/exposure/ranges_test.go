@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 )
 
 func TestRangesAreReadAsPeopleWriteThem(t *testing.T) {
@@ -73,11 +74,15 @@ func TestRangesThatSomebodyElseHasAreRefused(t *testing.T) {
 		warns  string
 	}{
 		"free addresses of the nodes' network are fine": {nil, []string{"192.168.10.200-192.168.10.210"}, nil, ""},
-		"a node's address":        {nil, []string{"192.168.10.240-192.168.10.250"}, []string{"192.168.10.245, the address of node b"}, ""},
-		"the network address":     {nil, []string{"192.168.10.0-192.168.10.4"}, []string{"192.168.10.0, the network address of 192.168.10.0/24", "begin with 192.168.10.1"}, ""},
-		"the broadcast address":   {nil, []string{"192.168.10.250-192.168.10.255"}, []string{"the broadcast address", "end with 192.168.10.254"}, ""},
-		"the Services' range":     {nil, []string{"10.100.0.1-10.100.0.9"}, []string{"10.96.0.0/12", "cluster IPs"}, ""},
-		"a node's pods":           {nil, []string{"10.244.0.0/28"}, []string{"10.244.0.0/24", "pods of node a"}, ""},
+		"a node's address":      {nil, []string{"192.168.10.240-192.168.10.250"}, []string{"192.168.10.245, the address of node b"}, ""},
+		"the network address":   {nil, []string{"192.168.10.0-192.168.10.4"}, []string{"192.168.10.0, the network address of 192.168.10.0/24", "begin with 192.168.10.1"}, ""},
+		"the broadcast address": {nil, []string{"192.168.10.250-192.168.10.255"}, []string{"the broadcast address", "end with 192.168.10.254"}, ""},
+		"the Services' range":   {nil, []string{"10.100.0.1-10.100.0.9"}, []string{"10.96.0.0/12", "cluster IPs"}, ""},
+		"a node's pods":         {nil, []string{"10.244.0.0/28"}, []string{"10.244.0.0/24", "pods of node a"}, ""},
+		"Calico's pods": {[]with{func(s *Snapshot) {
+			u := unstructured.Unstructured{Object: map[string]any{"metadata": map[string]any{"name": "all"}, "spec": map[string]any{"cidr": "172.31.0.0/16"}}}
+			s.CalicoPools = append(s.CalicoPools, u)
+		}}, []string{"172.31.9.0/28"}, []string{"172.31.0.0/16", "IPPool all"}, ""},
 		"two ranges that overlap": {nil, []string{"192.168.10.200-192.168.10.210", "192.168.10.210-192.168.10.220"}, []string{"overlap"}, ""},
 		"several mistakes are told at once": {nil, []string{"192.168.10.0-192.168.10.9", "10.100.0.1-10.100.0.9"},
 			[]string{"network address", "address of node a", "cluster IPs"}, ""},

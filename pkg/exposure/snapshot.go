@@ -33,7 +33,7 @@ type Snapshot struct {
 	GatewayNamespace *corev1.Namespace `json:"gatewayNamespace,omitempty"`
 	// Events of the gateway's Service, the newest last.
 	Events []corev1.Event `json:"events,omitempty"`
-	// Deployments and DaemonSets that have to do with load balancers.
+	// Deployments and DaemonSets that have to do with load balancers, and the gateway's.
 	Deployments []appsv1.Deployment `json:"deployments,omitempty"`
 	DaemonSets  []appsv1.DaemonSet  `json:"daemonSets,omitempty"`
 	// PoolKind tells whether IPAddressPool is served.
@@ -42,6 +42,8 @@ type Snapshot struct {
 	L2Advertisements  []unstructured.Unstructured `json:"l2Advertisements,omitempty"`
 	BGPAdvertisements []unstructured.Unstructured `json:"bgpAdvertisements,omitempty"`
 	CiliumPools       []unstructured.Unstructured `json:"ciliumPools,omitempty"`
+	// CalicoPools are what Calico gives pods their addresses from.
+	CalicoPools []unstructured.Unstructured `json:"calicoPools,omitempty"`
 	// LegacyConfig is the ConfigMap of MetalLB up to 0.12; KubeProxy that of kube-proxy.
 	LegacyConfig *corev1.ConfigMap `json:"legacyConfig,omitempty"`
 	KubeProxy    *corev1.ConfigMap `json:"kubeProxy,omitempty"`
@@ -62,6 +64,7 @@ var (
 	l2Kind          = schema.GroupKind{Group: "metallb.io", Kind: "L2Advertisement"}
 	bgpKind         = schema.GroupKind{Group: "metallb.io", Kind: "BGPAdvertisement"}
 	ciliumPoolKind  = schema.GroupKind{Group: "cilium.io", Kind: "CiliumLoadBalancerIPPool"}
+	calicoPoolKind  = schema.GroupKind{Group: "crd.projectcalico.org", Kind: "IPPool"}
 	serviceCIDRKind = schema.GroupKind{Group: "networking.k8s.io", Kind: "ServiceCIDR"}
 )
 
@@ -85,8 +88,8 @@ func (r *reading) start(what string, f func() error) {
 	})
 }
 
-// Read asks for everything that has to do with the addresses of load balancers: eleven
-// requests, side by side, and two more. The error names all that could not be read; the
+// Read asks for everything that has to do with the addresses of load balancers: a dozen
+// requests, side by side, and one more. The error names all that could not be read; the
 // snapshot then holds the rest.
 func Read(ctx context.Context, c *cluster.Cluster) (*Snapshot, error) {
 	r := &reading{c: c, snapshot: &Snapshot{Time: metav1.NewTime(time.Now())}}
@@ -94,7 +97,9 @@ func Read(ctx context.Context, c *cluster.Cluster) (*Snapshot, error) {
 	readList(ctx, r, nodesResource, "", metav1.ListOptions{}, &s.Nodes, func(n *corev1.Node) bool { n.Status.Images = nil; return true })
 	readList(ctx, r, servicesResource, "", metav1.ListOptions{}, &s.Services, nil)
 	readList(ctx, r, eventsResource, Namespace, metav1.ListOptions{FieldSelector: "involvedObject.kind=Service,involvedObject.name=" + ServiceName}, &s.Events, nil)
-	readList(ctx, r, deployments, "", metav1.ListOptions{}, &s.Deployments, func(d *appsv1.Deployment) bool { return concerns(d.Name, d.Labels, &d.Spec.Template.Spec) })
+	readList(ctx, r, deployments, "", metav1.ListOptions{}, &s.Deployments, func(d *appsv1.Deployment) bool {
+		return d.Namespace == Namespace && d.Name == ServiceName || concerns(d.Name, d.Labels, &d.Spec.Template.Spec)
+	})
 	readList(ctx, r, daemonSets, "", metav1.ListOptions{}, &s.DaemonSets, func(d *appsv1.DaemonSet) bool { return concerns(d.Name, d.Labels, &d.Spec.Template.Spec) })
 	readOne(ctx, r, namespacesResource, "", Namespace, &s.GatewayNamespace)
 	readOne(ctx, r, configMapsResource, "kube-system", "kube-proxy", &s.KubeProxy)
@@ -104,6 +109,7 @@ func Read(ctx context.Context, c *cluster.Cluster) (*Snapshot, error) {
 	r.kind(ctx, l2Kind, &s.L2Advertisements)
 	r.kind(ctx, bgpKind, &s.BGPAdvertisements)
 	r.kind(ctx, ciliumPoolKind, &s.CiliumPools)
+	r.kind(ctx, calicoPoolKind, &s.CalicoPools)
 	r.start("Service ranges", func() error { return r.serviceRanges(ctx) })
 	r.work.Wait()
 	// Where the old configuration is, the controller knows.
@@ -241,6 +247,13 @@ func rangesIn(message string) []string {
 		}
 	}
 	return out
+}
+
+// GatewayRuns tells whether a pod of the gateway is there to answer.
+func (s *Snapshot) GatewayRuns() bool {
+	return slices.ContainsFunc(s.Deployments, func(d appsv1.Deployment) bool {
+		return d.Namespace == Namespace && d.Name == ServiceName && d.Status.ReadyReplicas > 0
+	})
 }
 
 // Gateway is the gateway's Service, nil where there is none.

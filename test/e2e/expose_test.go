@@ -93,6 +93,11 @@ subjects: [{apiGroup: rbac.authorization.k8s.io, kind: User, name: ada}]`)
 			t.Errorf("expose without a controller: %s", r)
 		}
 		wantSays(t, r.stderr, diagnose.NoLoadBalancerController, "has no address after")
+		r = b.jupyter("status")
+		if r.code == 0 {
+			t.Errorf("status of a gateway without an address: %s", r)
+		}
+		wantSays(t, r.stdout+r.stderr, diagnose.NoLoadBalancerController)
 		b.must("expose", "--undo")
 		if got := gateway(".spec.type"); got != "ClusterIP" {
 			t.Errorf("type after --undo = %s, want ClusterIP", got)

@@ -189,6 +189,7 @@ func TestTheHopThatFailsIsNamed(t *testing.T) {
 		"a session that is not kept": {map[string]http.HandlerFunc{"GET /oauth2/callback": leads(302, "/jupyter/")}, "PPPPPFSSS", diagnose.LoginLoop},
 		"a login that leads to a name of the cluster": {map[string]http.HandlerFunc{"GET /oauth2/start": leads(302, "http://dex.auth.svc.cluster.local:5556/dex/auth")},
 			"PPPPPFSSS", diagnose.LoginLoop},
+		"people whom somebody else knows": {map[string]http.HandlerFunc{"GET /dex/auth": leads(302, "https://idp.example.com/authorize")}, "PPPPPSSSS", ""},
 		"a form that would send the password elsewhere": {map[string]http.HandlerFunc{"GET /dex/auth/local/login": says(200, `<form method="post" action="https://elsewhere.example.com/">`)},
 			"PPPPPFSSS", diagnose.LoginLoop},
 		"a client that Dex does not know":  {map[string]http.HandlerFunc{"GET /dex/auth": says(400, "Invalid client_id (\"c\").")}, "PPPPPFSSS", diagnose.OIDCClientMismatch},

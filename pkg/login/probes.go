@@ -87,7 +87,7 @@ func (w *walk) signIn(ctx context.Context) verdict {
 // passedBy tells that a request of nobody got past the policies: the web app answers,
 // whatever it says, or the gateway has tried to reach it.
 func passedBy(a answer) bool {
-	return a.err == nil && (a.ok() || a.header.Get("X-Envoy-Upstream-Service-Time") != "" ||
+	return a.err == nil && !toLogin(a) && (a.ok() || a.header.Get("X-Envoy-Upstream-Service-Time") != "" ||
 		a.code == http.StatusServiceUnavailable && a.envoy() && strings.Contains(a.body, "upstream"))
 }
 
@@ -97,10 +97,10 @@ func refusal(a answer) bool {
 }
 
 // toLogin tells that an answer shows the way to the login: oauth2-proxy's page with its
-// button, or, where that is switched off, a redirect.
+// button, or, where that is switched off, a redirect; elsewhere, where others know people.
 func toLogin(a answer) bool {
 	if a.redirect() {
-		return strings.HasPrefix(a.location.Path, startPath) || strings.HasPrefix(a.location.Path, "/dex/auth")
+		return a.location.Host != a.at.Host || strings.HasPrefix(a.location.Path, startPath) || strings.HasPrefix(a.location.Path, "/dex/auth")
 	}
 	return a.code == http.StatusForbidden && strings.Contains(a.body, startPath)
 }

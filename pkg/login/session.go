@@ -31,6 +31,11 @@ func (w *walk) login(ctx context.Context) verdict {
 		form, _ = w.follow(ctx, w.person.get(ctx, other))
 		action = attribute(formAction, form.body)
 	}
+	if form.redirect() && !inCluster(form.location.Hostname()) {
+		v := skip("the login leads to " + form.location.Host + ", which knows people by itself")
+		v.stop = notLoggedIn
+		return v
+	}
 	if !form.ok() || action == "" {
 		return fail(form, notLoggedIn, w.noForm(form))
 	}
@@ -66,6 +71,11 @@ func (w *walk) login(ctx context.Context) verdict {
 		return pass("GET /oauth2/start, POST "+target.Path, append(trail, last)...)
 	}
 	return fail(last, notLoggedIn, w.notIn(last))
+}
+
+// inCluster tells a name that no browser outside of the cluster can resolve.
+func inCluster(host string) bool {
+	return strings.HasSuffix(host, ".svc") || strings.Contains(host, ".svc.") || !strings.Contains(host, ".")
 }
 
 // follow goes on until an answer is no redirect, or leads away from the gateway.

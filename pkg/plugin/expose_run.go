@@ -206,13 +206,12 @@ func (o *ExposeOptions) arrive(ctx context.Context, c *cluster.Cluster, a *expos
 		return err
 	}
 	if err := exposure.Probe(ctx, snapshot.Gateway(), way, a.Say); err != nil {
-		// A gateway that does not run, or an address that nobody announces, explains it.
-		var causes []report.Cause
+		causes := append(snapshot.Causes(), exposure.Unreachable(way, err))
 		if !snapshot.GatewayRuns() {
+			// The way there is not at fault, as far as anybody can tell.
 			gateway := report.Ref{Group: "apps", Kind: "Deployment", Namespace: exposure.Namespace, Name: exposure.ServiceName}
-			causes = explain(c)(ctx, []rollout.Subject{{Component: "istio", Ref: gateway, Message: "has no ready pod"}})
+			causes = explain(c)(ctx, []rollout.Subject{{Component: "istio", Ref: gateway, Message: "has no ready pod, so that nobody is behind the address"}})
 		}
-		causes = append(append(causes, snapshot.Causes()...), exposure.Unreachable(way, err))
 		return &rollout.Failure{Err: fmt.Errorf("%s has the address %s, which does not answer from here: %w", exposure.ServiceRef, way.Address, err), Causes: causes}
 	}
 	return nil

@@ -93,7 +93,7 @@ verify-reference: ## Fail when docs/reference is not what the help says
 
 .PHONY: golden
 golden: ## Write expected outputs of tests anew; look at the difference before committing
-	go test ./cmd/kubectl-jupyter ./pkg/view ./pkg/diagnose ./pkg/usage/holders -update
+	go test ./cmd/kubectl-jupyter ./pkg/view ./pkg/diagnose ./pkg/usage ./pkg/usage/holders -update
 
 # The linters are pinned in a module of their own. staticcheck takes one set of build tags
 # at a time.

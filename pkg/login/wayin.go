@@ -161,7 +161,7 @@ func FindWayIn(ctx context.Context, c *cluster.Cluster) (report.WayIn, error) {
 // WayIn of the ground. A certificate that was made for a name is of no use at an address.
 func (g *Ground) WayIn() report.WayIn {
 	in := WayInOf(g.Service, g.Gateway, g.Nodes, g.Users())
-	if in.Scheme != "https" {
+	if in.URL == "" || in.Scheme != "https" {
 		return in
 	}
 	for _, h := range g.Hosts {

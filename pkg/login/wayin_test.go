@@ -117,6 +117,17 @@ func TestAPersonOpensTheNameThatTheCertificateIsFor(t *testing.T) {
 	}
 }
 
+func TestANameIsNoWayInWhereNothingGivesAnAddress(t *testing.T) {
+	g := &Ground{
+		Service: parse[corev1.Service](t, `{spec: {type: ClusterIP, ports: [{port: 443}]}}`),
+		Gateway: parse[Gateway](t, `{spec: {servers: [{hosts: ["*"], port: {number: 443, protocol: HTTPS}}]}}`),
+		Hosts:   []string{"nb.example.com"},
+	}
+	if in := g.WayIn(); in.URL != "" || in.Scheme != "https" || in.Missing == "" {
+		t.Errorf("way in %+v, want none, over https, and why", in)
+	}
+}
+
 func TestUsersAreThoseOfDexAndNoOthers(t *testing.T) {
 	g := &Ground{Passwords: []string{"b@example.com", "a@example.com"}, FirstUser: "gone@example.com",
 		Dex: parse[DexConfig](t, `{staticPasswords: [{email: a@example.com, hash: secret}]}`)}

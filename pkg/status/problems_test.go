@@ -123,6 +123,7 @@ func TestLogLinesThatWereRecordedName(t *testing.T) {
 		{"a client secret that Dex does not know", "auth", "dex", []string{clientLine}, diagnose.OIDCClientMismatch, []string{"kubeflow-oidc-authservice"}},
 		{"a browser that comes back without its cookie", "oauth2-proxy", "oauth2-proxy", []string{cookieLine}, diagnose.LoginLoop, []string{"was not found"}},
 		{"people who are shown the sign-in page, and kernels that connect", "istio-system", "istio-proxy", []string{signInLine, kernelGood}, "", nil},
+		{"a gateway's line that istiod quotes", "istio-system", "discovery", []string{gatewayLine}, "", nil},
 		{"a notebook's sidecar, which is nobody's gateway", "kubeflow", "istio-proxy", []string{gatewayLine}, "", nil},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -47,7 +47,7 @@ func (o *ExposeOptions) Run(ctx context.Context) error {
 	}
 	snapshot, err := exposure.Read(ctx, c)
 	if err != nil {
-		return fmt.Errorf("%s: what its gateway is and what gives addresses cannot be found out, nothing was changed:\n  %w", where(c), indented(err))
+		return fmt.Errorf("%s: what its gateway is and what gives addresses cannot be found out, nothing was changed:\n  %w", where(c), indented{err})
 	}
 	a := &exposure.Applier{Cluster: c, DryRun: o.DryRun == dryRunServer, Say: func(s string) { fmt.Fprintln(o.base.ErrOut, s) }}
 	if o.Undo {
@@ -58,10 +58,12 @@ func (o *ExposeOptions) Run(ctx context.Context) error {
 	return errors.Join(err, o.end(out, err))
 }
 
-// indented puts each of several errors on a line of its own.
-func indented(err error) error {
-	return errors.New(strings.ReplaceAll(err.Error(), "\n", "\n  "))
-}
+// indented shows each of several errors on a line of its own.
+type indented struct{ error }
+
+func (i indented) Error() string { return strings.ReplaceAll(i.error.Error(), "\n", "\n  ") }
+
+func (i indented) Unwrap() error { return i.error }
 
 // flagOf is the flag that asked for a part of a request.
 var flagOf = map[exposure.Input]string{
@@ -73,7 +75,7 @@ var flagOf = map[exposure.Input]string{
 func named(err error, flags map[exposure.Input]string) error {
 	var unfit *exposure.Unfit
 	if errors.As(err, &unfit) {
-		return fmt.Errorf("%s: %w", flags[unfit.Input], indented(err))
+		return fmt.Errorf("%s: %w", flags[unfit.Input], indented{err})
 	}
 	return err
 }
@@ -108,7 +110,7 @@ func (o *ExposeOptions) expose(ctx context.Context, c *cluster.Cluster, a *expos
 	if err := metalLB.install(ctx, out); err != nil {
 		return err
 	}
-	if plan.Pool != nil {
+	if plan.Pool != nil && plan.Pool.Action != report.Unchanged {
 		changes, err := a.Pool(ctx, plan.Pool)
 		if err := o.changed(out, changes, err); err != nil {
 			return err
@@ -284,7 +286,7 @@ func (o *ExposeOptions) dry(ctx context.Context, a *exposure.Applier, p *exposur
 		o.tell(out, change)
 		return nil
 	}
-	if p.Pool != nil {
+	if p.Pool != nil && p.Pool.Action != report.Unchanged {
 		changes, err := a.Pool(ctx, p.Pool)
 		if err := o.changed(out, changes, err); err != nil {
 			return err

@@ -69,17 +69,20 @@ func (b *base) progress(machine bool) (view.Progress, *view.Events) {
 }
 
 // kubectl is the command that reaches the same cluster, for advice that can be pasted.
-func (b *base) kubectl() string {
-	parts := []string{"kubectl"}
+func (b *base) kubectl() string { return "kubectl" + b.flags() }
+
+// flags reach the cluster again, with a space before each.
+func (b *base) flags() string {
+	var out strings.Builder
 	for _, f := range []struct {
 		flag  string
 		value *string
 	}{{"kubeconfig", b.config.KubeConfig}, {"context", b.config.Context}, {"server", b.config.APIServer}} {
 		if f.value != nil && *f.value != "" {
-			parts = append(parts, "--"+f.flag+"="+quote(*f.value))
+			out.WriteString(" --" + f.flag + "=" + quote(*f.value))
 		}
 	}
-	return strings.Join(parts, " ")
+	return out.String()
 }
 
 // quote makes a word safe for a shell where it has to be.

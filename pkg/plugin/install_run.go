@@ -15,6 +15,7 @@ import (
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/cluster"
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/components"
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/diagnose"
+	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/login"
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/report"
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/rollout"
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/version"
@@ -86,6 +87,9 @@ func (o *InstallOptions) Run(ctx context.Context) error {
 	messages.to(o.base.ErrOut)
 	if out != nil {
 		out.Elapsed = time.Since(started).Seconds() // with the look at what was there
+		if in, err := login.FindWayIn(ctx, c); failed == nil && err == nil {
+			out.WayIn = &in
+		}
 	}
 	return errors.Join(failed, o.end(ctx, out, credentials, survey, machine, failed))
 }
@@ -363,7 +367,7 @@ func (o *InstallOptions) end(ctx context.Context, out *report.Report, credential
 	if out == nil {
 		return nil
 	}
-	result := view.Result{Report: *out, Kubectl: o.base.kubectl(), SecureCookies: o.Manifests.CookiesSecure()}
+	result := view.Result{Report: *out, Flags: o.base.flags(), SecureCookies: o.Manifests.CookiesSecure()}
 	if credentials != nil {
 		result.User = credentials.Email
 		if credentials.Generated {

@@ -276,4 +276,4 @@ func conclusion(r preflight.Result, install string) string {
 	return "An installation can begin: " + install
 }
 
-func (b *base) installCommand() string { return b.kubectl() + " jupyter install" }
+func (b *base) installCommand() string { return "kubectl jupyter install" + b.flags() }

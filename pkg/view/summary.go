@@ -16,8 +16,8 @@ type Result struct {
 	User string `json:"user,omitempty"`
 	// Password is set only in the run that generated it.
 	Password string `json:"password,omitempty"`
-	// Kubectl is the command that reaches the cluster, with its flags.
-	Kubectl       string `json:"-"`
+	// Flags are those that reach the cluster, with a space before each.
+	Flags         string `json:"-"`
 	SecureCookies bool   `json:"-"`
 }
 
@@ -56,8 +56,8 @@ func Summary(w io.Writer, r Result, style Style) {
 		fmt.Fprintf(w, "%s %s, %s, in %s (%s).\n", style.State(report.Ready, "Ready:"),
 			plural(installed, "component"), plural(objects, "object"), elapsed, CountsText(counts))
 	default:
-		fmt.Fprintf(w, "%s %s, %s, in %s (%s). Nobody waited for them to be ready:\n  %s get pods --all-namespaces\n", style.State(report.Accepted, "Accepted:"),
-			plural(installed, "component"), plural(objects, "object"), elapsed, CountsText(counts), r.Kubectl)
+		fmt.Fprintf(w, "%s %s, %s, in %s (%s). Nobody waited for them to be ready:\n  kubectl jupyter status --wait%s\n", style.State(report.Accepted, "Accepted:"),
+			plural(installed, "component"), plural(objects, "object"), elapsed, CountsText(counts), r.Flags)
 	}
 	if r.User != "" && state["dex"] != "" {
 		fmt.Fprintf(w, "\nUser:      %s\n", style.Bold(r.User))
@@ -70,13 +70,17 @@ func Summary(w io.Writer, r Result, style Style) {
 			return
 		}
 	}
-	fmt.Fprintf(w, `
+	if r.WayIn != nil && r.WayIn.URL != "" {
+		fmt.Fprintf(w, "URL:       %s\n", style.Bold(r.WayIn.URL))
+	} else {
+		fmt.Fprintf(w, `
 How to go on:
-  %s -n istio-system port-forward svc/istio-ingressgateway 8080:80
-  then open http://localhost:8080/ and log in.
-`, r.Kubectl)
+  kubectl jupyter expose%[1]s          gives it an address
+  kubectl jupyter port-forward%[1]s    brings it to this machine, without one
+`, r.Flags)
+	}
 	if !r.SecureCookies {
-		fmt.Fprintln(w, "\nThe gateway speaks plain HTTP, so cookies are not marked Secure: whoever is on the way can read passwords and sessions.\nOver port-forward the way is encrypted.")
+		fmt.Fprintln(w, "\nThe gateway speaks plain HTTP, so cookies are not marked Secure: whoever is on the way can read passwords and sessions.\nOver port-forward the way is encrypted; `kubectl jupyter expose --tls self-signed` encrypts it for everybody.")
 	}
 }
 

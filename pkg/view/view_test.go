@@ -131,29 +131,29 @@ func TestSummary(t *testing.T) {
 	}{
 		{"a first installation shows the generated password", Result{
 			Report: report.Report{Components: rows(report.Ready, report.Created), Elapsed: 41.26},
-			User:   "ada@example.org", Password: "correct-horse", Kubectl: "kubectl --context=x",
+			User:   "ada@example.org", Password: "correct-horse", Flags: " --context=x",
 		}},
 		{"a second one has nothing to change and shows no password", Result{
 			Report: report.Report{Components: rows(report.Ready, report.Unchanged), Elapsed: 0.8},
-			User:   "ada@example.org", Kubectl: "kubectl",
+			User:   "ada@example.org",
 		}},
 		{"without waiting nothing is called ready", Result{
 			Report: report.Report{Components: rows(report.Accepted, report.Created), Elapsed: 2},
-			User:   "ada@example.org", Kubectl: "kubectl",
+			User:   "ada@example.org",
 		}},
 		{"a part of the stack has no way in", Result{
 			Report: report.Report{Components: rows(report.Ready, report.Created)[:1], Elapsed: 2},
-			User:   "ada@example.org", Kubectl: "kubectl",
+			User:   "ada@example.org",
 		}},
 		{"what was pruned of a component that is gone is a change", Result{
 			Report: report.Report{Components: append(rows(report.Ready, report.Unchanged), report.Component{
 				Name: "user", State: report.Removed, Changes: map[report.Action]int{report.Pruned: 1},
 			}), Elapsed: 2},
-			User: "ada@example.org", Kubectl: "kubectl",
+			User: "ada@example.org",
 		}},
 		{"over HTTPS nothing is said about plain HTTP", Result{
 			Report: report.Report{Components: rows(report.Ready, report.Configured), Elapsed: 2},
-			User:   "ada@example.org", Kubectl: "kubectl", SecureCookies: true,
+			User:   "ada@example.org", SecureCookies: true,
 		}},
 	} {
 		t.Run(test.name, func(t *testing.T) {

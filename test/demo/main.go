@@ -31,21 +31,18 @@ type step struct {
 // session is what a person would type.
 var session = []step{
 	{say: "An empty cluster.", args: []string{"get", "nodes"}},
-	{say: "What there is to install, and what needs what.", args: []string{"jupyter", "components"}},
-	{say: "What an installation would create, without doing it (the first lines).", args: []string{"jupyter", "install", "--dry-run=server", "-o", "name"}},
+	{say: "Can this cluster take it?", args: []string{"jupyter", "preflight"}},
 	{say: "The whole stack, with one command.", args: []string{"jupyter", "install"}},
-	{say: "Everything runs.", args: []string{"get", "pods", "--all-namespaces"}},
+	{say: "Does it work, and if not, why?", args: []string{"jupyter", "status"}},
 	{say: "A second time: nothing to change.", args: []string{"jupyter", "install"}},
-	{args: []string{"jupyter", "version"}},
 	{
-		say:  "The web app is reached through the gateway. Simulated pods serve nothing, so this session only shows the way:",
-		only: "simulated", args: nil,
+		say:  "The way in, proven hop by hop, through the API server as there is no address here.",
+		args: []string{"jupyter", "login-url", "--check", "--port-forward"}, only: "real",
 	},
+	{say: "Who can log in?", args: []string{"jupyter", "user", "list"}},
+	{say: "Who has room, and who has a free GPU?", args: []string{"jupyter", "top"}},
 	{say: "Out again. Definitions and what belongs to people stay.", args: []string{"jupyter", "uninstall", "--yes"}},
 }
-
-// shownLines bounds what is shown of a long list.
-const shownLines = 12
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
@@ -109,29 +106,14 @@ func run(ctx context.Context, args []string, out io.Writer) (err error) {
 func (d *demo) say(text string) { fmt.Fprintf(d.out, "\n# %s\n", text) }
 
 func (d *demo) play(ctx context.Context, s step) error {
-	if s.say != "" {
-		d.say(s.say)
-	}
-	if s.args == nil {
-		fmt.Fprintln(d.out, "$ kubectl -n istio-system port-forward svc/istio-ingressgateway 8080:80\n$ open http://localhost:8080/")
-		return nil
-	}
+	d.say(s.say)
 	fmt.Fprintf(d.out, "$ kubectl %s\n", strings.Join(s.args, " "))
 	cmd := exec.CommandContext(ctx, d.kubectl, s.args...)
 	cmd.Env = append(os.Environ(), "PATH="+d.path, "KUBECONFIG="+filepath.Join(d.dir, "kubeconfig"))
 	// The plugin's progress is for the terminal that somebody looks at.
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, d.out, os.Stderr
-	var list *head
-	if strings.Contains(strings.Join(s.args, " "), "--dry-run") {
-		list = &head{w: d.out}
-		cmd.Stdout = list
-	}
 	started := time.Now()
-	err := d.wait(cmd)
-	if list != nil {
-		list.end()
-	}
-	if err != nil {
+	if err := d.wait(cmd); err != nil {
 		return fmt.Errorf("kubectl %s: %w", strings.Join(s.args, " "), err)
 	}
 	if took := time.Since(started); took > time.Second {
@@ -155,33 +137,4 @@ func (d *demo) down(ctx context.Context) error {
 		return fmt.Errorf("devcluster down --dir %s: %w", d.dir, err)
 	}
 	return os.RemoveAll(d.dir)
-}
-
-// head passes on the first lines and counts the rest.
-type head struct {
-	w     io.Writer
-	lines int
-	rest  int
-}
-
-func (h *head) Write(p []byte) (int, error) {
-	for line := range strings.Lines(string(p)) {
-		if h.lines < shownLines {
-			if _, err := io.WriteString(h.w, line); err != nil {
-				return 0, err
-			}
-		} else if strings.HasSuffix(line, "\n") {
-			h.rest++
-		}
-		if strings.HasSuffix(line, "\n") {
-			h.lines++
-		}
-	}
-	return len(p), nil
-}
-
-func (h *head) end() {
-	if h.rest > 0 {
-		fmt.Fprintf(h.w, "... and %d more\n", h.rest)
-	}
 }

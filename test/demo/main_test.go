@@ -1,40 +1,14 @@
 package main
 
-import (
-	"fmt"
-	"strings"
-	"testing"
-)
+import "testing"
 
-func TestHeadShowsTheFirstLinesAndCountsTheRest(t *testing.T) {
-	var out strings.Builder
-	h := &head{w: &out}
-	for i := range shownLines + 3 {
-		// Writes need not end where lines do.
-		fmt.Fprintf(h, "line ")
-		fmt.Fprintf(h, "%d\n", i)
-	}
-	h.end()
-	got := strings.Split(strings.TrimSpace(out.String()), "\n")
-	if len(got) != shownLines+1 || got[0] != "line 0" || got[shownLines-1] != fmt.Sprintf("line %d", shownLines-1) || got[shownLines] != "... and 3 more" {
-		t.Errorf("shown:\n%s", out.String())
-	}
-}
-
-func TestHeadAddsNothingToAShortList(t *testing.T) {
-	var out strings.Builder
-	h := &head{w: &out}
-	fmt.Fprintln(h, "only")
-	h.end()
-	if out.String() != "only\n" {
-		t.Errorf("shown: %q", out.String())
-	}
-}
-
-func TestEveryStepOfTheSessionSaysSomething(t *testing.T) {
+func TestEveryStepOfTheSessionSaysWhatItShows(t *testing.T) {
 	for i, s := range session {
-		if s.say == "" && s.args == nil {
-			t.Errorf("step %d is empty", i)
+		if s.say == "" || len(s.args) == 0 {
+			t.Errorf("step %d shows %q and says %q", i, s.args, s.say)
+		}
+		if s.only != "" && s.only != "real" && s.only != "simulated" {
+			t.Errorf("step %d is only for %q nodes, which there are not", i, s.only)
 		}
 	}
 }

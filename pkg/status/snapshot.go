@@ -1,9 +1,7 @@
 package status
 
 import (
-	"fmt"
 	"slices"
-	"strings"
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -233,23 +231,8 @@ func (s *Snapshot) Owner(ref report.Ref) string {
 	return ""
 }
 
-// Restricted are the kinds that may not be read, each once, for a message.
-func (s *Snapshot) Restricted() []string {
-	var out []string
-	for _, r := range s.Reads {
-		if what := r.String(); r.Forbidden && !slices.Contains(out, what) {
-			out = append(out, what)
-		}
-	}
-	return out
-}
-
 const definition = "CustomResourceDefinition"
 
 func isWorkload(kind string) bool {
 	return kind == "Deployment" || kind == "DaemonSet" || kind == "StatefulSet"
-}
-
-func sentence(format string, args ...any) string {
-	return strings.TrimSuffix(fmt.Sprintf(format, args...), ".")
 }

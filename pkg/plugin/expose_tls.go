@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"slices"
 	"strings"
 	"time"
@@ -125,7 +126,7 @@ func (o *tlsChoice) apply(ctx context.Context, c *cluster.Cluster, source compon
 		return fmt.Errorf("--tls: nothing is installed in %s: `kubectl jupyter install` comes first", where(c))
 	}
 	was := settings.TLS
-	wanted := o.wanted(address)
+	wanted := o.wanted(address, was)
 	part := partial{base: o.base, cluster: c, source: source, settings: *settings, kustomization: o.Kustomization, timeout: o.Timeout}
 	engine, done := part.engine()
 	defer done()
@@ -162,8 +163,9 @@ func (o *tlsChoice) apply(ctx context.Context, c *cluster.Cluster, source compon
 	return nil
 }
 
-// wanted is what the settings keep of the choice.
-func (o *tlsChoice) wanted(address string) components.TLS {
+// wanted is what the settings keep of the choice. A certificate of our own that is made
+// again, as for another address, keeps the names that it was for unless others are given.
+func (o *tlsChoice) wanted(address string, was components.TLS) components.TLS {
 	if o.Mode == tlsOff {
 		return components.TLS{}
 	}
@@ -179,6 +181,15 @@ func (o *tlsChoice) wanted(address string) components.TLS {
 	if o.secret != nil {
 		for _, h := range o.secret.Hosts {
 			add(h)
+		}
+	}
+	if out.SelfSigned() && was.SelfSigned() {
+		for _, h := range was.Hosts {
+			isName := net.ParseIP(h) == nil
+			// Where people are led to a name, the address behind it is not told again.
+			if isName && len(o.Hosts) == 0 || !isName && address != "" && net.ParseIP(address) == nil {
+				add(h)
+			}
 		}
 	}
 	if address != "" {

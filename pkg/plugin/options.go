@@ -11,9 +11,17 @@ func newOptionsCommand(b *base) *cobra.Command {
 		Use:     "options",
 		GroupID: groupOther,
 		Short:   "Print the flags that every command takes",
+		Long: `Print the flags that every command takes: kubectl's own, which choose the cluster,
+the user and the time a request may take.`,
 		Example: examples(`
 			# Which flags choose the cluster and the user?
-			kubectl jupyter options`),
+			kubectl jupyter options
+
+			# Such as another context of the kubeconfig
+			kubectl jupyter status --context minikube
+
+			# Or somebody else's eyes
+			kubectl jupyter top --as ada@example.com`),
 		Args:                  noArgs,
 		DisableFlagsInUseLine: true,
 		RunE: func(cmd *cobra.Command, _ []string) error {

@@ -33,6 +33,9 @@ func newVersionCommand(b *base) *cobra.Command {
 		Use:     "version",
 		GroupID: groupOther,
 		Short:   "Print the versions of the plugin, the server and the installation",
+		Long: `Print the versions of the plugin, of the server and of the release that is installed.
+
+Without a cluster it is the plugin's own; --client does not look for one.`,
 		Example: examples(`
 			# All three
 			kubectl jupyter version

@@ -1,0 +1,143 @@
+package main
+
+import (
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"os"
+	"path"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+const (
+	repository = "../.."
+	module     = "github.com/kubectl-jupyter/kubectl-jupyter/"
+)
+
+// imports maps every folder of a tree to what its files import, tests left out.
+func imports(t *testing.T, tree string) map[string][]string {
+	t.Helper()
+	found := map[string][]string{}
+	err := filepath.WalkDir(filepath.Join(repository, tree), func(file string, e fs.DirEntry, err error) error {
+		if err != nil || e.IsDir() || !strings.HasSuffix(file, ".go") || strings.HasSuffix(file, "_test.go") {
+			return err
+		}
+		parsed, err := parser.ParseFile(token.NewFileSet(), file, nil, parser.ImportsOnly)
+		if err != nil {
+			return err
+		}
+		folder, err := filepath.Rel(repository, filepath.Dir(file))
+		if err != nil {
+			return err
+		}
+		folder = filepath.ToSlash(folder)
+		found[folder] = append(found[folder], nil...)
+		for _, i := range parsed.Imports {
+			name, err := strconv.Unquote(i.Path.Value)
+			if err != nil {
+				return err
+			}
+			if !slices.Contains(found[folder], name) {
+				found[folder] = append(found[folder], name)
+			}
+		}
+		slices.Sort(found[folder])
+		return nil
+	})
+	if err != nil || len(found) == 0 {
+		t.Fatalf("%s: %d packages, %v", tree, len(found), err)
+	}
+	return found
+}
+
+// row is a line of the table of packages: | `pkg/a` | what it is | `b`, `c` |.
+var (
+	row  = regexp.MustCompile("(?m)^\\| `pkg/([a-z/]+)` \\|[^|]*\\|([^|]*)\\|$")
+	name = regexp.MustCompile("`([a-z/]+)`")
+)
+
+func TestTheDocumentShowsWhatPackagesBuildOn(t *testing.T) {
+	text, err := os.ReadFile(filepath.Join(repository, "docs", "architecture.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	documented, real := map[string][]string{}, map[string][]string{}
+	for _, r := range row.FindAllStringSubmatch(string(text), -1) {
+		documented[r[1]] = []string{}
+		for _, n := range name.FindAllStringSubmatch(r[2], -1) {
+			documented[r[1]] = append(documented[r[1]], n[1])
+		}
+		slices.Sort(documented[r[1]])
+	}
+	for folder, all := range imports(t, "pkg") {
+		own := []string{}
+		for _, i := range all {
+			if p, ours := strings.CutPrefix(i, module+"pkg/"); ours {
+				own = append(own, p)
+			}
+		}
+		real[strings.TrimPrefix(folder, "pkg/")] = own
+	}
+	if d := cmp.Diff(real, documented); d != "" {
+		t.Errorf("docs/architecture.md says otherwise; the code (-), the document (+):\n%s", d)
+	}
+}
+
+// What only some packages may import.
+func TestPackagesKeepToTheirTrade(t *testing.T) {
+	clients := []string{
+		"k8s.io/client-go/dynamic", "k8s.io/client-go/kubernetes", "k8s.io/client-go/rest", "k8s.io/client-go/metadata",
+		"k8s.io/client-go/discovery", module + "pkg/cluster",
+	}
+	for _, rule := range []struct {
+		why     string
+		imports []string
+		only    []string
+	}{
+		{"the command line is the plugin's", []string{"github.com/spf13/cobra", "github.com/spf13/pflag"}, []string{"pkg/plugin"}},
+		{"terminals are the printers' and the plugin's", []string{"golang.org/x/term"}, []string{"pkg/plugin", "pkg/view"}},
+		{"only commands print", []string{module + "pkg/view"}, []string{"pkg/plugin"}},
+		{"nothing is built on commands", []string{module + "pkg/plugin"}, nil},
+		{"printers and vocabulary know no cluster", clients, []string{
+			"pkg/plugin", "pkg/cluster", "pkg/rollout", "pkg/diagnose", "pkg/preflight", "pkg/status", "pkg/bundle", "pkg/exposure",
+			"pkg/login", "pkg/forward", "pkg/users", "pkg/usage",
+		}},
+	} {
+		t.Run(rule.why, func(t *testing.T) {
+			used := false
+			for folder, all := range imports(t, "pkg") {
+				for _, i := range all {
+					if !slices.Contains(rule.imports, i) {
+						continue
+					}
+					used = true
+					if !slices.ContainsFunc(rule.only, func(p string) bool { return folder == p || strings.HasPrefix(folder, p+"/") }) {
+						t.Errorf("%s imports %s", folder, i)
+					}
+				}
+			}
+			if !used && rule.only != nil {
+				t.Errorf("nobody imports %v: the rule has nothing to check", rule.imports)
+			}
+		})
+	}
+}
+
+func TestNothingThatIsShippedImportsATest(t *testing.T) {
+	for _, tree := range []string{"pkg", "cmd", "internal"} {
+		for folder, all := range imports(t, tree) {
+			for _, i := range all {
+				if i == "testing" || strings.HasPrefix(i, path.Join(module, "test")+"/") {
+					t.Errorf("%s imports %s", folder, i)
+				}
+			}
+		}
+	}
+}

@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"io"
 	"math/rand"
+	"regexp"
 	"strings"
 	"testing"
 	"testing/iotest"
@@ -73,12 +74,16 @@ func countsOf(p *corev1.Pod) counts {
 	return counts{p.Spec.NodeName, p.Status.Phase, PodRequests(p), PodGPUs(p, nil)}
 }
 
+// hugeExponent is a quantity such as 1e999999999, on which the library's arithmetic takes
+// for ever, whoever decoded it. API servers do not let one in.
+var hugeExponent = regexp.MustCompile(`[0-9.][eE][+-]?[0-9]{3}`)
+
 // samePod tells whether a pruned pod counts as the whole one does. A message that one of
 // the two ways refuses is of no interest: no API server sends it.
 func samePod(t *testing.T, data []byte) {
 	t.Helper()
 	var whole, part corev1.Pod
-	if whole.Unmarshal(data) != nil {
+	if hugeExponent.Match(data) || whole.Unmarshal(data) != nil {
 		return
 	}
 	pruned, err := podFields.prune(nil, data)

@@ -53,7 +53,8 @@ func (e *Engine) tryElsewhere(ctx context.Context, s *Survey, u *unstructured.Un
 // Escalates tells that the server refused a role or a binding because it grants more
 // than its writer has. No access review tells that beforehand.
 func Escalates(err error) bool {
-	return apierrors.IsForbidden(err) && strings.Contains(err.Error(), "attempting to grant RBAC permissions not currently held")
+	return apierrors.IsForbidden(err) && (strings.Contains(err.Error(), "attempting to grant RBAC permissions not currently held") ||
+		strings.Contains(err.Error(), "must have cluster-admin privileges to use the aggregationRule"))
 }
 
 // unlessLater keeps of a dry run's answers those that would be the same later. A webhook

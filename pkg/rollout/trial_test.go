@@ -18,6 +18,7 @@ func TestWhichAnswersOfADryRunAreRefusals(t *testing.T) {
 	}{
 		{"acceptance", nil, false, false},
 		{"a role that grants too much", apierrors.NewForbidden(roles, "x", errors.New(`user "ada" is attempting to grant RBAC permissions not currently held`)), true, true},
+		{"a role that may gather anything", apierrors.NewForbidden(roles, "x", errors.New("must have cluster-admin privileges to use the aggregationRule")), true, true},
 		{"a right that is missing", apierrors.NewForbidden(roles, "x", errors.New(`User "ada" cannot patch resource`)), true, false},
 		{"a policy", apierrors.NewForbidden(roles, "x", errors.New("ValidatingAdmissionPolicy denied it")), true, false},
 		{"a webhook that cannot be asked in a dry run", apierrors.NewBadRequest(`admission webhook "a.example.com" does not support dry run`), false, false},

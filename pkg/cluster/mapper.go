@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 
 	"k8s.io/apimachinery/pkg/api/meta"
@@ -22,6 +23,8 @@ type Resource struct {
 	schema.GroupVersionResource
 	Kind       string
 	Namespaced bool
+	// Listable is false for what nobody stores, such as access reviews.
+	Listable bool
 }
 
 // Mapper knows which kinds the server has. It is safe for use by many goroutines.
@@ -69,7 +72,7 @@ func (m *Mapper) refresh(ctx context.Context, d *discovery.DiscoveryClient) erro
 				continue // a subresource
 			}
 			gvk := gv.WithKind(r.Kind)
-			kinds[gvk] = Resource{gv.WithResource(r.Name), r.Kind, r.Namespaced}
+			kinds[gvk] = Resource{gv.WithResource(r.Name), r.Kind, r.Namespaced, slices.Contains(r.Verbs, "list")}
 			if _, ok := preferred[gvk.GroupKind()]; !ok {
 				preferred[gvk.GroupKind()] = gvk
 			}
@@ -122,7 +125,7 @@ func (m *Mapper) Learn(crd *unstructured.Unstructured) error {
 			continue
 		}
 		gvk := schema.GroupVersionKind{Group: group, Version: name, Kind: kind}
-		m.kinds[gvk] = Resource{schema.GroupVersionResource{Group: group, Version: name, Resource: plural}, kind, scope == "Namespaced"}
+		m.kinds[gvk] = Resource{schema.GroupVersionResource{Group: group, Version: name, Resource: plural}, kind, scope == "Namespaced", true}
 		if _, ok := m.preferred[gvk.GroupKind()]; !ok {
 			m.preferred[gvk.GroupKind()] = gvk
 		}
@@ -195,13 +198,14 @@ func (m *Mapper) ByName(group, plural string) (Resource, error) {
 	return Resource{}, &meta.NoResourceMatchError{PartialResource: schema.GroupVersionResource{Group: group, Resource: plural}}
 }
 
-// Namespaced lists every resource that lives in namespaces, each in one version.
+// Namespaced lists every resource that lives in namespaces and can be listed, each in
+// one version.
 func (m *Mapper) Namespaced() []Resource {
 	m.mu.RLock()
 	defer m.mu.RUnlock()
 	var out []Resource
 	for _, gvk := range m.preferred {
-		if r := m.kinds[gvk]; r.Namespaced {
+		if r := m.kinds[gvk]; r.Namespaced && r.Listable {
 			out = append(out, r)
 		}
 	}

@@ -79,7 +79,7 @@ func (e *Engine) foreignIn(ctx context.Context, release *components.Release, nam
 			return nil
 		}
 		list, err := e.cluster.Metadata.Resource(r.GroupVersionResource).Namespace(namespace).List(ctx, metav1.ListOptions{})
-		// What cannot be listed (a review, an aggregated API that is down) cannot hold data.
+		// What cannot be listed (an aggregated API that is down) cannot hold data.
 		if apierrors.IsNotFound(err) || apierrors.IsMethodNotSupported(err) || apierrors.IsServiceUnavailable(err) {
 			return nil
 		}

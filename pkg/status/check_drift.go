@@ -2,6 +2,7 @@ package status
 
 import (
 	"fmt"
+	"reflect"
 	"slices"
 	"strings"
 	"time"
@@ -77,7 +78,7 @@ func drifts(sent, live *unstructured.Unstructured) map[string][]string {
 	all := writers(live)
 	var ours []writer
 	for _, w := range all {
-		if w.name == rollout.FieldManager && w.operation == "Apply" {
+		if w.ours() {
 			ours = append(ours, w)
 		}
 	}
@@ -99,7 +100,11 @@ func drifts(sent, live *unstructured.Unstructured) map[string][]string {
 		}
 	}
 	body["metadata"] = metadata
+	off := switchedOff(sent, live)
 	for _, d := range differences(body, live.Object, nil, nil) {
+		if off && reflect.DeepEqual(d.path, replicasPath) {
+			continue // it has a name of its own
+		}
 		if slices.ContainsFunc(ours, func(w writer) bool { return w.fields.owns(d.path) }) {
 			continue // sent by a newer or an older version, and still as it was sent
 		}
@@ -114,7 +119,7 @@ func drifts(sent, live *unstructured.Unstructured) map[string][]string {
 func culprit(all []writer, path []step) (who, at string) {
 	last := writer{name: "somebody"}
 	for _, w := range all {
-		if w.name == rollout.FieldManager && w.operation == "Apply" {
+		if w.ours() {
 			continue
 		}
 		if w.fields.owns(path) {

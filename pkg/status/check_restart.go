@@ -75,7 +75,7 @@ func checkRestarts(s *Snapshot) []report.Cause {
 func changed(u *unstructured.Unstructured) (time.Time, string) {
 	at, who := u.GetCreationTimestamp().Time, "created"
 	for _, f := range u.GetManagedFields() {
-		if f.Manager == rollout.FieldManager || f.Time == nil || f.FieldsV1 == nil || !strings.Contains(string(f.FieldsV1.Raw), `"f:data"`) {
+		if f.Manager == rollout.FieldManager || f.Time == nil || f.FieldsV1 == nil || !strings.Contains(f.FieldsV1.GetRawString(), `"f:data"`) {
 			continue
 		}
 		if f.Time.After(at) {

@@ -19,14 +19,14 @@ func checkServer(s *Snapshot) []report.Cause {
 		return nil
 	}
 	minor := int(s.Server.Minor())
-	c := report.Cause{Name: diagnose.VersionSkew, Object: report.Ref{}, Evidence: []string{"server: " + s.Server.String()}}
+	c := report.Cause{Evidence: []string{"server: " + s.Server.String()}}
 	switch r := s.Release; {
 	case minor < r.ServedMin || minor > r.ServedMax:
-		c.Severity = report.Error
+		c.Name, c.Severity = diagnose.ServerUnsupported, report.Error
 		c.Summary = fmt.Sprintf("release %s works on Kubernetes 1.%d to 1.%d", r.Name, r.ServedMin, r.ServedMax)
 		c.Remedy = "use a server of these versions, or a version of this plugin whose release supports the server"
 	case minor < r.TestedMin || minor > r.TestedMax:
-		c.Severity = report.Info
+		c.Name, c.Severity = diagnose.ServerUntested, report.Info
 		c.Summary = fmt.Sprintf("the Istio of release %s was tested by its makers with Kubernetes 1.%d to 1.%d", r.Name, r.TestedMin, r.TestedMax)
 		c.Remedy = "nothing, as long as everything is Ready"
 	default:

@@ -18,6 +18,7 @@ type check struct {
 var checks = []check{
 	{"forbidden", checkForbidden},
 	{"missing", checkMissing},
+	{"scaled", checkScaled},
 	{"server", checkServer},
 	{"versions", checkVersions},
 	{"proofs", checkProofs},

@@ -9,6 +9,8 @@ import (
 
 	"k8s.io/apimachinery/pkg/api/resource"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+
+	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/rollout"
 )
 
 // owned is a set of fields as the API server keeps it for each manager: "f:NAME" is a
@@ -26,7 +28,7 @@ func writers(u *unstructured.Unstructured) []writer {
 	var out []writer
 	for _, f := range u.GetManagedFields() {
 		w := writer{name: f.Manager, operation: string(f.Operation)}
-		if f.FieldsV1 == nil || f.Subresource != "" || json.Unmarshal(f.FieldsV1.Raw, &w.fields) != nil {
+		if f.FieldsV1 == nil || f.Subresource != "" || json.Unmarshal(f.FieldsV1.GetRawBytes(), &w.fields) != nil {
 			continue
 		}
 		if f.Time != nil {
@@ -36,6 +38,9 @@ func writers(u *unstructured.Unstructured) []writer {
 	}
 	return out
 }
+
+// ours tells that an installation wrote it.
+func (w writer) ours() bool { return w.name == rollout.FieldManager && w.operation == "Apply" }
 
 // String is how evidence names a writer.
 func (w writer) String() string {

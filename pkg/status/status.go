@@ -50,26 +50,26 @@ func Run(ctx context.Context, c *cluster.Cluster, o Options) (*report.Report, er
 	}
 	out := s.Report(causes)
 	if len(o.Only) > 0 {
-		narrow(out, o.Only)
+		s.narrow(out, o.Only)
 		details(ctx, c, s, out)
 	}
 	out.Elapsed = time.Since(started).Seconds()
 	return out, nil
 }
 
-// narrow leaves the rows of some components, their own causes, and those that their
-// rows name first, whosever they are.
-func narrow(r *report.Report, only []string) {
-	var names []string
-	r.Components = slices.DeleteFunc(r.Components, func(c report.Component) bool {
-		if !slices.Contains(only, c.Name) {
-			return true
+// narrow leaves the rows of some components, and the causes that these rows tell of or
+// that are about the cluster as a whole.
+func (s *Snapshot) narrow(r *report.Report, only []string) {
+	r.Components = slices.DeleteFunc(r.Components, func(c report.Component) bool { return !slices.Contains(only, c.Name) })
+	var theirs []report.Cause
+	for _, name := range only {
+		if c := s.Component(name); c != nil {
+			theirs = append(theirs, s.concerning(c, r.Causes)...)
 		}
-		names = append(names, c.Cause)
-		return false
-	})
+	}
 	r.Causes = slices.DeleteFunc(r.Causes, func(c report.Cause) bool {
-		return !slices.Contains(only, c.Component) && !slices.Contains(names, c.Name)
+		general := c.Component == "" && c.Object == (report.Ref{})
+		return !general && !slices.ContainsFunc(theirs, func(o report.Cause) bool { return o.Name == c.Name && o.Summary == c.Summary })
 	})
 	r.State = overall(r.Components, r.Causes)
 }

@@ -1,7 +1,6 @@
 package status
 
 import (
-	"encoding/json"
 	"slices"
 	"strings"
 	"testing"
@@ -287,11 +286,17 @@ func TestPartsOfDifferentVersionsAreNamed(t *testing.T) {
 }
 
 func TestAServerThatTheReleaseDoesNotKnow(t *testing.T) {
-	for v, want := range map[string]report.Severity{"1.20.0": report.Error, "1.36.1": report.Info} {
+	for _, c := range []struct {
+		version, want string
+		severity      report.Severity
+	}{
+		{"1.20.0", diagnose.ServerUnsupported, report.Error},
+		{"1.36.1", diagnose.ServerUntested, report.Info},
+	} {
 		s := whole(t)
-		s.Server = version.MustParseGeneric(v)
-		if causes := checkServer(s); len(causes) != 1 || causes[0].Severity != want || causes[0].Name != diagnose.VersionSkew {
-			t.Errorf("%s: %+v", v, causes)
+		s.Server = version.MustParseGeneric(c.version)
+		if causes := checkServer(s); len(causes) != 1 || causes[0].Severity != c.severity || causes[0].Name != c.want {
+			t.Errorf("%s: %+v", c.version, causes)
 		}
 	}
 	if causes := checkServer(whole(t)); len(causes) > 0 {
@@ -395,8 +400,8 @@ func owns(t *testing.T, s *Snapshot, ref report.Ref, ours, theirs string, at tim
 	u := s.Object(ref)
 	stamp := metav1.NewTime(at)
 	u.SetManagedFields([]metav1.ManagedFieldsEntry{
-		{Manager: rollout.FieldManager, Operation: metav1.ManagedFieldsOperationApply, FieldsType: "FieldsV1", FieldsV1: &metav1.FieldsV1{Raw: []byte(ours)}},
-		{Manager: "kubectl-edit", Operation: metav1.ManagedFieldsOperationUpdate, Time: &stamp, FieldsType: "FieldsV1", FieldsV1: &metav1.FieldsV1{Raw: []byte(theirs)}},
+		{Manager: rollout.FieldManager, Operation: metav1.ManagedFieldsOperationApply, FieldsType: "FieldsV1", FieldsV1: metav1.NewFieldsV1(ours)},
+		{Manager: "kubectl-edit", Operation: metav1.ManagedFieldsOperationUpdate, Time: &stamp, FieldsType: "FieldsV1", FieldsV1: metav1.NewFieldsV1(theirs)},
 	})
 	labels := u.GetLabels()
 	key, value, _ := strings.Cut(rollout.MemberSelector(), "=")
@@ -453,17 +458,58 @@ func TestASnapshotOfAnotherShapeIsNoPanic(t *testing.T) {
 
 func TestAReportOfSomeComponentsTellsOfThemAlone(t *testing.T) {
 	s := whole(t)
-	r := s.Report([]report.Cause{
+	webApp := report.Ref{Group: "apps", Kind: "Deployment", Namespace: "kubeflow", Name: "jupyter-web-app-deployment"}
+	all := []report.Cause{
+		{Name: diagnose.Unreadable, Severity: report.Warning, Summary: "not everything was answered"},
 		{Name: diagnose.CrashLoopBackOff, Severity: report.Error, Component: "dex", Object: dexDeployment, Summary: "it crashes"},
+		{Name: diagnose.Drift, Severity: report.Warning, Component: "dex", Object: dexDeployment, Summary: "ada has changed it"},
+		{Name: diagnose.Drift, Severity: report.Warning, Component: "jupyter-web-app", Object: webApp, Summary: "bob has changed it"},
+		{Name: diagnose.WebhookUnreachable, Severity: report.Error, Component: "istio", Summary: "the injector does not answer", Also: []report.Ref{dexDeployment}},
 		{Name: diagnose.PolicyChanged, Severity: report.Error, Component: "oauth2-proxy", Object: jwtPolicy, Summary: "it is another one"},
-	})
-	narrow(r, []string{"dex"})
-	if len(r.Components) != 1 || r.Components[0].Name != "dex" || len(r.Causes) != 1 || r.Causes[0].Component != "dex" {
-		text, _ := json.Marshal(r)
-		t.Errorf("%s", text)
+		{Name: diagnose.MountFailed, Severity: report.Warning, Object: report.Ref{Kind: "Notebook", Namespace: "team", Name: "nb"}, Summary: "somebody's notebook waits"},
 	}
-	narrow(r, []string{"dex"})
-	if r.State != report.Degraded {
-		t.Errorf("state %s", r.State)
+	r := s.Report(all)
+	s.narrow(r, []string{"dex"})
+	var said []string
+	for _, c := range r.Causes {
+		said = append(said, c.Summary)
+	}
+	slices.Sort(said)
+	if want := []string{"ada has changed it", "it crashes", "not everything was answered", "the injector does not answer"}; !slices.Equal(said, want) {
+		t.Errorf("causes %q, want %q", said, want)
+	}
+	if len(r.Components) != 1 || r.Components[0].Name != "dex" || r.State != r.Components[0].State || r.State == report.Ready {
+		t.Errorf("rows %+v, state %s", r.Components, r.State)
+	}
+}
+
+func TestAWorkloadThatWasSwitchedOffIsNotReady(t *testing.T) {
+	off := func() *Snapshot {
+		return whole(t).change(t, proxies, int64(0), "spec", "replicas").change(t, proxies, int64(0), "status", "readyReplicas")
+	}
+	s := off()
+	causes := checkScaled(s)
+	wantCause(t, causes, diagnose.ScaledToZero, report.Error, "oauth2-proxy/oauth2-proxy", "replicas: 0", "kubectl -n oauth2-proxy scale deployment oauth2-proxy --replicas=2")
+	if row := rowOf(t, s.Report(causes), "oauth2-proxy"); row.State != report.Failed || row.Cause != diagnose.ScaledToZero {
+		t.Errorf("%s, cause %q", row.State, row.Cause)
+	}
+	// kubectl's scaling takes the field away from whoever sent it.
+	s = off()
+	s.Object(proxies).SetManagedFields([]metav1.ManagedFieldsEntry{{Manager: rollout.FieldManager, Operation: metav1.ManagedFieldsOperationApply,
+		FieldsV1: metav1.NewFieldsV1(`{"f:spec":{"f:selector":{}}}`)}})
+	for who, lines := range drifts(s.Component("oauth2-proxy").Objects[slices.IndexFunc(s.Component("oauth2-proxy").Objects, func(u *unstructured.Unstructured) bool { return RefOf(u) == proxies })], s.Object(proxies)) {
+		if slices.ContainsFunc(lines, func(l string) bool { return strings.Contains(l, "replicas") }) {
+			t.Errorf("told a second time, as a change of %s: %q", who, lines)
+		}
+	}
+	// An installation with a kustomization may want none.
+	s = off()
+	s.Object(proxies).SetManagedFields([]metav1.ManagedFieldsEntry{{Manager: rollout.FieldManager, Operation: metav1.ManagedFieldsOperationApply,
+		FieldsV1: metav1.NewFieldsV1(`{"f:spec":{"f:replicas":{}}}`)}})
+	if causes := checkScaled(s); len(causes) > 0 {
+		t.Errorf("of what was installed so: %+v", causes)
+	}
+	if causes := checkScaled(whole(t)); len(causes) > 0 {
+		t.Errorf("of a whole stack: %+v", causes)
 	}
 }

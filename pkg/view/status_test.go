@@ -100,7 +100,7 @@ func TestTheVerdictIsOneLine(t *testing.T) {
 		{"with warnings", report.Report{State: report.Ready, Components: []report.Component{row("a", report.Ready)}, Causes: []report.Cause{{Severity: report.Warning}, {Severity: report.Info}}}, "Ready: 1 component, 1 warning."},
 		{"nothing there", report.Report{State: report.Missing, Components: []report.Component{row("a", report.Missing)}}, "Nothing is installed: kubectl jupyter install brings the stack into this cluster."},
 		{"one bad", report.Report{State: report.Failed, Components: []report.Component{row("a", report.Failed), row("b", report.Ready)}, Causes: []report.Cause{{Name: "OOMKilled", Severity: report.Error}}}, "Not ready: 1 of 2 components: a Failed. First: OOMKilled."},
-		{"the cluster is bad", report.Report{State: report.Failed, Components: []report.Component{row("b", report.Ready)}, Causes: []report.Cause{{Name: "VersionSkew", Severity: report.Error}}}, "Not ready: VersionSkew."},
+		{"the cluster is bad", report.Report{State: report.Failed, Components: []report.Component{row("b", report.Ready)}, Causes: []report.Cause{{Name: "ServerUnsupported", Severity: report.Error}}}, "Not ready: ServerUnsupported."},
 		{"not to be seen", report.Report{State: report.Unknown, Components: []report.Component{row("a", report.Unknown), row("b", report.Ready)}}, "Could not tell: 1 of 2 components may not be read, or did not answer: a."},
 	} {
 		if got := Verdict(&tt.r); got != tt.want {

@@ -130,6 +130,10 @@ var faults = []fault{{
 	},
 	want: diagnose.OAuth2ProxyUnreachable, component: "oauth2-proxy", says: []string{"no ready endpoints"},
 }, {
+	name: "the login switched off",
+	do:   [][]string{{"-n", "auth", "scale", "deployment", "dex", "--replicas=0"}},
+	want: diagnose.ScaledToZero, component: "dex", says: []string{"Deployment auth/dex", "replicas: 0", "kubectl -n auth scale deployment dex --replicas=1"},
+}, {
 	name: "a program that crashes",
 	do:   [][]string{{"-n", "auth", "set", "image", "deployment/dex", "dex=images.invalid/crash:v1"}},
 	want: diagnose.CrashLoopBackOff, component: "dex", says: []string{"auth/dex"}, state: report.Degraded,

@@ -89,11 +89,11 @@ func TestChoicesAboutTLSAreRefusedWithTheirFlag(t *testing.T) {
 		tls  components.TLS
 		want string
 	}{
-		"a name that no Secret has":       {components.TLS{Secret: "Mine_"}, "--tls"},
-		"a host that is no name":          {components.TLS{Secret: components.GatewaySecret, Hosts: []string{"a b"}}, "--host"},
-		"a host with a scheme":            {components.TLS{Secret: components.GatewaySecret, Hosts: []string{"https://nb"}}, "--host"},
-		"a host without a certificate":    {components.TLS{Hosts: []string{"nb"}}, "--host"},
-		"a host that would end a string":  {components.TLS{Secret: "mine", Hosts: []string{`a"..b`}}, "--host"},
+		"a name that no Secret has":      {components.TLS{Secret: "Mine_"}, "--tls"},
+		"a host that is no name":         {components.TLS{Secret: components.GatewaySecret, Hosts: []string{"a b"}}, "--host"},
+		"a host with a scheme":           {components.TLS{Secret: components.GatewaySecret, Hosts: []string{"https://nb"}}, "--host"},
+		"a host without a certificate":   {components.TLS{Hosts: []string{"nb"}}, "--host"},
+		"a host that would end a string": {components.TLS{Secret: "mine", Hosts: []string{`a"..b`}}, "--host"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			err := components.Options{TLS: c.tls}.Validate()

@@ -55,12 +55,6 @@ func (g *Gateway) door() *GatewayServer {
 	return plain
 }
 
-// https tells whether the gateway ends TLS.
-func (g *Gateway) https() bool {
-	d := g.door()
-	return d != nil && d.scheme() == "https"
-}
-
 func (s *GatewayServer) scheme() string {
 	if strings.EqualFold(s.Port.Protocol, "HTTPS") {
 		return "https"
@@ -70,15 +64,16 @@ func (s *GatewayServer) scheme() string {
 
 // host is the one name that the server answers to; empty where any will do.
 func (s *GatewayServer) host() string {
-	for _, h := range s.Hosts {
-		// A host may be preceded by the namespace of its routes.
-		if _, name, ok := strings.Cut(h, "/"); ok {
-			h = name
-		}
-		if strings.Contains(h, "*") {
-			return ""
-		}
-		return h
+	if len(s.Hosts) == 0 {
+		return ""
 	}
-	return ""
+	h := s.Hosts[0]
+	// A host may be preceded by the namespace of its routes.
+	if _, name, ok := strings.Cut(h, "/"); ok {
+		h = name
+	}
+	if strings.Contains(h, "*") {
+		return ""
+	}
+	return h
 }

@@ -267,9 +267,7 @@ func (o *ExposeOptions) dry(ctx context.Context, a *exposure.Applier, p *exposur
 	for _, ask := range p.Asks {
 		fmt.Fprintf(o.base.ErrOut, "%s.\n", ask.Says)
 	}
-	if o.tls.Mode != "" {
-		fmt.Fprintf(o.base.ErrOut, "A dry run does not try --tls %s, which is for the address that the gateway gets.\n", o.tls.Mode)
-	}
+	o.tls.announce(o.base.ErrOut)
 	if err := metalLB.dry(ctx, out); err != nil {
 		return err
 	}

@@ -91,9 +91,7 @@ func newFacts(c *cluster.Cluster, o Options) *Facts {
 	}
 	for _, r := range o.Plan.Rendered {
 		f.Planned = append(f.Planned, r.Component.Name)
-		for _, ref := range r.Component.ConfigImages {
-			f.NotebookImages = append(f.NotebookImages, ref)
-		}
+		f.NotebookImages = append(f.NotebookImages, r.Component.ConfigImages...)
 	}
 	return f
 }

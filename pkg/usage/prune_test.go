@@ -113,7 +113,7 @@ func randomPods(n int) []corev1.Pod {
 		},
 		func(x *metav1.Time, c randfill.Continue) { x.Time = noon },
 		func(x *metav1.MicroTime, c randfill.Continue) { x.Time = noon },
-		func(x *metav1.FieldsV1, c randfill.Continue) { x.Raw = []byte("{}") },
+		func(x *metav1.FieldsV1, c randfill.Continue) { x.SetRawString("{}") },
 		func(x *corev1.ContainerRestartPolicy, c randfill.Continue) { *x = corev1.ContainerRestartPolicyAlways },
 		func(x *corev1.PodConditionType, c randfill.Continue) { *x = corev1.PodResizePending },
 		func(x *corev1.ContainerStatus, c randfill.Continue) {

@@ -27,60 +27,6 @@ const (
 	plantedPersonal = "plantedInAPersonsSecret"
 )
 
-// plant puts credentials everywhere.
-func (b *bed) plant() {
-	b.t.Helper()
-	// kubectl apply repeats all of it in the annotation with the last applied configuration.
-	b.apply(`
-apiVersion: v1
-kind: Secret
-metadata: {name: planted, namespace: kubeflow}
-stringData: {anything: ` + plantedSecret + `, "tls.key": "-----BEGIN PRIVATE KEY-----\nMIIEvQIBADANBgkqhkiG9w0BAQEFAASCBKcwggSj\n-----END PRIVATE KEY-----\n"}
----
-apiVersion: v1
-kind: Secret
-metadata: {name: planted, namespace: kubeflow-user-example-com}
-stringData: {anything: ` + plantedPersonal + `}
----
-apiVersion: v1
-kind: ConfigMap
-metadata: {name: planted, namespace: auth, annotations: {example.com/db-password: ` + plantedNote + `}}
-data:
-  config.yaml: |
-    staticClients:
-    - id: web
-      secret: ` + plantedConfig + `
-    connectors:
-    - config: {bindPW: ` + plantedConfig + `}
-  url: postgres://dex:` + plantedConfig + `@db/dex
----
-apiVersion: apps/v1
-kind: Deployment
-metadata: {name: planted, namespace: auth, annotations: {about: "it knows ` + plantedSecret + `"}}
-spec:
-  replicas: 0
-  selector: {matchLabels: {app: planted}}
-  template:
-    metadata: {labels: {app: planted}}
-    spec:
-      containers:
-      - name: planted
-        image: example.com/planted:1
-        args: [--db-password, ` + plantedVariable + `]
-        env: [{name: DB, value: ` + plantedVariable + `}]
----
-apiVersion: v1
-kind: Event
-metadata: {name: planted, namespace: auth}
-involvedObject: {kind: Pod, namespace: auth, name: planted}
-reason: Failed
-type: Warning
-message: "login as dex:` + plantedSecret + `, password=` + plantedEvent + `, Authorization: Bearer ` + plantedEvent + `"
-firstTimestamp: "2026-01-01T00:00:00Z"
-lastTimestamp: "2026-01-01T00:00:00Z"
-`)
-}
-
 // unpacked are a bundle's files by their names below its folder.
 func unpacked(t *testing.T, file string) map[string]string {
 	t.Helper()

@@ -77,7 +77,6 @@ type notebooksReader struct {
 	measured error
 	owners   owners
 	activity activity
-	claims   dra.Reading
 	exported bool
 	problems []string
 }

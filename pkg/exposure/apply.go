@@ -65,7 +65,7 @@ func (p *PoolPlan) objects() (pool, advertisement *unstructured.Unstructured) {
 // Objects are what the plan for a pool writes.
 func (p *PoolPlan) Objects() []report.Ref {
 	if p.Provider == MetalLBConfigMap {
-		return []report.Ref{{Kind: "ConfigMap", Namespace: p.Namespace, Name: "config"}}
+		return []report.Ref{{Kind: "ConfigMap", Namespace: p.Namespace, Name: p.ConfigMap}}
 	}
 	pool, advertisement := p.objects()
 	return []report.Ref{refOf(pool), refOf(advertisement)}
@@ -75,7 +75,7 @@ func (p *PoolPlan) Objects() []report.Ref {
 // its controller was started: what it says is told, and asked again, until ctx ends.
 func (a *Applier) Pool(ctx context.Context, p *PoolPlan) ([]Change, error) {
 	if p.Provider == MetalLBConfigMap {
-		c, err := a.config(ctx, p.Namespace, p.Ranges)
+		c, err := a.config(ctx, p.Objects()[0], p.Ranges)
 		return done(c, err)
 	}
 	pool, advertisement := p.objects()
@@ -147,12 +147,11 @@ var patient = wait.Backoff{Steps: 30, Duration: 10 * time.Millisecond, Factor: 1
 // config edits MetalLB's ConfigMap: our pool with these ranges, or without it where there
 // are none. Nobody's change is overwritten: when somebody else writes at the same moment,
 // their text is read and edited again.
-func (a *Applier) config(ctx context.Context, namespace string, ranges []Range) (Change, error) {
-	name := "config"
-	c := Change{Object: report.Ref{Kind: "ConfigMap", Namespace: namespace, Name: name}, Action: report.Configured}
-	client := a.Cluster.Dynamic.Resource(configMapsResource).Namespace(namespace)
+func (a *Applier) config(ctx context.Context, ref report.Ref, ranges []Range) (Change, error) {
+	c := Change{Object: ref, Action: report.Configured}
+	client := a.Cluster.Dynamic.Resource(configMapsResource).Namespace(ref.Namespace)
 	err := retry.RetryOnConflict(patient, func() error {
-		live, err := client.Get(ctx, name, metav1.GetOptions{})
+		live, err := client.Get(ctx, ref.Name, metav1.GetOptions{})
 		if apierrors.IsNotFound(err) {
 			if ranges == nil {
 				c.Action = report.Unchanged
@@ -165,7 +164,7 @@ func (a *Applier) config(ctx context.Context, namespace string, ranges []Range) 
 			c.Action = report.Created
 			_, err = client.Create(ctx, &unstructured.Unstructured{Object: map[string]any{
 				"apiVersion": "v1", "kind": "ConfigMap",
-				"metadata": map[string]any{"namespace": namespace, "name": name}, "data": map[string]any{configKey: text},
+				"metadata": map[string]any{"namespace": ref.Namespace, "name": ref.Name}, "data": map[string]any{configKey: text},
 			}}, metav1.CreateOptions{FieldManager: FieldManager, DryRun: a.dryRun()})
 			return err
 		}

@@ -62,6 +62,8 @@ func TestWhyTheGatewayHasNoAddressOrOneThatNobodyHears(t *testing.T) {
 		"a pool for other namespaces": {snapshot(waiting, metalLBRuns, theirs, func(s *Snapshot) {
 			_ = unstructured.SetNestedMap(s.Pools[0].Object, map[string]any{"namespaces": []any{"shop"}}, "spec", "serviceAllocation")
 		}), []string{diagnose.AddressPoolMissing}, "for other namespaces"},
+		"a pool of another family": {snapshot(gateway(ofType("LoadBalancer"), families("IPv4")), metalLBRuns, pool("six", "fd00:1::10-fd00:1::1f"), advertisement()),
+			[]string{diagnose.AddressPoolMissing}, "it has no IPv4 address"},
 		"every address is taken": {snapshot(waiting, metalLBRuns, theirs, advertisement(), service("shop", "a", has("192.168.10.200")), service("shop", "b", has("192.168.10.201"))),
 			[]string{diagnose.AddressPoolExhausted}, "Service shop/b has 192.168.10.201"},
 		"MetalLB says that every address is taken": {snapshot(waiting, metalLBRuns, theirs, advertisement(), warning("AllocationFailed", `Failed to allocate IP for "x": no available IPs`)),

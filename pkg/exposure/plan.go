@@ -86,8 +86,10 @@ type Ask struct {
 // PoolPlan is the pool that this program makes, with its advertisement.
 type PoolPlan struct {
 	// Provider tells which of MetalLB's two configurations it goes into.
-	Provider  Provider      `json:"provider"`
-	Namespace string        `json:"namespace"`
+	Provider  Provider `json:"provider"`
+	Namespace string   `json:"namespace"`
+	// ConfigMap that the pool goes into, where that is how MetalLB is configured.
+	ConfigMap string        `json:"configMap,omitempty"`
 	Ranges    []Range       `json:"ranges"`
 	Action    report.Action `json:"action"`
 }
@@ -205,8 +207,10 @@ func (s *Snapshot) planPool(p *Plan, q Request) error {
 		provider = MetalLB // it will be, of the current kind
 	}
 	pools := s.AllPools(provider)
-	if at := s.LegacyConfig; provider == MetalLBConfigMap && at != nil {
-		namespace = at.Namespace
+	config := ""
+	if provider == MetalLBConfigMap {
+		at := s.legacyConfigAt()
+		namespace, config = at.Namespace, at.Name
 	}
 	ranges := q.Ranges
 	if len(ranges) == 0 {
@@ -219,6 +223,9 @@ func (s *Snapshot) planPool(p *Plan, q Request) error {
 		}
 		ranges = []Range{proposal.Range}
 		p.Asks = append(p.Asks, Ask{fmt.Sprintf("The addresses are %s, %s", proposal.Range, proposal.Why), "--address-pool " + proposal.Range.String()})
+	}
+	if family := s.familyMissing(ranges); family != "" {
+		return unfit(InputRanges, "%s needs an %s address, and none is in %s: name a range of that family, too or instead", ServiceRef, family, strings.Join(texts(ranges), ", "))
 	}
 	// A pool of somebody else's that holds just these addresses is taken as it is.
 	for _, theirs := range pools {
@@ -234,7 +241,7 @@ func (s *Snapshot) planPool(p *Plan, q Request) error {
 	if had := s.stuck(p.Detection, pools, ranges); had != "" {
 		return unfit(InputRanges, "%s has %s, and MetalLB %s takes no ranges without an address that it has given: keep it in the range, or take it back first with kubectl jupyter expose --undo", ServiceRef, had, p.Detection.Version)
 	}
-	p.Pool = &PoolPlan{Provider: provider, Namespace: namespace, Ranges: ranges, Action: report.Created}
+	p.Pool = &PoolPlan{Provider: provider, Namespace: namespace, ConfigMap: config, Ranges: ranges, Action: report.Created}
 	for _, ours := range pools {
 		if !ours.Ours {
 			continue
@@ -304,6 +311,9 @@ func (s *Snapshot) askFor(p *Plan, q Request) error {
 		if err := s.canHave(p, a); err != nil {
 			return err
 		}
+	}
+	if families := s.Gateway().Spec.IPFamilies; len(q.Addresses) == 1 && len(families) > 0 && !slices.Contains(families, familyOf(q.Addresses[0])) {
+		return unfit(InputAddresses, "%s: %s is of family %s: choose an address of that", text[0], ServiceRef, families[0])
 	}
 	if len(q.Addresses) > 1 {
 		if len(q.Addresses) > 2 || q.Addresses[0].Is4() == q.Addresses[1].Is4() {

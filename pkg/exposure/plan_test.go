@@ -41,6 +41,15 @@ func annotated(k, v string) func(*corev1.Service) {
 	}
 }
 
+func families(all ...corev1.IPFamily) func(*corev1.Service) {
+	return func(s *corev1.Service) { s.Spec.IPFamilies = all }
+}
+
+func prefersBoth(s *corev1.Service) {
+	policy := corev1.IPFamilyPolicyPreferDualStack
+	s.Spec.IPFamilyPolicy = &policy
+}
+
 func metalLBRuns(s *Snapshot) {
 	definitions(s)
 	deployment(metalLBNamespace, "controller", newController)(s)
@@ -115,6 +124,9 @@ func TestThePlanUsesWhatIsThereAndAsksForTheRest(t *testing.T) {
 			snapshot(lan, gateway(), metalLBRuns, pool("theirs", "192.168.10.200-192.168.10.210", "fd00:1::10-fd00:1::1f")),
 			Request{Addresses: addresses("192.168.10.203", "fd00:1::11")}, false, "",
 			Set{Type: "LoadBalancer", IPFamilyPolicy: "RequireDualStack", Annotations: map[string]string{"metallb.io/loadBalancerIPs": "192.168.10.203,fd00:1::11"}}, nil, ""},
+		"a gateway that likes both families is content with one": {
+			snapshot(lan, gateway(families("IPv6", "IPv4"), prefersBoth), metalLBRuns), Request{Ranges: ranges(t, "192.168.10.200-192.168.10.210")}, false,
+			"created 192.168.10.200-192.168.10.210", Set{Type: "LoadBalancer"}, nil, ""},
 		"a cloud gives what it has": {
 			snapshot(node("e", providerID("aws:///a/i-1"), at("10.0.0.4")), gateway()), Request{}, false, "", Set{Type: "LoadBalancer"}, nil, ""},
 		"Cilium has an annotation of its own": {
@@ -193,8 +205,12 @@ func TestWhatCannotBeHadIsRefusedBeforeAnythingIsWritten(t *testing.T) {
 		"ranges that an old MetalLB would not take": {snapshot(lan, gateway(ofType("LoadBalancer"), has("192.168.10.200")),
 			legacyRuns("address-pools:\n- {name: kubectl-jupyter, protocol: layer2, addresses: [192.168.10.200-192.168.10.210]}")),
 			Request{Ranges: ranges(t, "192.168.10.220-192.168.10.230")}, InputRanges, "", "has 192.168.10.200, and MetalLB v0.9.6 takes no ranges without"},
-		"a range for a node port":      {snapshot(lan, gateway()), Request{Type: "NodePort", Ranges: ranges(t, "192.168.10.200-192.168.10.209")}, InputType, "", "has no address of a load balancer"},
-		"a record that cannot be read": {snapshot(lan, gateway(annotated(RecordAnnotation, "{"))), Request{}, "", "", "remove the annotation"},
+		"a range for a node port":                               {snapshot(lan, gateway()), Request{Type: "NodePort", Ranges: ranges(t, "192.168.10.200-192.168.10.209")}, InputType, "", "has no address of a load balancer"},
+		"a range of a family that the gateway does not have":    {snapshot(lan, gateway(families("IPv4"))), Request{Ranges: ranges(t, "fd00:1::10-fd00:1::1f")}, InputRanges, "", "needs an IPv4 address, and none is in fd00:1::10-fd00:1::1f"},
+		"a pool of a family that the gateway does not have":     {snapshot(lan, gateway(families("IPv4")), metalLBRuns, pool("six", "fd00:1::10-fd00:1::1f")), Request{}, InputRanges, "", "name one of the nodes' network"},
+		"an address of a family that the gateway does not have": {snapshot(lan, gateway(families("IPv4")), metalLBRuns, pool("both", "192.168.10.200-192.168.10.210", "fd00:1::10-fd00:1::1f")), Request{Addresses: addresses("fd00:1::11")}, InputAddresses, "", "is of family IPv4"},
+		"one family for a gateway that insists on both":         {snapshot(lan, gateway(families("IPv4", "IPv6"))), Request{Ranges: ranges(t, "192.168.10.200-192.168.10.210")}, InputRanges, "", "needs an IPv6 address"},
+		"a record that cannot be read":                          {snapshot(lan, gateway(annotated(RecordAnnotation, "{"))), Request{}, "", "", "remove the annotation"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			p, err := c.cluster.NewPlan(c.request)
@@ -210,6 +226,18 @@ func TestWhatCannotBeHadIsRefusedBeforeAnythingIsWritten(t *testing.T) {
 				t.Errorf("the causes are %+v, want %q", failure, c.cause)
 			}
 		})
+	}
+}
+
+func TestAConfigMapOfAnotherNameIsTheOneThatIsEdited(t *testing.T) {
+	s := snapshot(node("m", minikube, at("192.168.49.2")), gateway(), deployment("lb", "controller", oldController, "--config=ranges"))
+	p, err := s.NewPlan(Request{Ranges: ranges(t, "192.168.49.100-192.168.49.110")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []report.Ref{{Kind: "ConfigMap", Namespace: "lb", Name: "ranges"}}
+	if diff := cmp.Diff(want, p.Pool.Objects()); diff != "" {
+		t.Errorf("objects of the pool: -want +got\n%s", diff)
 	}
 }
 

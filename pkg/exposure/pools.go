@@ -48,13 +48,49 @@ type addressPool struct {
 
 // AllPools are the pools of the configuration that the provider heeds.
 func (s *Snapshot) AllPools(p Provider) []Pool {
+	var pools []Pool
 	switch p {
 	case MetalLB:
-		return s.customPools()
+		pools = s.customPools()
 	case MetalLBConfigMap:
-		return s.legacyPools()
+		pools = s.legacyPools()
 	}
-	return nil
+	for i := range pools {
+		pool := &pools[i]
+		if family := s.familyMissing(pool.Ranges); family != "" && pool.Serves && len(pool.Ranges) > 0 {
+			pool.Serves, pool.Why = false, fmt.Sprintf("it has no %s address, which the gateway's Service needs", family)
+		}
+	}
+	return pools
+}
+
+// familyMissing is a family that the gateway's Service needs an address of and ranges do
+// not hold; empty where they will do. A Service that only prefers both is content with one.
+func (s *Snapshot) familyMissing(ranges []Range) corev1.IPFamily {
+	svc := s.Gateway()
+	if svc == nil {
+		return ""
+	}
+	policy := svc.Spec.IPFamilyPolicy
+	either := policy != nil && *policy == corev1.IPFamilyPolicyPreferDualStack
+	var missing corev1.IPFamily
+	for _, family := range svc.Spec.IPFamilies {
+		held := slices.ContainsFunc(ranges, func(r Range) bool { return familyOf(r.From) == family })
+		switch {
+		case held && either:
+			return ""
+		case !held && missing == "":
+			missing = family
+		}
+	}
+	return missing
+}
+
+func familyOf(a netip.Addr) corev1.IPFamily {
+	if a.Is4() {
+		return corev1.IPv4Protocol
+	}
+	return corev1.IPv6Protocol
 }
 
 func (s *Snapshot) customPools() []Pool {

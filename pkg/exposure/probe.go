@@ -114,17 +114,28 @@ func ask(ctx context.Context, client *http.Client, address string, good func(int
 	}
 	_ = response.Body.Close()
 	if !good(response.StatusCode) {
-		return fmt.Errorf("the answer is %s", response.Status)
+		return wrongAnswer(response.Status)
 	}
 	return nil
 }
 
-// Unreachable is the cause of a way in that does not answer.
+// wrongAnswer is that of somebody who is not a gateway that is ready.
+type wrongAnswer string
+
+func (w wrongAnswer) Error() string { return "the answer is " + string(w) }
+
+// Unreachable is the cause of a way in that does not answer, or not as the gateway would.
 func Unreachable(way report.WayIn, err error) report.Cause {
-	return report.Cause{
+	c := report.Cause{
 		Name: diagnose.AddressUnreachable, Severity: report.Error, Component: component, Object: ServiceRef,
 		Summary:  fmt.Sprintf("%s does not answer from this machine", way.Address),
 		Evidence: []string{err.Error()},
 		Remedy:   "where the network of the nodes cannot be reached, as that of Docker on macOS and Windows: kubectl jupyter port-forward; where this machine is not meant to reach it: --probe=false",
 	}
+	var wrong wrongAnswer
+	if errors.As(err, &wrong) {
+		c.Summary = fmt.Sprintf("what answers at %s is no gateway that is ready", way.Address)
+		c.Remedy = "find the hop that answers so: kubectl jupyter login-url --check; and whether it is the network: kubectl jupyter login-url --check --port-forward"
+	}
+	return c
 }

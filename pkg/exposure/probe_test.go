@@ -76,6 +76,9 @@ func TestAnAddressAnswersOrSaysWhyNot(t *testing.T) {
 			if c.want == "" && err != nil || c.want != "" && (err == nil || !strings.Contains(err.Error(), c.want)) {
 				t.Errorf("Probe() = %v, want %q", err, c.want)
 			}
+			if c.want != "" && err != nil && !strings.Contains(Unreachable(way, err).Summary, "no gateway that is ready") {
+				t.Errorf("an answer is taken for silence: %+v", Unreachable(way, err))
+			}
 		})
 	}
 }

@@ -137,7 +137,7 @@ func (a *Applier) Undo(ctx context.Context, u *Undo) ([]Change, error) {
 		return changes, nil
 	}
 	if u.Pool.Ref.Kind == "ConfigMap" {
-		c, err := a.config(ctx, u.Pool.Ref.Namespace, nil)
+		c, err := a.config(ctx, u.Pool.Ref, nil)
 		if err != nil {
 			return changes, err
 		}

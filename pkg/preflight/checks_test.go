@@ -14,6 +14,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/util/validation/field"
 	"k8s.io/apimachinery/pkg/util/version"
 
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/components"
@@ -47,6 +48,10 @@ func forbidden(message string) error {
 	return apierrors.NewForbidden(schema.GroupResource{Group: "rbac.authorization.k8s.io", Resource: "clusterroles"}, "x", errors.New(message))
 }
 
+func invalid(r report.Ref, path string) error {
+	return apierrors.NewInvalid(schema.GroupKind{Group: r.Group, Kind: r.Kind}, r.Name, field.ErrorList{field.Invalid(field.NewPath(path), "", "may not be specified when `value` is not empty")})
+}
+
 // found lists severity, name and object of causes.
 func found(causes []report.Cause) []string {
 	var out []string
@@ -62,6 +67,7 @@ func TestEveryCheckNamesWhatItFinds(t *testing.T) {
 	}
 	cuda := []string{"ghcr.io/kubeflow/kubeflow/notebook-servers/jupyter-scipy:v1", "ghcr.io/kubeflow/kubeflow/notebook-servers/jupyter-pytorch-cuda-full:v1"}
 	role := report.Ref{Group: "rbac.authorization.k8s.io", Kind: "ClusterRole", Name: "profiles"}
+	webApp := report.Ref{Group: "apps", Kind: "Deployment", Namespace: "kubeflow", Name: "jupyter-web-app-deployment"}
 	conflict := rollout.Conflict{Ref: report.Ref{Kind: "Namespace", Name: "cert-manager"}, Component: "cert-manager", Managers: []string{"helm"}}
 	for _, tc := range []struct {
 		name   string
@@ -89,6 +95,15 @@ func TestEveryCheckNamesWhatItFinds(t *testing.T) {
 				said := errors.New("admission webhook says no")
 				f.Refusals = []rollout.Refusal{{Ref: role, Err: said}, {Ref: report.Ref{Kind: "Namespace", Name: "auth"}, Err: said}}
 			}, Fatal, []string{"fatal ObjectRefused ClusterRole profiles"}, []string{"admission webhook says no"},
+		},
+		{
+			"what somebody has set in an object makes it invalid", func(f *Facts) {
+				f.Refusals = []rollout.Refusal{{Ref: webApp, Err: invalid(webApp, "spec.template.spec.containers[0].env[4].valueFrom"), Exists: true, Managers: []string{"kubectl-set"}}}
+			}, Fatal, []string{"fatal ObjectRefused Deployment kubeflow/jupyter-web-app-deployment"},
+			[]string{
+				"what kubectl-set has set there: kubectl -n kubeflow edit deployment.apps jupyter-web-app-deployment",
+				"kubectl -n kubeflow set env deployment.apps jupyter-web-app-deployment NAME-", "kubectl -n kubeflow delete deployment.apps jupyter-web-app-deployment",
+			},
 		},
 		{
 			"somebody's cert-manager is in the way", func(f *Facts) {

@@ -1,10 +1,12 @@
 package preflight
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/diagnose"
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/report"
@@ -85,13 +87,39 @@ func findRefusals(f *Facts) (string, []report.Cause) {
 			Name: diagnose.ObjectRefused, Severity: report.Fatal, Component: r.Component, Object: r.Ref,
 			Summary:  "the server refuses the object in a dry run",
 			Evidence: []string{said},
-			Remedy:   "the answer names who refuses: ask for an exception, or change the object with a kustomization of your own (-k DIR)",
+			Remedy:   accepted(r),
 		})
 	}
 	if total > 0 {
 		return fmt.Sprintf("%s would be refused", plural(total, "object")), causes
 	}
 	return fmt.Sprintf("%s: %d to create, %d to change", plural(f.Objects, "object"), f.Created, f.Configured), nil
+}
+
+// accepted says how a refused object becomes one that the server takes. Where it is
+// there and would be invalid after the change, no policy is to blame: what somebody has
+// set in it and what is sent do not go together, and taking it over leaves both in place.
+func accepted(r rollout.Refusal) string {
+	if !r.Exists || !apierrors.IsInvalid(r.Err) {
+		return "the answer names who refuses: ask for an exception, or change the object with a kustomization of your own (-k DIR)"
+	}
+	kubectl := func(words ...string) string {
+		line := append([]string{"kubectl"}, words...)
+		if r.Ref.Namespace != "" {
+			line = append([]string{"kubectl", "-n", r.Ref.Namespace}, words...)
+		}
+		return strings.Join(line, " ")
+	}
+	kind := strings.ToLower(schema.GroupKind{Group: r.Ref.Group, Kind: r.Ref.Kind}.String())
+	who := cmp.Or(strings.Join(r.Managers, ", "), "somebody")
+	lines := []string{fmt.Sprintf("take back what %s has set there: %s", who, kubectl("edit", kind, r.Ref.Name))}
+	if strings.Contains(r.Err.Error(), ".env[") {
+		lines = append(lines, "an environment variable: "+kubectl("set", "env", kind, r.Ref.Name, "NAME-"))
+	}
+	if r.Replaceable() {
+		lines = append(lines, "or delete it, and install again: "+kubectl("delete", kind, r.Ref.Name))
+	}
+	return strings.Join(lines, "\n")
 }
 
 func oneLine(err error) string { return strings.Join(strings.Fields(err.Error()), " ") }

@@ -188,6 +188,18 @@ func TestStatus(t *testing.T) {
 	for _, f := range faults {
 		t.Run(f.name, func(t *testing.T) { b.in(t).suffers(f) })
 	}
+	t.Run("a change that an installation cannot take over is told with its author, and can be taken back", func(t *testing.T) {
+		b := b.in(t)
+		deployment := []string{"-n", "kubeflow", "set", "env", "deployment.apps", "jupyter-web-app-deployment"}
+		b.kubectl(append(deployment, "APP_SECURE_COOKIES=true")...)
+		r := b.jupyter("install", "--adopt", "--timeout", "3m")
+		if r.code != 1 {
+			t.Errorf("an installation over it: %s", r)
+		}
+		wantSays(t, r.stderr, diagnose.ObjectRefused, "what kubectl-set has set there", "kubectl "+strings.Join(append(deployment, "NAME-"), " "))
+		b.kubectl(append(deployment, "APP_SECURE_COOKIES-")...)
+		b.must("install", "--timeout", "3m")
+	})
 	t.Run("it can be put right", func(t *testing.T) {
 		b := b.in(t)
 		b.kubectl("annotate", "storageclass", "--all", "--overwrite", "storageclass.kubernetes.io/is-default-class=true")

@@ -4,6 +4,7 @@ import (
 	"flag"
 	"fmt"
 	"os"
+	"path/filepath"
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
@@ -29,7 +30,9 @@ func TestScripts(t *testing.T) {
 			env.Setenv("KUBECONFIG", "")
 			env.Setenv("NO_COLOR", "")
 			env.Setenv("KUBERNETES_SERVICE_HOST", "")
-			return nil
+			docs, err := filepath.Abs("../../docs")
+			env.Setenv("DOCS", docs)
+			return err
 		},
 		Condition: func(name string) (bool, error) {
 			if name == "root" {

@@ -71,7 +71,8 @@ MetalLB is installed. Its addresses are those of a pool that is there, of
 has decided by a flag is asked on a terminal; elsewhere --yes answers.
 
 A later install keeps what this has set, and another run changes only what differs.
---undo puts the gateway's Service back as it was, and removes the pool that was made.
+--undo puts the gateway's Service back as it was, and removes the pool that was made;
+--tls off ends HTTPS.
 
 Exit code 0: the URL answers from this machine (with --probe=false: the gateway has
 an address). Exit code 1: it was refused, or no address came, or it does not answer;
@@ -152,7 +153,7 @@ func (f *ExposeFlags) ToOptions(b *base, given func(string) bool) (*ExposeOption
 	}
 	for _, flag := range []string{"address-pool", "install-metallb", "type", "load-balancer-ip", "tls"} {
 		if f.undo && given(flag) {
-			return nil, fmt.Errorf("--undo takes everything back, and --%s asks for something: leave out one", flag)
+			return nil, fmt.Errorf("--undo takes back, and --%s asks for something: leave out one", flag)
 		}
 	}
 	if f.kind != "" {

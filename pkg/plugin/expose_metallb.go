@@ -65,11 +65,7 @@ func (m *metalLBInstallation) install(ctx context.Context, out *exposed) error {
 	}
 	engine, done := m.part.engine()
 	defer done()
-	survey, err := survey(ctx, engine, m.plan)
-	if err != nil {
-		return err
-	}
-	_, _, err = engine.Apply(ctx, m.plan, survey)
+	survey, err := m.part.apply(ctx, engine, m.plan)
 	record(survey, out)
 	return err
 }
@@ -87,15 +83,10 @@ func (m *metalLBInstallation) dry(ctx context.Context, out *exposed) error {
 	return nil
 }
 
-func survey(ctx context.Context, engine *rollout.Engine, plan *rollout.Plan) (*rollout.Survey, error) {
-	survey, err := engine.Survey(ctx, plan)
-	if err != nil {
-		return nil, err
-	}
-	return survey, changedByOthers(survey.Conflicts())
-}
-
 func record(survey *rollout.Survey, out *exposed) {
+	if survey == nil {
+		return // it was refused before anything was changed
+	}
 	for _, ch := range survey.Changes() {
 		if ch.Action != report.Unchanged {
 			out.Changes = append(out.Changes, exposure.Change{Object: ch.Ref, Action: ch.Action})

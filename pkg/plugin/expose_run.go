@@ -87,7 +87,7 @@ func (o *ExposeOptions) expose(ctx context.Context, c *cluster.Cluster, a *expos
 	}
 	out.Detection, out.Warnings = plan.Detection, plan.Warnings
 	o.announce(c, plan)
-	if err := o.tls.check(ctx, c); err != nil {
+	if err := o.tls.check(ctx, c, o.source); err != nil {
 		return err
 	}
 	metalLB, err := o.metalLB(ctx, c, plan)
@@ -135,7 +135,7 @@ func (o *ExposeOptions) expose(ctx context.Context, c *cluster.Cluster, a *expos
 			address = way.Address
 		}
 	}
-	if err := o.tls.apply(ctx, c, o.source, address); err != nil {
+	if err := o.tls.apply(ctx, c, o.source, address, out); err != nil {
 		return err
 	}
 	return o.arrive(ctx, c, a, address, out)

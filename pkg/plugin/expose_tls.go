@@ -20,6 +20,8 @@ import (
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/certs"
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/cluster"
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/components"
+	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/exposure"
+	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/report"
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/rollout"
 )
 
@@ -84,13 +86,56 @@ var behindGateway = []string{gatewayComponent, "oauth2-proxy", "jupyter-web-app"
 
 const gatewayComponent = "kubeflow-gateway"
 
-// check refuses what cannot work, before anything is written. It needs no address yet.
-func (o *tlsChoice) check(ctx context.Context, c *cluster.Cluster) error {
+// check refuses what cannot work, before anything is written: what is not there, and what
+// the user may not change. It needs no address yet.
+func (o *tlsChoice) check(ctx context.Context, c *cluster.Cluster, source components.Source) error {
+	if o.Mode == "" {
+		return nil
+	}
+	if err := o.checkCertificate(ctx, c); err != nil {
+		return err
+	}
+	quiet := rollout.New(c, rollout.Options{})
+	part, names, err := o.part(ctx, c, source, quiet)
+	if err != nil {
+		return err
+	}
+	part.settings.TLS = o.wanted("", part.settings.TLS)
+	if part.settings.TLS.SelfSigned() {
+		names = append(names, components.CertificateComponent)
+	}
+	plan, err := part.plan(ctx, names...)
+	if err != nil {
+		return err
+	}
+	return part.allowed(ctx, quiet, plan)
+}
+
+// part is the installation that is there, with those of its components that have to agree
+// on the scheme.
+func (o *tlsChoice) part(ctx context.Context, c *cluster.Cluster, source components.Source, engine *rollout.Engine) (partial, []string, error) {
+	settings, err := rollout.ReadSettings(ctx, c)
+	if err != nil {
+		return partial{}, nil, err
+	}
+	if settings == nil {
+		return partial{}, nil, fmt.Errorf("--tls: nothing is installed in %s: `kubectl jupyter install` comes first", where(c))
+	}
+	part := partial{base: o.base, cluster: c, source: source, settings: *settings, kustomization: o.Kustomization, timeout: o.Timeout}
+	names, err := part.installedOf(ctx, engine, behindGateway)
+	if err == nil && !slices.Contains(names, gatewayComponent) {
+		err = fmt.Errorf("--tls: the gateway (component %s) is not installed in %s: `kubectl jupyter install` brings it", gatewayComponent, where(c))
+	}
+	return part, names, err
+}
+
+// checkCertificate looks at the certificate that is to be presented, or at who would make it.
+func (o *tlsChoice) checkCertificate(ctx context.Context, c *cluster.Cluster) error {
 	switch o.Mode {
-	case "", tlsOff:
+	case tlsOff:
 		return nil
 	case tlsSelfSigned, components.GatewaySecret:
-		if _, err := c.Mapper.Preferred(schema.GroupKind{Group: "cert-manager.io", Kind: "Certificate"}); err != nil {
+		if _, err := c.Mapper.Preferred(certificateKind); err != nil {
 			return fmt.Errorf("--tls %s: cert-manager, which makes the certificate, is not in %s: install it (`kubectl jupyter install --only cert-manager`), or give --tls the name of a Secret", o.Mode, where(c))
 		}
 		return nil
@@ -114,54 +159,50 @@ func (o *tlsChoice) check(ctx context.Context, c *cluster.Cluster) error {
 
 // apply makes the gateway speak as chosen. Address is the gateway's IP address or host
 // name, empty where it has none.
-func (o *tlsChoice) apply(ctx context.Context, c *cluster.Cluster, source components.Source, address string) error {
+func (o *tlsChoice) apply(ctx context.Context, c *cluster.Cluster, source components.Source, address string, out *exposed) error {
 	if o.Mode == "" {
 		return nil
 	}
-	settings, err := rollout.ReadSettings(ctx, c)
+	part, names, err := o.part(ctx, c, source, rollout.New(c, rollout.Options{}))
 	if err != nil {
 		return err
 	}
-	if settings == nil {
-		return fmt.Errorf("--tls: nothing is installed in %s: `kubectl jupyter install` comes first", where(c))
-	}
-	was := settings.TLS
+	was := part.settings.TLS
 	wanted := o.wanted(address, was)
-	part := partial{base: o.base, cluster: c, source: source, settings: *settings, kustomization: o.Kustomization, timeout: o.Timeout}
-	engine, done := part.engine()
-	defer done()
-	names, err := part.installedOf(ctx, engine, behindGateway)
-	if err != nil {
-		return err
-	}
-	if !slices.Contains(names, gatewayComponent) {
-		return fmt.Errorf("--tls: the gateway (component %s) is not installed in %s: `kubectl jupyter install` brings it", gatewayComponent, where(c))
-	}
 	gateway := part
 	gateway.settings.TLS = wanted
 	plan, err := gateway.plan(ctx, names...)
 	if err != nil {
 		return err
 	}
-	if err := gateway.allowed(ctx, engine, plan); err != nil {
-		return err
-	}
+	engine, done := part.engine()
+	defer done()
 	if wanted.SelfSigned() {
-		if err := o.issue(ctx, part, engine, wanted); err != nil {
+		survey, err := o.issue(ctx, part, engine, wanted)
+		record(survey, out)
+		if err != nil {
 			return err
 		}
 	}
-	if err := gateway.apply(ctx, engine, plan); err != nil {
+	survey, err := gateway.apply(ctx, engine, plan)
+	record(survey, out)
+	if err != nil {
 		return err
 	}
 	if was.SelfSigned() && !wanted.SelfSigned() {
 		if _, err := engine.RemoveComponent(ctx, source.Release(), components.CertificateComponent); err != nil {
 			return err
 		}
+		out.Changes = append(out.Changes, exposure.Change{Object: certificateRef, Action: report.Deleted, Note: "with its issuers and its Secrets"})
 		return o.forget(ctx, c)
 	}
 	return nil
 }
+
+var (
+	certificateKind = schema.GroupKind{Group: "cert-manager.io", Kind: "Certificate"}
+	certificateRef  = report.Ref{Group: certificateKind.Group, Kind: certificateKind.Kind, Namespace: gatewayNamespace, Name: "jupyter-gateway"}
+)
 
 // wanted is what the settings keep of the choice. A certificate of our own that is made
 // again, as for another address, keeps the names that it was for unless others are given.
@@ -200,19 +241,17 @@ func (o *tlsChoice) wanted(address string, was components.TLS) components.TLS {
 
 // issue has cert-manager make the certificate, and waits until it is for every host: only
 // then is there something that the gateway could present.
-func (o *tlsChoice) issue(ctx context.Context, part partial, engine *rollout.Engine, wanted components.TLS) error {
+func (o *tlsChoice) issue(ctx context.Context, part partial, engine *rollout.Engine, wanted components.TLS) (*rollout.Survey, error) {
 	options := part.settings // what is recorded stays until the gateway has changed
 	part.settings.TLS = wanted
 	plan, err := part.plan(ctx, components.CertificateComponent)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	plan.Settings = options
-	if err := part.allowed(ctx, engine, plan); err != nil {
-		return err
-	}
-	if err := part.apply(ctx, engine, plan); err != nil {
-		return err
+	survey, err := part.apply(ctx, engine, plan)
+	if err != nil {
+		return survey, err
 	}
 	ctx, cancel := someTime(ctx, o.Timeout)
 	defer cancel()
@@ -225,9 +264,9 @@ func (o *tlsChoice) issue(ctx context.Context, part partial, engine *rollout.Eng
 		return err == nil && len(c.Missing(wanted.Hosts)) == 0, nil
 	})
 	if err != nil {
-		return fmt.Errorf("Secret %s/%s, in which cert-manager puts the certificate for %s: %w", gatewayNamespace, components.GatewaySecret, list(wanted.Hosts), err)
+		err = fmt.Errorf("Secret %s/%s, in which cert-manager puts the certificate for %s: %w", gatewayNamespace, components.GatewaySecret, list(wanted.Hosts), err)
 	}
-	return nil
+	return survey, err
 }
 
 // forget deletes what cert-manager has made for the gateway and keeps when its

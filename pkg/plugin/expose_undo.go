@@ -17,6 +17,10 @@ func (o *ExposeOptions) takeBack(ctx context.Context, c *cluster.Cluster, a *exp
 		return named(err, map[exposure.Input]string{exposure.InputMetalLB: "--remove-metallb"})
 	}
 	out.Detection, out.Kept = undo.Detection, undo.Kept
+	// Who may not read the settings is only told less.
+	if settings, err := rollout.ReadSettings(ctx, c); err == nil && settings != nil && settings.TLS.On() {
+		out.Kept = append(out.Kept, "HTTPS stays on; kubectl jupyter expose --tls off turns it off")
+	}
 	if undo.Nothing() {
 		fmt.Fprintf(o.base.ErrOut, "Nothing to take back: expose has changed nothing of the gateway (%s) of %s.\n", exposure.ServiceRef, where(c))
 		return nil

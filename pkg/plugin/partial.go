@@ -82,17 +82,24 @@ func (p partial) installedOf(ctx context.Context, engine *rollout.Engine, names 
 	return out, nil
 }
 
-// apply brings a plan into the cluster and waits until it is ready.
-func (p partial) apply(ctx context.Context, engine *rollout.Engine, plan *rollout.Plan) error {
+// survey looks at what a plan would change, and refuses to write over somebody else.
+func survey(ctx context.Context, engine *rollout.Engine, plan *rollout.Plan) (*rollout.Survey, error) {
 	survey, err := engine.Survey(ctx, plan)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	if err := changedByOthers(survey.Conflicts()); err != nil {
-		return err
+	return survey, changedByOthers(survey.Conflicts())
+}
+
+// apply brings a plan into the cluster and waits until it is ready. It returns what it
+// has found before, which is what it has changed.
+func (p partial) apply(ctx context.Context, engine *rollout.Engine, plan *rollout.Plan) (*rollout.Survey, error) {
+	survey, err := survey(ctx, engine, plan)
+	if err != nil {
+		return nil, err
 	}
 	_, _, err = engine.Apply(ctx, plan, survey)
-	return err
+	return survey, err
 }
 
 // changedByOthers refuses to write over what somebody else has changed.

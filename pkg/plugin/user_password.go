@@ -137,11 +137,7 @@ func (p *people) replaceFirst(ctx context.Context, b *base, kustomization string
 		return err
 	}
 	// What would keep Dex from being changed is found before the password is.
-	survey, err := engine.Survey(ctx, plan)
-	if err != nil {
-		return err
-	}
-	if err := changedByOthers(survey.Conflicts()); err != nil {
+	if _, err := survey(ctx, engine, plan); err != nil {
 		return err
 	}
 	hash, err := users.Hash(password)
@@ -158,7 +154,8 @@ func (p *people) replaceFirst(ctx context.Context, b *base, kustomization string
 	if plan, err = part.plan(ctx, passwordKeeper); err != nil {
 		return err
 	}
-	return part.apply(ctx, engine, plan)
+	_, err = part.apply(ctx, engine, plan)
+	return err
 }
 
 func (o *UserSetPasswordOptions) print(password []byte, generated bool) error {

@@ -4,13 +4,9 @@ import (
 	"context"
 	"fmt"
 	"net"
-	"slices"
 	"strconv"
 
 	"github.com/spf13/cobra"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
-	"k8s.io/apimachinery/pkg/runtime/schema"
 
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/cluster"
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/forward"
@@ -138,7 +134,8 @@ const (
 
 func (o *PortForwardOptions) forward(ctx context.Context, c *cluster.Cluster) error {
 	scheme, port := "http", int32(80)
-	if servesTLS(ctx, c) {
+	// Who may not read the Gateway is taken to the plain port: the answer there says more.
+	if in, err := login.FindWayIn(ctx, c); err == nil && in.Scheme == "https" {
 		scheme, port = "https", 443
 	}
 	target := forward.Target{Namespace: gatewayNamespace, Service: gatewayService, Port: port}
@@ -181,21 +178,4 @@ func localURL(scheme, address string) string {
 	}
 	number, _ := strconv.Atoi(port)
 	return login.URL(scheme, host, number)
-}
-
-var gateways = schema.GroupVersionResource{Group: "networking.istio.io", Version: "v1", Resource: "gateways"}
-
-// servesTLS asks the Gateway whether it has a server for HTTPS. Who may not read it, or
-// where there is none, is taken to the plain port: the answer there says more.
-func servesTLS(ctx context.Context, c *cluster.Cluster) bool {
-	gateway, err := c.Dynamic.Resource(gateways).Namespace("kubeflow").Get(ctx, "kubeflow-gateway", metav1.GetOptions{})
-	if err != nil {
-		return false
-	}
-	servers, _, _ := unstructured.NestedSlice(gateway.Object, "spec", "servers")
-	return slices.ContainsFunc(servers, func(s any) bool {
-		server, _ := s.(map[string]any)
-		protocol, _, _ := unstructured.NestedString(server, "port", "protocol")
-		return protocol == "HTTPS"
-	})
 }

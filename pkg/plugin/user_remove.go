@@ -1,17 +1,13 @@
 package plugin
 
 import (
-	"bufio"
 	"context"
-	"errors"
 	"fmt"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/users"
-	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/view"
 )
 
 // UserRemoveFlags are what was typed.
@@ -90,7 +86,7 @@ func (o *UserRemoveOptions) Run(ctx context.Context) error {
 	if err := p.toChange(); err != nil {
 		return err
 	}
-	user, err := p.Find(ctx, o.Email, "")
+	user, err := p.Find(ctx, o.Email)
 	if err != nil {
 		return err
 	}
@@ -112,8 +108,10 @@ func (o *UserRemoveOptions) Run(ctx context.Context) error {
 		}
 		fmt.Fprintf(w, "This deletes from %s the namespace %s of %s, with everything in it:\n", where(p.cluster), profile, o.Email)
 		fmt.Fprintf(w, "  notebooks: %s\n  volumes:   %s\n", list(lost.Notebooks), list(lost.Volumes))
-		if err := o.base.goOn(ctx, o.Yes, "delete it"); err != nil {
-			return err
+		if !o.Yes {
+			if err := o.base.confirm(ctx, "--yes to delete it"); err != nil {
+				return err
+			}
 		}
 	} else {
 		fmt.Fprintf(w, "Taking the password of %s away in %s.\n", o.Email, where(p.cluster))
@@ -168,28 +166,5 @@ func (o *UserRemoveOptions) lockFirst(ctx context.Context, p *people, user *user
 		fmt.Fprintf(o.base.ErrOut, "Kept: namespace %s with its notebooks and volumes; `kubectl jupyter user set-password %s` gives the way back in.\n", user.Profile, o.Email)
 	}
 	fmt.Fprintln(o.base.ErrOut, "A session that is open goes on until its cookie ends, at most 24 hours after the login.")
-	return nil
-}
-
-// goOn asks whether to go on. Without a terminal nobody can answer, so --yes is wanted.
-func (b *base) goOn(ctx context.Context, yes bool, what string) error {
-	if yes {
-		return nil
-	}
-	if !view.IsTerminal(b.In) {
-		return fmt.Errorf("standard input is not a terminal, so nobody can be asked: give --yes to %s; nothing was changed", what)
-	}
-	fmt.Fprint(b.ErrOut, "Go on? [y/N] ")
-	said, err := answer(ctx, func() (string, error) { return bufio.NewReader(b.In).ReadString('\n') })
-	if err != nil && said == "" {
-		fmt.Fprintln(b.ErrOut)
-		if ctx.Err() != nil {
-			return ctx.Err()
-		}
-		return errors.New("no answer: nothing was changed")
-	}
-	if a := strings.ToLower(strings.TrimSpace(said)); a != "y" && a != "yes" {
-		return errors.New("not confirmed: nothing was changed")
-	}
 	return nil
 }

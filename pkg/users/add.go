@@ -105,8 +105,10 @@ func (u *Users) Add(ctx context.Context, source components.Source, p Person, pas
 			if home != nil {
 				binding.SetOwnerReferences([]metav1.OwnerReference{{APIVersion: home.GetAPIVersion(), Kind: home.GetKind(), Name: home.GetName(), UID: home.GetUID()}})
 			}
-			_, err := u.Cluster.Dynamic.Resource(bindings).Create(ctx, binding, metav1.CreateOptions{FieldManager: FieldManager, DryRun: dryRun})
-			if err != nil && !apierrors.IsAlreadyExists(err) {
+			// One that an earlier Profile of that name has left is on its way out: with the new
+			// owner it stays.
+			_, err := u.Cluster.Dynamic.Resource(bindings).Apply(ctx, binding.GetName(), binding, metav1.ApplyOptions{FieldManager: FieldManager, DryRun: dryRun})
+			if err != nil {
 				return fmt.Errorf("ClusterRoleBinding %s: %w", binding.GetName(), err)
 			}
 			return nil

@@ -133,19 +133,18 @@ func (u *Users) join(profiles, passwords []unstructured.Unstructured, notebooks 
 }
 
 // Find returns the person with that address, nil where there is none. Somebody with
-// several Profiles is returned with the one of that name, or the first.
-func (u *Users) Find(ctx context.Context, email, profile string) (*User, error) {
+// several Profiles is returned with the first by name.
+func (u *Users) Find(ctx context.Context, email string) (*User, error) {
 	all, err := u.List(ctx)
 	if err != nil {
 		return nil, err
 	}
-	var found *User
 	for i := range all {
-		if strings.EqualFold(all[i].Email, email) && (found == nil || all[i].Profile == profile) {
-			found = &all[i]
+		if strings.EqualFold(all[i].Email, email) {
+			return &all[i], nil
 		}
 	}
-	return found, nil
+	return nil, nil
 }
 
 func owner(profile *unstructured.Unstructured) string {

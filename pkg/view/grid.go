@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"unicode"
 	"unicode/utf8"
 )
 
@@ -138,7 +139,7 @@ func (g Grid) layOut(o GridOptions) (texts [][]string, widths []int) {
 	for _, row := range g.Rows {
 		line := make([]string, len(row))
 		for i, c := range row {
-			line[i] = c.Text
+			line[i] = printable(c.Text)
 			switch {
 			case c.Text == "":
 				line[i] = "-"
@@ -155,6 +156,17 @@ func (g Grid) layOut(o GridOptions) (texts [][]string, widths []int) {
 		}
 	}
 	return texts, widths
+}
+
+// printable keeps what others have written, such as a scheduler's message or a driver's
+// name of a product, from breaking a line or steering the terminal.
+func printable(text string) string {
+	return strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) {
+			return ' '
+		}
+		return r
+	}, text)
 }
 
 func (c Cell) level() Level {

@@ -70,6 +70,17 @@ c               [2m<unknown>[0m   [31m-2[0m
 	}
 }
 
+func TestWhatOthersWroteDoesNotSteerTheTerminal(t *testing.T) {
+	var b strings.Builder
+	g := Grid{Headers: []string{"PRODUCT", "REASON"}, Rows: [][]Cell{{Text("a\x1b[2Jb"), Text("one\ntwo\r\tthree")}}}
+	if err := g.Print(&b, GridOptions{NoHeaders: true}); err != nil {
+		t.Fatal(err)
+	}
+	if want := "a [2Jb   one two  three\n"; b.String() != want {
+		t.Errorf("got %q, want %q", b.String(), want)
+	}
+}
+
 func TestThresholds(t *testing.T) {
 	for percent, want := range map[float64]Level{0: Calm, 74.9: Calm, 75: Raised, 89.9: Raised, 90: High, 250: High} {
 		if got := LevelOf(percent); got != want {
@@ -124,4 +135,8 @@ func TestTheScreenIsDrawnOverInPlace(t *testing.T) {
 	// Colours take no room and end with the line.
 	show("\x1b[31ma line that is too long\x1b[0m\n", "", "\x1b[1A"+clear+"\x1b[31ma line th\x1b[0m\n")
 	show("", "", "\x1b[1A"+clear)
+	// The foot is wrapped, goes before the body, and its end before its beginning.
+	show("1\n2\n3\n", "\x1b[33mit is\x1b[0m away", clear+"1\n2\n3\n\x1b[33mit is\x1b[0m\naway\n")
+	show("1\n2\n3\n4\n", "one foot two foot\nfoot\n", "\x1b[5A"+clear+"1\n... and 3\none foot\ntwo foot\nfoot\n")
+	show("1\n2\n", "one\ntwo\nthree\nfour\nfive\nsix\n", "\x1b[5A"+clear+"two\nthree\nfour\nfive\nsix\n")
 }

@@ -21,15 +21,16 @@ func NewScreen(w io.Writer, size func() (width, height int)) *Screen {
 	return &Screen{w: w, size: size}
 }
 
-// Show replaces what was shown last. The foot is shown whatever the terminal's height;
-// lines of the body that find no room are counted. It is one write, without flicker.
+// Show replaces what was shown last. The foot is wrapped rather than cut, and is shown
+// before the body has any room; lines that find none are counted. It is one write,
+// without flicker.
 func (s *Screen) Show(body, foot string) error {
 	width, height := s.size()
-	lines, below := split(body), split(foot)
-	if room := height - 2 - len(below); room > 0 && len(lines) > room {
-		left := len(lines) - room
-		lines = append(lines[:room], fmt.Sprintf("... and %d more lines", left))
+	below := wrap(split(foot), width)
+	if room := max(1, height-1); len(below) > room {
+		below = below[len(below)-room:]
 	}
+	lines := within(split(body), height-1-len(below))
 	var b bytes.Buffer
 	if s.drawn > 0 {
 		fmt.Fprintf(&b, "\x1b[%dA", s.drawn)
@@ -42,6 +43,62 @@ func (s *Screen) Show(body, foot string) error {
 	s.drawn = len(lines) + len(below)
 	_, err := s.w.Write(b.Bytes())
 	return err
+}
+
+// within leaves as many lines as there is room for, the last of them for the number of those
+// that are left out.
+func within(lines []string, room int) []string {
+	switch {
+	case len(lines) <= room:
+		return lines
+	case room <= 0:
+		return nil
+	}
+	return append(lines[:room-1:room-1], fmt.Sprintf("... and %d more lines", len(lines)-room+1))
+}
+
+// wrap breaks lines between words where they would be cut. Colours take no room, and may
+// go on in the next line.
+func wrap(lines []string, width int) []string {
+	var out []string
+	for _, l := range lines {
+		var line strings.Builder
+		columns := 0
+		for _, word := range strings.Split(l, " ") {
+			n := columnsOf(word)
+			switch {
+			case line.Len() > 0 && columns+1+n >= width:
+				out = append(out, line.String())
+				line.Reset()
+				columns = n
+			case line.Len() > 0:
+				line.WriteByte(' ')
+				columns += 1 + n
+			default:
+				columns = n
+			}
+			line.WriteString(word)
+		}
+		out = append(out, line.String())
+	}
+	return out
+}
+
+// columnsOf is how wide a text with colours is.
+func columnsOf(text string) int {
+	n := 0
+	for i := 0; i < len(text); {
+		if text[i] == 0x1b {
+			if end := strings.IndexByte(text[i:], 'm'); end >= 0 {
+				i += end + 1
+				continue
+			}
+		}
+		_, size := utf8.DecodeRuneInString(text[i:])
+		i += size
+		n++
+	}
+	return n
 }
 
 func split(text string) []string {

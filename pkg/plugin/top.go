@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/spf13/cobra"
 	resourcev1 "k8s.io/api/resource/v1"
@@ -117,22 +118,12 @@ func (f *TopFlags) ToOptions(b *base, args []string) (*TopOptions, error) {
 	if !slices.Contains(usage.SortKeys(), f.sortBy) {
 		return nil, fmt.Errorf("--sort-by %q: the keys are %s", f.sortBy, list(usage.SortKeys()))
 	}
-	if len(args) > 0 && f.selector != "" {
-		return nil, errors.New("--selector: names of nodes and a selector exclude each other: give one of them")
+	names, err := chosenNodes(args, f.selector)
+	if err != nil {
+		return nil, err
 	}
-	if _, err := labels.Parse(f.selector); err != nil {
-		return nil, fmt.Errorf("--selector %q: %w", f.selector, err)
-	}
-	for _, r := range f.gpuResources {
-		if errs := validation.IsQualifiedName(r); len(errs) > 0 {
-			return nil, fmt.Errorf("--gpu-resource %q: not the name of a resource: %s", r, errs[0])
-		}
-	}
-	names := slices.Compact(slices.Sorted(slices.Values(args)))
-	for _, n := range names {
-		if errs := validation.IsDNS1123Subdomain(n); len(errs) > 0 {
-			return nil, fmt.Errorf("%q cannot be the name of a node: %s", n, errs[0])
-		}
+	if err := checkResourceNames(f.gpuResources); err != nil {
+		return nil, err
 	}
 	return &TopOptions{
 		topOptions: common, SortBy: f.sortBy, ShowCapacity: f.showCapacity, GPUOnly: f.gpuOnly, Total: f.total, NoDCGM: f.noDCGM,
@@ -140,9 +131,40 @@ func (f *TopFlags) ToOptions(b *base, args []string) (*TopOptions, error) {
 	}, nil
 }
 
+// chosenNodes checks the names of nodes, and the selector that may stand in their place.
+func chosenNodes(args []string, selector string) ([]string, error) {
+	if len(args) > 0 && selector != "" {
+		return nil, errors.New("--selector: names of nodes and a selector exclude each other: give one of them")
+	}
+	if _, err := labels.Parse(selector); err != nil {
+		return nil, fmt.Errorf("--selector %q: %w", selector, err)
+	}
+	names := slices.Compact(slices.Sorted(slices.Values(args)))
+	for _, n := range names {
+		if errs := validation.IsDNS1123Subdomain(n); len(errs) > 0 {
+			return nil, fmt.Errorf("%q cannot be the name of a node: %s", n, errs[0])
+		}
+	}
+	return names, nil
+}
+
+// checkResourceNames refuses values of --gpu-resource that can be no devices: what has no
+// domain is the node's own, such as memory, and is not counted one by one.
+func checkResourceNames(names []string) error {
+	for _, r := range names {
+		if errs := validation.IsQualifiedName(r); len(errs) > 0 {
+			return fmt.Errorf("--gpu-resource %q: not the name of a resource: %s", r, errs[0])
+		}
+		if !strings.ContainsAny(r, "./") {
+			return fmt.Errorf("--gpu-resource %q: not a resource of devices: those have a domain, as example.com/fpga has", r)
+		}
+	}
+	return nil
+}
+
 // Run shows the nodes.
 func (o *TopOptions) Run(ctx context.Context) error {
-	c, err := o.base.connect(ctx, o.base.ErrOut)
+	c, err := o.connect(ctx)
 	if err != nil {
 		return err
 	}
@@ -166,7 +188,11 @@ func (o *TopOptions) Run(ctx context.Context) error {
 func (o *TopOptions) face(s *usage.Snapshot) topFace {
 	problems := s.Problems
 	if len(s.Nodes) == 0 {
-		problems = append(slices.Clone(problems), "no nodes found")
+		none := "no nodes found"
+		if o.GPUOnly {
+			none = "no nodes with GPUs found"
+		}
+		problems = append(slices.Clone(problems), none)
 	}
 	return topFace{
 		Grid:     func(wide bool) view.Grid { return o.nodeGrid(s, wide) },

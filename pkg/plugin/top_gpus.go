@@ -2,16 +2,13 @@ package plugin
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
-	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/runtime/schema"
-	"k8s.io/apimachinery/pkg/util/validation"
 
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/cluster"
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/report"
@@ -97,20 +94,12 @@ func (f *TopGPUsFlags) ToOptions(b *base, args []string) (*TopGPUsOptions, error
 	if !slices.Contains(holders.GPUSortKeys(), f.sortBy) {
 		return nil, fmt.Errorf("--sort-by %q: the keys are %s", f.sortBy, list(holders.GPUSortKeys()))
 	}
-	if len(args) > 0 && f.selector != "" {
-		return nil, errors.New("--selector: names of nodes and a selector exclude each other: give one of them")
-	}
-	if _, err := labels.Parse(f.selector); err != nil {
-		return nil, fmt.Errorf("--selector %q: %w", f.selector, err)
+	names, err := chosenNodes(args, f.selector)
+	if err != nil {
+		return nil, err
 	}
 	if err := checkResourceNames(f.gpuResources); err != nil {
 		return nil, err
-	}
-	names := slices.Compact(slices.Sorted(slices.Values(args)))
-	for _, n := range names {
-		if errs := validation.IsDNS1123Subdomain(n); len(errs) > 0 {
-			return nil, fmt.Errorf("%q cannot be the name of a node: %s", n, errs[0])
-		}
 	}
 	return &TopGPUsOptions{
 		topOptions: common, SortBy: f.sortBy, NoDCGM: f.noDCGM,
@@ -118,19 +107,9 @@ func (f *TopGPUsFlags) ToOptions(b *base, args []string) (*TopGPUsOptions, error
 	}, nil
 }
 
-// checkResourceNames refuses values of --gpu-resource that can be no resource.
-func checkResourceNames(names []string) error {
-	for _, r := range names {
-		if errs := validation.IsQualifiedName(r); len(errs) > 0 {
-			return fmt.Errorf("--gpu-resource %q: not the name of a resource: %s", r, errs[0])
-		}
-	}
-	return nil
-}
-
 // Run shows the GPUs.
 func (o *TopGPUsOptions) Run(ctx context.Context) error {
-	c, err := o.base.connect(ctx, o.base.ErrOut)
+	c, err := o.connect(ctx)
 	if err != nil {
 		return err
 	}

@@ -112,7 +112,7 @@ func (f *TopNotebooksFlags) ToOptions(b *base, namespaceGiven bool) (*TopNoteboo
 
 // Run shows the notebooks.
 func (o *TopNotebooksOptions) Run(ctx context.Context) error {
-	c, err := o.base.connect(ctx, o.base.ErrOut)
+	c, err := o.connect(ctx)
 	if err != nil {
 		return err
 	}

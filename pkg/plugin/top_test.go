@@ -184,6 +184,32 @@ cpu-0   Ready    124m         1%     1500Mi          4%
 			t.Errorf("%s", stdout)
 		}
 	})
+	t.Run("leaves a look that takes too long, and goes on", func(t *testing.T) {
+		var out, errs bytes.Buffer
+		o := topOptions{base: &base{IOStreams: genericiooptions.IOStreams{Out: &out, ErrOut: &errs}}, Format: formatTable, Headers: true, Watch: true,
+			Interval: time.Millisecond, Timeout: 20 * time.Millisecond}
+		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		looks := 0
+		if err := o.run(ctx, func(ctx context.Context) (topFace, error) {
+			switch looks++; looks {
+			case 2:
+				<-ctx.Done()
+				return topFace{}, ctx.Err()
+			case 4:
+				cancel()
+			}
+			return fine()
+		}); err != nil {
+			t.Fatal(err)
+		}
+		if want := strings.Join([]string{table, table}, "\n"); out.String() != want {
+			t.Errorf("got\n%swant\n%s", out.String(), want)
+		}
+		if want := "warning: the cluster has not answered everything within 20ms (--timeout): context deadline exceeded\n"; errs.String() != want {
+			t.Errorf("stderr %q, want %q", errs.String(), want)
+		}
+	})
 	t.Run("fails where the first look fails", func(t *testing.T) {
 		o := topOptions{base: &base{}, Format: formatTable, Watch: true, Interval: time.Hour}
 		if err := o.run(t.Context(), func(context.Context) (topFace, error) { return away() }); err == nil || err.Error() != "the server is away" {

@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
 
+	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/cluster"
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/report"
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/view"
 )
@@ -31,6 +32,7 @@ type topFlags struct {
 	noHeaders bool
 	watch     bool
 	interval  time.Duration
+	timeout   time.Duration
 	noBars    bool
 }
 
@@ -40,6 +42,7 @@ func (f *topFlags) add(cmd *cobra.Command) {
 	fs.BoolVar(&f.noHeaders, "no-headers", false, "No line of headers, in tables and csv")
 	fs.BoolVarP(&f.watch, "watch", "w", false, "Again and again until Ctrl-C: in place on a terminal; elsewhere one table, or one line of JSON, after the other")
 	fs.DurationVar(&f.interval, "interval", 5*time.Second, "Time between two looks of --watch")
+	fs.DurationVar(&f.timeout, "timeout", time.Minute, "How long one look may take, such as 10s; 0 for no bound")
 	fs.BoolVar(&f.noBars, "no-bars", false, "No bars behind percentages on a terminal")
 	complete(cmd, "output", func() []string {
 		return []string{formatTable, formatWide, view.JSON, view.YAML, formatCSV, view.Name, view.JSONPath + "="}
@@ -48,7 +51,7 @@ func (f *topFlags) add(cmd *cobra.Command) {
 
 // options checks the flags and says what they mean.
 func (f *topFlags) options(b *base) (topOptions, error) {
-	o := topOptions{base: b, Format: f.output, Headers: !f.noHeaders, Watch: f.watch, Interval: f.interval, Bars: !f.noBars}
+	o := topOptions{base: b, Format: f.output, Headers: !f.noHeaders, Watch: f.watch, Interval: f.interval, Timeout: f.timeout, Bars: !f.noBars}
 	if f.output == "" {
 		return o, errors.New("--output: empty: leave it out for a table")
 	}
@@ -58,7 +61,7 @@ func (f *topFlags) options(b *base) (topOptions, error) {
 	if f.interval < time.Second {
 		return o, fmt.Errorf("--interval %s: at least 1s: metrics are not taken more often", f.interval)
 	}
-	return o, nil
+	return o, checkTimeout(f.timeout)
 }
 
 // topOptions are how a form of top is to be shown.
@@ -68,7 +71,22 @@ type topOptions struct {
 	Headers  bool
 	Watch    bool
 	Interval time.Duration
-	Bars     bool
+	// Timeout bounds a look, and connecting before the first; 0 does not.
+	Timeout time.Duration
+	Bars    bool
+}
+
+func (o topOptions) bounded(ctx context.Context) (context.Context, context.CancelFunc) {
+	if o.Timeout == 0 {
+		return context.WithCancel(ctx)
+	}
+	return context.WithTimeout(ctx, o.Timeout)
+}
+
+func (o topOptions) connect(ctx context.Context) (*cluster.Cluster, error) {
+	ctx, cancel := o.bounded(ctx)
+	defer cancel()
+	return o.base.connect(ctx, o.base.ErrOut)
 }
 
 // Wide tells whether a table has all columns.
@@ -89,9 +107,18 @@ type topFace struct {
 }
 
 // run shows what look returns: once, or with --watch until ctx ends.
-func (o topOptions) run(ctx context.Context, look func(context.Context) (topFace, error)) error {
+func (o topOptions) run(ctx context.Context, unbounded func(context.Context) (topFace, error)) error {
+	look := func() (topFace, error) {
+		within, cancel := o.bounded(ctx)
+		defer cancel()
+		face, err := unbounded(within)
+		if err != nil && ctx.Err() == nil && within.Err() != nil {
+			err = fmt.Errorf("the cluster has not answered everything within %s (--timeout): %w", o.Timeout, err)
+		}
+		return face, err
+	}
 	if !o.Watch {
-		face, err := look(ctx)
+		face, err := look()
 		if err != nil {
 			return err
 		}
@@ -105,7 +132,7 @@ func (o topOptions) run(ctx context.Context, look func(context.Context) (topFace
 	tick := time.NewTicker(o.Interval)
 	defer tick.Stop()
 	for first := true; ; first = false {
-		face, err := look(ctx)
+		face, err := look()
 		switch {
 		case ctx.Err() != nil:
 			return nil // Ctrl-C is how watching ends

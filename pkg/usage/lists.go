@@ -34,6 +34,16 @@ func List[T any, M message[T]](ctx context.Context, client rest.Interface, path 
 	}
 }
 
+// Body is the answer to a request that is no list of one type. Its errors are in the
+// server's own words, which DoRaw leaves undecoded.
+func Body(ctx context.Context, request *rest.Request) ([]byte, error) {
+	answer := request.Do(ctx)
+	if err := answer.Error(); err != nil {
+		return nil, err
+	}
+	return answer.Raw()
+}
+
 // AbsenceOf is why the answer to a list of what is not there.
 func AbsenceOf(what string, err error) Absence { return absence(what, err) }
 
@@ -126,10 +136,6 @@ func PodFigures(ctx context.Context, c *cluster.Cluster, namespace, label string
 	}, each)
 	return err
 }
-
-// MetricsAbsence is why there are no figures of metrics-server: err is what asking for
-// them led to.
-func MetricsAbsence(err error) Absence { return measured{failed: err}.why() }
 
 // Below is the part of an API path that names a namespace; of none, it is empty.
 func Below(namespace string) string {

@@ -88,7 +88,7 @@ func (r *reader) metrics(ctx context.Context) measured {
 	together.SetLimit(workers)
 	for i, name := range r.Names {
 		together.Go(func() error {
-			data, err := r.REST().Get().AbsPath(path, name).SetHeader("Accept", acceptJSON).DoRaw(ctx)
+			data, err := Body(ctx, r.REST().Get().AbsPath(path, name).SetHeader("Accept", acceptJSON))
 			if apierrors.IsNotFound(err) && served {
 				return nil // the API is there, this node is not in it yet
 			}
@@ -110,20 +110,27 @@ func (r *reader) metrics(ctx context.Context) measured {
 
 // why tells what an answer without figures means.
 func (m measured) why() Absence {
+	if m.failed == nil {
+		return Absence{Reason: "metrics-server has no figures of this node yet"}
+	}
+	return MetricsAbsence("nodes", m.failed)
+}
+
+// MetricsAbsence is why there are no figures of metrics-server: err is what asking for
+// those of nodes or pods led to.
+func MetricsAbsence(resource string, err error) Absence {
 	var status apierrors.APIStatus
 	switch {
-	case m.failed == nil:
-		return Absence{Reason: "metrics-server has no figures of this node yet"}
-	case apierrors.IsForbidden(m.failed), apierrors.IsUnauthorized(m.failed):
-		return Absence{Forbidden: true, Reason: "the user may not list nodes of metrics.k8s.io: " + m.failed.Error()}
-	case apierrors.IsNotFound(m.failed):
+	case apierrors.IsForbidden(err), apierrors.IsUnauthorized(err):
+		return Absence{Forbidden: true, Reason: fmt.Sprintf("the user may not list %s of metrics.k8s.io: %v", resource, err)}
+	case apierrors.IsNotFound(err):
 		return Absence{Reason: "the cluster has no metrics API: metrics-server is not installed"}
-	case errors.Is(m.failed, context.DeadlineExceeded):
+	case errors.Is(err, context.DeadlineExceeded):
 		return Absence{Reason: fmt.Sprintf("metrics-server did not answer within %s", metricsTimeout)}
-	case apierrors.IsServiceUnavailable(m.failed), errors.As(m.failed, &status) && status.Status().Code >= 500:
-		return Absence{Reason: "metrics-server does not answer (`kubectl get apiservice v1beta1.metrics.k8s.io` says more): " + m.failed.Error()}
+	case errors.As(err, &status) && status.Status().Code >= 500:
+		return Absence{Reason: "metrics-server does not answer (`kubectl get apiservice v1beta1.metrics.k8s.io` says more): " + err.Error()}
 	}
-	return Absence{Reason: "metrics cannot be read: " + m.failed.Error()}
+	return Absence{Reason: "metrics cannot be read: " + err.Error()}
 }
 
 // enter writes figures and samples into the nodes, and says what is missing or stale.

@@ -1,6 +1,7 @@
 package usage
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -102,7 +103,7 @@ func Read(ctx context.Context, c *cluster.Cluster, o Options) (*Snapshot, error)
 		}
 		return nil
 	})
-	if err := errors.Join(together.Wait(), ctx.Err()); err != nil {
+	if err := cmp.Or(together.Wait(), ctx.Err()); err != nil {
 		return nil, err
 	}
 	s := &Snapshot{Time: o.Now(), Nodes: nodes}

@@ -150,7 +150,7 @@ func gpuBed(t *testing.T) *bed {
 		"gpu-0": {`"nvidia.com/gpu":"2"`, "nvidia.com/gpu.memory=40960"},
 		"gpu-1": {`"nvidia.com/gpu":"4"`, "nvidia.com/gpu.product=Tesla-T4-SHARED nvidia.com/gpu.replicas=4 nvidia.com/gpu.sharing-strategy=time-slicing"},
 		"cpu-0": {`"nvidia.com/mig-1g.5gb":"2","nvidia.com/mig-3g.20gb":"1"`, "nvidia.com/mig.strategy=mixed nvidia.com/mig-1g.5gb.product=NVIDIA-A100-SXM4-40GB-MIG-1g.5gb"},
-		"cpu-2": {`"amd.com/gpu":"2","gpu.intel.com/i915":"1","gpu.intel.com/i915_monitoring":"1"`, "amd.com/gpu.product-name=AMD_Instinct_MI300X amd.com/gpu.vram=192G gpu.intel.com/product=Flex_170"},
+		"cpu-2": {`"amd.com/gpu":"2","gpu.intel.com/i915":"1","gpu.intel.com/i915_monitoring":"1","example.com/megabytes":"80000"`, "amd.com/gpu.product-name=AMD_Instinct_MI300X amd.com/gpu.vram=192G gpu.intel.com/product=Flex_170"},
 	} {
 		b.kubectl("patch", "node", node, "--subresource=status", "-p", `{"status":{"capacity":{`+change.resources+`},"allocatable":{`+change.resources+`}}}`)
 		b.kubectl(append([]string{"label", "--overwrite", "node", node}, strings.Fields(change.labels)...)...)
@@ -377,6 +377,15 @@ func TestTopGPUsAndNotebooks(t *testing.T) {
 		if quiet := b.must("top", "gpus", "--no-dcgm"); strings.Contains(quiet.stdout, "UTIL%") || quiet.stderr != "" {
 			t.Errorf("--no-dcgm still asks exporters: %s", quiet)
 		}
+	})
+
+	t.Run("what counts shares of something has no row for each", func(t *testing.T) {
+		r := b.must("top", "gpus", "cpu-2", "--gpu-resource=example.com/megabytes", "--no-headers")
+		if n := strings.Count(r.stdout, "cpu-2"); n != 3 {
+			t.Errorf("%d rows, want those of the three GPUs:\n%s", n, r.stdout)
+		}
+		wantSays(t, r.stderr, "example.com/megabytes is not shown one by one")
+		wantSays(t, b.must("top", "cpu-2", "--gpu-resource=example.com/megabytes").stdout, "example.com/megabytes", "80000")
 	})
 
 	t.Run("what a user may not see is forbidden, and the rest is there", func(t *testing.T) {

@@ -58,8 +58,11 @@ func (r Row) Live() usage.Live {
 	case r.dark != usage.Absence{}:
 		return usage.LiveOf(nil, r.dark)
 	}
-	return usage.LiveOf(nil, usage.Absence{Reason: "it is not known which of the node's devices this is"})
+	return usage.LiveOf(nil, usage.Absence{Reason: unplaced})
 }
+
+// unplaced is why nothing more is said of a row without a device.
+const unplaced = "it is not known which of the node's devices this is"
 
 // held is how many of one resource a pod has.
 type held struct {

@@ -97,6 +97,12 @@ func (r Row) document() GPUDocument {
 	if v := r.Device; v != nil {
 		d.Device = &DeviceDocument{v.UUID, v.Index, v.Instance, v.Profile, v.Claimed.Driver, v.Claimed.Pool, v.Claimed.Device}
 	}
+	if r.Device == nil {
+		d.Missing["device"] = usage.MissingDocument{Reason: unplaced}
+	}
+	if r.State == Unknown && d.Holder == nil {
+		d.Missing["holder"] = usage.MissingDocument{Forbidden: r.Why.Forbidden, Reason: r.Why.Reason}
+	}
 	if r.Why.Reason != "" {
 		d.Missing["state"] = usage.MissingDocument{Forbidden: r.Why.Forbidden, Reason: r.Why.Reason}
 	}

@@ -55,20 +55,23 @@ func (n *Notebooks) Document(apiVersion string) NotebooksDocument {
 func (n Notebook) document(now time.Time) NotebookDocument {
 	d := NotebookDocument{
 		Namespace: n.Namespace, Name: n.Name, Workspace: n.Workspace, Owner: n.Owner.Pointer(), Nodes: append([]string{}, n.Nodes...), Phase: string(n.Phase),
-		CPURequested: n.CPURequested.AsApproximateFloat64(), MemoryRequested: n.MemoryRequested.Value(),
+		CPURequested: usage.Float(n.CPURequested), MemoryRequested: n.MemoryRequested.Value(),
 		GPUs: n.GPUs, Shared: n.Shared, Created: n.Created.UTC(),
 		Utilization: n.Live.Utilization.Pointer(), MemoryUsedBytes: n.Live.MemoryUsed.Pointer(), MemoryTotalBytes: n.Live.MemoryTotal.Pointer(),
 		Missing: map[string]usage.MissingDocument{},
 	}
 	if q, ok := n.CPU.Get(); ok {
-		cores := q.AsApproximateFloat64()
+		cores := usage.Float(q)
 		d.CPU = &cores
 	}
 	if q, ok := n.Memory.Get(); ok {
 		bytes := q.Value()
 		d.Memory = &bytes
 	}
-	if !n.Sampled.IsZero() {
+	if n.Sampled.IsZero() {
+		missing(d.Missing, "sampleTime", n.CPU)
+		missing(d.Missing, "sampleAgeSeconds", n.CPU)
+	} else {
 		at, age := n.Sampled.UTC(), now.Sub(n.Sampled).Seconds()
 		d.SampleTime, d.SampleAge = &at, &age
 	}
@@ -84,10 +87,9 @@ func (n Notebook) document(now time.Time) NotebookDocument {
 	missing(d.Missing, "cpuCores", n.CPU)
 	missing(d.Missing, "memoryBytes", n.Memory)
 	missing(d.Missing, "lastActivity", n.LastActivity)
-	if len(n.GPUs) > 0 {
-		missing(d.Missing, "gpuUtilizationPercent", n.Live.Utilization)
-		missing(d.Missing, "gpuMemoryUsedBytes", n.Live.MemoryUsed)
-		missing(d.Missing, "gpuMemoryTotalBytes", n.Live.MemoryTotal)
-	}
+	missing(d.Missing, "idleSeconds", n.LastActivity)
+	missing(d.Missing, "gpuUtilizationPercent", n.Live.Utilization)
+	missing(d.Missing, "gpuMemoryUsedBytes", n.Live.MemoryUsed)
+	missing(d.Missing, "gpuMemoryTotalBytes", n.Live.MemoryTotal)
 	return d
 }

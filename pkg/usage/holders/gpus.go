@@ -2,6 +2,8 @@ package holders
 
 import (
 	"context"
+	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -102,6 +104,10 @@ type found struct {
 	problems []string
 }
 
+// mostRows bounds the rows of one resource of one node. What counts higher is a share of
+// something, such as megabytes of memory, and no device.
+const mostRows = 1000
+
 // rowsOf asks for the pods and the live figures of the nodes that have GPUs.
 func rowsOf(ctx context.Context, c *cluster.Cluster, nodes []usage.Node, claims dra.Reading, o Options) (out found, err error) {
 	byNode := map[string][]dra.Device{}
@@ -138,6 +144,7 @@ func rowsOf(ctx context.Context, c *cluster.Cluster, nodes []usage.Node, claims 
 	if len(absent) > 0 {
 		out.problems = append(out.problems, "who holds GPUs is not known: "+firstReason(absent))
 	}
+	uncounted := map[string]bool{}
 	for i := range nodes {
 		n := &nodes[i]
 		unlit := dark[n.Name]
@@ -150,11 +157,16 @@ func rowsOf(ctx context.Context, c *cluster.Cluster, nodes []usage.Node, claims 
 		for j := range n.GPUs {
 			g := n.GPUs[j]
 			of := usage.DevicesOf(n, &g, devices[n.Name])
+			holding := pods.of(n.Name, g.Resource)
+			if max(g.Capacity, g.Allocatable, sum(holding)) > mostRows {
+				uncounted[g.Resource] = true
+				continue
+			}
 			var rows []Row
 			if why, ok := absent[n.Name]; ok {
 				rows = unlisted(n, g, of, why)
 			} else {
-				rows = assign(n, g, of, pods.of(n.Name, g.Resource))
+				rows = assign(n, g, of, holding)
 			}
 			for k := range rows {
 				rows[k].dark = unlit
@@ -164,6 +176,9 @@ func rowsOf(ctx context.Context, c *cluster.Cluster, nodes []usage.Node, claims 
 		for _, d := range byNode[n.Name] {
 			out.rows = append(out.rows, ofClaims(n, d, devices[n.Name], unlit, pods, claims.ClaimsAbsent)...)
 		}
+	}
+	for _, resource := range slices.Sorted(maps.Keys(uncounted)) {
+		out.problems = append(out.problems, fmt.Sprintf("%s is not shown one by one: a node has more than %d, `kubectl jupyter top` shows how many", resource, mostRows))
 	}
 	if len(o.Nodes) == 0 && o.Selector == "" {
 		for _, d := range byNode[""] {
@@ -213,6 +228,14 @@ func (b podsByNode) of(node, resource string) []held {
 	out := b[node].byResource[resource]
 	sortPods(out)
 	return out
+}
+
+// sum is how many they have together.
+func sum(pods []held) (n int64) {
+	for _, p := range pods {
+		n += p.count
+	}
+	return n
 }
 
 func (b podsByNode) notebook(namespace, pod string) string {

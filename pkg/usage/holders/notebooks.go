@@ -73,6 +73,7 @@ type notebooksReader struct {
 
 	mu       sync.Mutex
 	pods     []*corev1.Pod
+	seen     map[string]bool
 	figures  map[string]*metricsv1beta1.PodMetrics
 	measured error
 	owners   owners
@@ -85,7 +86,7 @@ type notebooksReader struct {
 // the pods there is nothing to show, and that is its error; all else that cannot be had
 // leaves a gap with a reason.
 func ReadNotebooks(ctx context.Context, c *cluster.Cluster, namespace string, o Options) (*Notebooks, error) {
-	r := &notebooksReader{Cluster: c, Options: o, namespace: namespace, figures: map[string]*metricsv1beta1.PodMetrics{}}
+	r := &notebooksReader{Cluster: c, Options: o, namespace: namespace, seen: map[string]bool{}, figures: map[string]*metricsv1beta1.PodMetrics{}}
 	together, asking := errgroup.WithContext(ctx)
 	for _, label := range selectors {
 		together.Go(func() error { return r.readPods(asking, label) })
@@ -138,7 +139,9 @@ func (r *notebooksReader) readPods(ctx context.Context, label string) error {
 		}
 		r.mu.Lock()
 		defer r.mu.Unlock()
-		if !slices.ContainsFunc(r.pods, func(o *corev1.Pod) bool { return o.Namespace == p.Namespace && o.Name == p.Name }) {
+		// One with both labels is listed twice.
+		if key := p.Namespace + "/" + p.Name; !r.seen[key] {
+			r.seen[key] = true
 			r.pods = append(r.pods, p)
 		}
 	})
@@ -218,7 +221,7 @@ func plus(m usage.Maybe[resource.Quantity], q resource.Quantity) usage.Maybe[res
 func figuresAbsence(failed error, p *corev1.Pod) usage.Absence {
 	switch {
 	case failed != nil:
-		return usage.MetricsAbsence(failed)
+		return usage.MetricsAbsence("pods", failed)
 	case p.Spec.NodeName == "":
 		return usage.Absence{Reason: "the pod is on no node yet"}
 	}
@@ -228,7 +231,7 @@ func figuresAbsence(failed error, p *corev1.Pod) usage.Absence {
 // doubts says once why CPU and memory are not known, or old.
 func (r *notebooksReader) doubts(all []Notebook, now time.Time) []string {
 	if r.measured != nil {
-		return []string{"CPU and memory are not known: " + usage.MetricsAbsence(r.measured).Reason}
+		return []string{"CPU and memory are not known: " + usage.MetricsAbsence("pods", r.measured).Reason}
 	}
 	var out []string
 	missing, stale, oldest := 0, 0, time.Duration(0)
@@ -296,20 +299,32 @@ func (r *notebooksReader) gpus(ctx context.Context, all []Notebook) error {
 	}
 	r.exported = f.exported
 	r.problems = append(r.problems, f.problems...)
+	ofPods := byPod(f.rows)
 	for i := range all {
-		all[i].have(f.rows)
+		all[i].have(ofPods)
 	}
 	return nil
 }
 
+// byPod are rows by NAMESPACE/POD.
+func byPod(rows []Row) map[string][]Row {
+	out := map[string][]Row{}
+	for _, r := range rows {
+		key := r.Pod.Namespace + "/" + r.Pod.Name
+		out[key] = append(out[key], r)
+	}
+	return out
+}
+
 // have takes the GPUs of the notebook's pods out of all rows.
-func (n *Notebook) have(rows []Row) {
+func (n *Notebook) have(all map[string][]Row) {
+	var rows []Row
+	for _, pod := range n.pods {
+		rows = append(rows, all[n.Namespace+"/"+pod]...)
+	}
 	var devices []usage.Device
 	unknown := usage.Absence{}
 	for _, r := range rows {
-		if r.Pod.Namespace != n.Namespace || !slices.Contains(n.pods, r.Pod.Name) {
-			continue
-		}
 		if r.Origin == usage.DRA {
 			n.GPUs[r.Resource]++
 		}

@@ -116,7 +116,7 @@ func TestWhatTheGPUsOfANotebookDo(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			n := Notebook{Namespace: "ada", Name: "vision", Nodes: []string{"gpu-0"}, pods: []string{"vision-0"}, GPUs: map[string]int64{"nvidia.com/gpu": 2}}
-			n.have(tt.rows)
+			n.have(byPod(tt.rows))
 			percent, known := n.Live.Utilization.Get()
 			used, _ := n.Live.MemoryUsed.Get()
 			if percent != tt.percent || used != tt.used || known != tt.known || n.Shared != tt.shared {
@@ -164,6 +164,7 @@ func TestWhatAClaimAsksFor(t *testing.T) {
 func TestTheSchedulersMessageInBrief(t *testing.T) {
 	for _, tt := range [][2]string{
 		{"0/5 nodes are available: 2 Insufficient nvidia.com/gpu. still not schedulable, preemption: 0/5 nodes are available: 5 Preemption is not helpful for scheduling.", "0/5 nodes are available: 2 Insufficient nvidia.com/gpu."},
+		{"0/5 nodes are available: 5 Insufficient nvidia.com/gpu. no new claims to deallocate, preemption: 0/5 nodes are available.", "0/5 nodes are available: 5 Insufficient nvidia.com/gpu."},
 		{"0/5 nodes are available: 5 cannot allocate all claims. preemption: 0/5 nodes are available.", "0/5 nodes are available: 5 cannot allocate all claims."},
 		{"Scheduling is blocked due to non-empty scheduling gates", "Scheduling is blocked due to non-empty scheduling gates"},
 		{"", ""},

@@ -24,7 +24,7 @@ type owners struct {
 
 func readOwners(ctx context.Context, c *cluster.Cluster, namespace string) owners {
 	out := owners{byNamespace: map[string]string{}}
-	body, err := c.REST().Get().AbsPath("/apis/kubeflow.org/v1/profiles").Param("resourceVersion", "0").DoRaw(ctx)
+	body, err := usage.Body(ctx, c.REST().Get().AbsPath("/apis/kubeflow.org/v1/profiles").Param("resourceVersion", "0"))
 	if err == nil {
 		var list struct {
 			Items []struct {
@@ -47,7 +47,7 @@ func readOwners(ctx context.Context, c *cluster.Cluster, namespace string) owner
 	if namespace == "" || !apierrors.IsForbidden(err) {
 		return out
 	}
-	body, err = c.REST().Get().AbsPath("/api/v1/namespaces", namespace).DoRaw(ctx)
+	body, err = usage.Body(ctx, c.REST().Get().AbsPath("/api/v1/namespaces", namespace).SetHeader("Accept", "application/json"))
 	if err != nil {
 		return out
 	}
@@ -92,8 +92,8 @@ type activity struct {
 func readActivity(ctx context.Context, c *cluster.Cluster, namespace string) activity {
 	out := activity{texts: map[string]string{}}
 	// Metadata is enough, and a tenth of it.
-	body, err := c.REST().Get().AbsPath("/apis/kubeflow.org/v1"+usage.Below(namespace)+"/notebooks").Param("resourceVersion", "0").
-		SetHeader("Accept", "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1,application/json").DoRaw(ctx)
+	body, err := usage.Body(ctx, c.REST().Get().AbsPath("/apis/kubeflow.org/v1"+usage.Below(namespace)+"/notebooks").Param("resourceVersion", "0").
+		SetHeader("Accept", "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1,application/json"))
 	var list metav1.PartialObjectMetadataList
 	if err == nil {
 		err = json.Unmarshal(body, &list)

@@ -163,5 +163,5 @@ func (w Waiting) WantsText() string {
 // and seldom the reason.
 func (w Waiting) Brief() string {
 	s, _, _ := strings.Cut(w.Message, " preemption: ")
-	return strings.TrimSuffix(s, " still not schedulable,")
+	return strings.TrimSuffix(strings.TrimSuffix(s, " still not schedulable,"), " no new claims to deallocate,")
 }

@@ -54,8 +54,11 @@ type people struct {
 	settings *rollout.Settings
 }
 
-// people connects and finds out who the first user is.
-func (b *base) people(ctx context.Context) (*people, error) {
+// people connects and finds out who the first user is, within the time that the command
+// has for whatever it waits for.
+func (b *base) people(ctx context.Context, timeout time.Duration) (*people, error) {
+	ctx, cancel := someTime(ctx, timeout)
+	defer cancel()
 	c, err := b.connect(ctx, b.ErrOut)
 	if err != nil {
 		return nil, err
@@ -65,8 +68,11 @@ func (b *base) people(ctx context.Context) (*people, error) {
 		return nil, err
 	}
 	p := &people{cluster: c, source: source, Users: &users.Users{Cluster: c}}
-	if p.settings, err = rollout.ReadSettings(ctx, c); err != nil || p.settings == nil {
-		return p, err
+	if p.settings, err = rollout.ReadSettings(ctx, c); err != nil {
+		return nil, fmt.Errorf("%s: %w", where(c), err)
+	}
+	if p.settings == nil {
+		return p, nil
 	}
 	p.First.Email = p.settings.UserEmail
 	dex, err := source.Render(ctx, []string{passwordKeeper}, p.settings.Options())
@@ -111,7 +117,7 @@ func (b *base) completeUsers(cmd *cobra.Command, args []string, _ string) ([]str
 	}
 	ctx, cancel := context.WithTimeout(cmd.Context(), completionTime)
 	defer cancel()
-	p, err := b.people(ctx)
+	p, err := b.people(ctx, 0)
 	if err != nil {
 		return nil, cobra.ShellCompDirectiveNoFileComp
 	}

@@ -122,7 +122,7 @@ type addedUser struct {
 
 // Run adds the person and sees that they can sign in.
 func (o *UserAddOptions) Run(ctx context.Context) error {
-	p, err := o.base.people(ctx)
+	p, err := o.base.people(ctx, o.Timeout)
 	if err != nil {
 		return err
 	}

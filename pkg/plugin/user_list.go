@@ -77,7 +77,7 @@ type userList struct {
 
 // Run lists.
 func (o *UserListOptions) Run(ctx context.Context) error {
-	p, err := o.base.people(ctx)
+	p, err := o.base.people(ctx, 0)
 	if err != nil {
 		return err
 	}

@@ -89,7 +89,7 @@ func (f *UserSetPasswordFlags) ToOptions(b *base, email string) (*UserSetPasswor
 
 // Run sets the password.
 func (o *UserSetPasswordOptions) Run(ctx context.Context) error {
-	p, err := o.base.people(ctx)
+	p, err := o.base.people(ctx, o.Timeout)
 	if err != nil {
 		return err
 	}

@@ -79,7 +79,7 @@ func (f *UserRemoveFlags) ToOptions(b *base, email string) (*UserRemoveOptions, 
 
 // Run removes.
 func (o *UserRemoveOptions) Run(ctx context.Context) error {
-	p, err := o.base.people(ctx)
+	p, err := o.base.people(ctx, o.Timeout)
 	if err != nil {
 		return err
 	}

@@ -100,6 +100,13 @@ subjects: [{apiGroup: rbac.authorization.k8s.io, kind: User, name: mary}]`)
 		if strings.Contains(r.stderr, "Password:  ") {
 			t.Error("a password is shown that nobody has")
 		}
+		was := b.versions("")
+		r = b.jupyter("--as", "mary", "expose", "--type", "ClusterIP", "--tls", "self-signed")
+		if r.code != 1 {
+			t.Fatal(r)
+		}
+		wantSays(t, r.stderr, "nothing was changed", "certificates.cert-manager.io")
+		compareVersions(t, was, b.versions(""))
 		if r := b.jupyter("--as", "mary", "user", "set-password", "user@example.com"); r.code != 1 || !strings.Contains(r.stderr, "lacks") {
 			t.Errorf("set-password of the first user: %s", r)
 		}
@@ -127,6 +134,11 @@ subjects: [{apiGroup: rbac.authorization.k8s.io, kind: User, name: mary}]`)
 	t.Run("HTTPS on: one certificate for the host and the redirect, and install keeps it", func(t *testing.T) {
 		r := b.must("expose", "--type", "ClusterIP", "--tls", "self-signed", "--host", "nb.example.com")
 		wantSays(t, r.stderr, "nb.example.com", "SHA-256")
+		if strings.Contains(r.stderr, "Nothing to change") {
+			t.Errorf("HTTPS is no change: %s", r)
+		}
+		r = b.must("expose", "--type", "ClusterIP", "--tls", "self-signed", "--host", "nb.example.com")
+		wantSays(t, r.stderr, "Nothing to change")
 		if got := b.kubectl("-n", "kubeflow", "get", "gateway", "kubeflow-gateway", "-o", "jsonpath={.spec.servers[*].port.number} {.spec.servers[0].tls.httpsRedirect} {.spec.servers[1].tls.credentialName}"); got != "80 443 true jupyter-gateway-tls" {
 			t.Errorf("the Gateway: %s", got)
 		}
@@ -148,7 +160,10 @@ subjects: [{apiGroup: rbac.authorization.k8s.io, kind: User, name: mary}]`)
 		}
 	})
 	t.Run("HTTPS off: everything of it is gone, and said what that means", func(t *testing.T) {
-		wantSays(t, b.must("expose", "--type", "ClusterIP", "--tls", "off").stderr, "plain HTTP")
+		wantSays(t, b.must("expose", "--undo").stderr, "HTTPS stays on")
+		r := b.must("expose", "--type", "ClusterIP", "--tls", "off", "-o", `jsonpath={range .changes[*]}{.action} {.object.kind} {end}`)
+		wantSays(t, r.stderr, "plain HTTP")
+		wantSays(t, r.stdout, "configured Gateway", "pruned EnvoyFilter", "deleted Certificate")
 		for _, what := range []string{"certificate/jupyter-gateway", "issuer/jupyter-gateway", "secret/jupyter-gateway-tls", "secret/jupyter-gateway-ca", "envoyfilter/kubeflow-gateway-redirect"} {
 			if _, err := b.tryKubectl("", "-n", "istio-system", "get", what); err == nil {
 				t.Errorf("%s is still there", what)

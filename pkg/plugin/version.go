@@ -118,6 +118,9 @@ func (o *VersionOptions) print(w io.Writer, v versions, failed error) error {
 	if v.Client.Commit != "" {
 		build += ", commit " + v.Client.Commit
 	}
+	if v.Client.Date != "" {
+		build += " of " + v.Client.Date
+	}
 	if _, err := fmt.Fprintf(w, "Client: %s (%s, %s)\n", build, v.Client.GoVersion, v.Client.Platform); err != nil {
 		return err
 	}

@@ -52,7 +52,11 @@ $(BIN)/browser: test/browser/main.go test/browser/go.mod
 .PHONY: bench
 bench: need-upstream build devcluster ## Times against upstream's own sequence; UPSTREAM=DIR is a clone of kubeflow/manifests v1.10.1
 	go run ./test/bench -bin $(BIN) -upstream $(UPSTREAM) -only a,b,c,d,e
-	$(MAKE) bench-top
+	$(MAKE) bench-top bench-status
+
+.PHONY: bench-status
+bench-status: build devcluster ## Time of status of the whole stack against kubectl get all in its namespaces, and its requests
+	go run ./test/bench -bin $(BIN) -only g -out docs/benchmarks-status.md
 
 .PHONY: bench-top
 bench-top: build devcluster ## Time and memory of top at 500, 1,500 and 5,000 nodes against kubectl's; takes 14 GB of memory

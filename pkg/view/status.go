@@ -197,6 +197,8 @@ func Verdict(r *report.Report) string {
 		verdict := fmt.Sprintf("Not ready: %d of %s: %s.", len(bad), total, strings.Join(bad, ", "))
 		if len(r.Causes) > 0 && r.Causes[0].Severity >= report.Delay {
 			verdict += fmt.Sprintf(" First: %s.", r.Causes[0].Name)
+		} else if missing(r) {
+			verdict += " kubectl jupyter install brings in what is missing."
 		}
 		return verdict
 	case r.State == report.Failed && len(r.Causes) > 0:
@@ -214,6 +216,11 @@ func Verdict(r *report.Report) string {
 		return fmt.Sprintf("Ready: %s, %s.", total, plural(warnings, "warning"))
 	}
 	return fmt.Sprintf("Ready: %s.", total)
+}
+
+// missing tells that nothing is wrong but that components are not there.
+func missing(r *report.Report) bool {
+	return slices.ContainsFunc(r.Components, func(c report.Component) bool { return c.State == report.Missing })
 }
 
 // StatusShort prints what fits into a report of a problem: versions, what is not

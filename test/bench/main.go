@@ -49,7 +49,7 @@ var measurements = []measurement{
 	{"d", (*bench).render},
 	{"e", (*bench).size},
 	{largeID, (*bench).top},
-	{"g", (*bench).status},
+	{statusID, (*bench).status},
 }
 
 func main() {
@@ -144,7 +144,7 @@ func choose(only string) ([]measurement, error) {
 	for _, id := range strings.Split(only, ",") {
 		i := slices.IndexFunc(measurements, func(m measurement) bool { return m.id == strings.TrimSpace(id) })
 		if i < 0 {
-			return nil, fmt.Errorf("-only: there is no figure %q: the figures are a, b, c, d, e and f", id)
+			return nil, fmt.Errorf("-only: there is no figure %q: the figures are a to g", id)
 		}
 		out = append(out, measurements[i])
 	}

@@ -121,12 +121,16 @@ func passed(met bool) string {
 // byHand marks the part of the report that a person writes and that is kept.
 const byHand = "<!-- From here on by hand; `make bench` keeps it. -->"
 
+// ownTarget is make's name for the figures that need no clone of upstream, and have a
+// report of their own.
+var ownTarget = map[string]string{largeID: "bench-top", statusID: "bench-status"}
+
 func document(m machine, figures []*figure) string {
 	var w strings.Builder
 	w.WriteString("# Benchmarks\n\n")
-	if len(figures) == 1 && figures[0].id == largeID {
-		fmt.Fprintf(&w, "Written by `make bench-top`. Everything ran in one go on this machine, on a cluster of test/devcluster with a real\n"+
-			"control plane (etcd, kube-apiserver, kube-scheduler %s).\n\n", m.server)
+	if len(figures) == 1 && ownTarget[figures[0].id] != "" {
+		fmt.Fprintf(&w, "Written by `make %s`. Everything ran in one go on this machine, on a cluster of test/devcluster with a real\n"+
+			"control plane (etcd, kube-apiserver, kube-scheduler %s) and simulated nodes.\n\n", ownTarget[figures[0].id], m.server)
 	} else {
 		upstreamHead(&w, m)
 	}

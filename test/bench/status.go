@@ -10,6 +10,7 @@ import (
 
 // The targets of the status figure.
 const (
+	statusID     = "g"
 	statusTarget = 300 * time.Millisecond
 	statusShare  = 5 // at most one part in so many of what it replaces
 	statusRuns   = 10

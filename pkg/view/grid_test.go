@@ -138,5 +138,7 @@ func TestTheScreenIsDrawnOverInPlace(t *testing.T) {
 	// The foot is wrapped, goes before the body, and its end before its beginning.
 	show("1\n2\n3\n", "\x1b[33mit is\x1b[0m away", clear+"1\n2\n3\n\x1b[33mit is\x1b[0m\naway\n")
 	show("1\n2\n3\n4\n", "one foot two foot\nfoot\n", "\x1b[5A"+clear+"1\n... and 3\none foot\ntwo foot\nfoot\n")
-	show("1\n2\n", "one\ntwo\nthree\nfour\nfive\nsix\n", "\x1b[5A"+clear+"two\nthree\nfour\nfive\nsix\n")
+	// Wrapped, it would leave no room for the body.
+	show("1\n2\n", "one foot two foot three foot\n", "\x1b[5A"+clear+"1\n2\none foot \n")
+	show("1\n2\n", "one\ntwo\nthree\nfour\nfive\nsix\n", "\x1b[3A"+clear+"two\nthree\nfour\nfive\nsix\n")
 }

@@ -21,12 +21,15 @@ func NewScreen(w io.Writer, size func() (width, height int)) *Screen {
 	return &Screen{w: w, size: size}
 }
 
-// Show replaces what was shown last. The foot is wrapped rather than cut, and is shown
-// before the body has any room; lines that find none are counted. It is one write,
-// without flicker.
+// Show replaces what was shown last. The foot is shown before the body has any room, and
+// is wrapped rather than cut where that leaves the body half of the screen; lines of the
+// body that find no room are counted. It is one write, without flicker.
 func (s *Screen) Show(body, foot string) error {
 	width, height := s.size()
 	below := wrap(split(foot), width)
+	if len(below) > height/2 {
+		below = split(foot)
+	}
 	if room := max(1, height-1); len(below) > room {
 		below = below[len(below)-room:]
 	}

@@ -20,6 +20,7 @@ import (
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/cobra/doc"
+	"github.com/spf13/pflag"
 	"k8s.io/cli-runtime/pkg/genericiooptions"
 
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/plugin"
@@ -118,30 +119,44 @@ func generate() (map[string][]byte, error) {
 	// The default is a folder in the home of whoever runs this.
 	root.PersistentFlags().Lookup("cache-dir").DefValue = "$HOME/.kube/cache"
 	pages := map[string][]byte{}
-	var add func(*cobra.Command) error
-	add = func(c *cobra.Command) error {
+	if err := each(root, func(c *cobra.Command) error {
 		c.DisableAutoGenTag = true
-		name := pageName(c)
-		var markdown, man bytes.Buffer
-		if err := doc.GenMarkdownCustom(c, &markdown, func(s string) string { return s }); err != nil {
-			return err
-		}
-		pages[name+".md"] = bytes.TrimRight(markdown.Bytes(), "\n")
-		pages[name+".md"] = append(pages[name+".md"], '\n')
-		if err := doc.GenMan(c, &doc.GenManHeader{Section: "1", Source: "kubectl jupyter", Manual: "kubectl jupyter"}, &man); err != nil {
-			return err
-		}
-		pages["man/"+name+".1"] = manDate.ReplaceAll(man.Bytes(), []byte(`$1 ""`))
-		for _, sub := range c.Commands() {
-			if sub.IsAvailableCommand() && !sub.IsAdditionalHelpTopicCommand() {
-				if err := add(sub); err != nil {
-					return err
-				}
+		var markdown bytes.Buffer
+		err := doc.GenMarkdownCustom(c, &markdown, func(s string) string { return s })
+		pages[pageName(c)+".md"] = append(bytes.TrimRight(markdown.Bytes(), "\n"), '\n')
+		return err
+	}); err != nil {
+		return nil, err
+	}
+	// In a description, back quotes mark the name of the flag's value; in a man page they
+	// would set it in bold.
+	if err := each(root, func(c *cobra.Command) error {
+		c.LocalFlags().VisitAll(func(f *pflag.Flag) { f.Usage = strings.ReplaceAll(f.Usage, "`", "") })
+		return nil
+	}); err != nil {
+		return nil, err
+	}
+	return pages, each(root, func(c *cobra.Command) error {
+		var man bytes.Buffer
+		err := doc.GenMan(c, &doc.GenManHeader{Section: "1", Source: "kubectl jupyter", Manual: "kubectl jupyter"}, &man)
+		pages["man/"+pageName(c)+".1"] = manDate.ReplaceAll(man.Bytes(), []byte(`$1 ""`))
+		return err
+	})
+}
+
+// each visits a command and those below it that help shows.
+func each(c *cobra.Command, visit func(*cobra.Command) error) error {
+	if err := visit(c); err != nil {
+		return err
+	}
+	for _, sub := range c.Commands() {
+		if sub.IsAvailableCommand() && !sub.IsAdditionalHelpTopicCommand() {
+			if err := each(sub, visit); err != nil {
+				return err
 			}
 		}
-		return nil
 	}
-	return pages, add(root)
+	return nil
 }
 
 // pageName is what cobra's own links call a command's page.

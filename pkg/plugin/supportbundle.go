@@ -130,6 +130,9 @@ func (f *SupportBundleFlags) ToOptions(b *base, now time.Time) (*SupportBundleOp
 	case !errors.Is(err, os.ErrNotExist):
 		return nil, fmt.Errorf("--file: %w", err)
 	}
+	if info, err := os.Stat(filepath.Dir(o.File)); err != nil || !info.IsDir() {
+		return nil, fmt.Errorf("--file: there is no directory %s", filepath.Dir(o.File))
+	}
 	return o, nil
 }
 
@@ -155,7 +158,7 @@ func (o *SupportBundleOptions) Run(ctx context.Context) error {
 	// The name comes with the last byte: a bundle that was interrupted is none.
 	partial, err := os.CreateTemp(filepath.Dir(o.File), "."+filepath.Base(o.File)+".*.partial")
 	if err != nil {
-		return fmt.Errorf("--file: %w", err)
+		return fmt.Errorf("--file: %s: %w", o.File, reason(err))
 	}
 	defer os.Remove(partial.Name()) // gone already when all went well
 	manifest, err := o.write(ctx, c, partial)
@@ -167,6 +170,15 @@ func (o *SupportBundleOptions) Run(ctx context.Context) error {
 	}
 	o.tell(manifest, o.File)
 	return nil
+}
+
+// reason is why a file could not be made, without the name that it had for a moment.
+func reason(err error) error {
+	var path *os.PathError
+	if errors.As(err, &path) {
+		return path.Err
+	}
+	return err
 }
 
 func (o *SupportBundleOptions) connect(ctx context.Context) (*cluster.Cluster, error) {

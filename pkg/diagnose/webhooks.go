@@ -183,7 +183,7 @@ func (s *Snapshot) webhookFailed(sub Subject, call webhookCall, victim report.Re
 		c.Remedy = removeWebhook(w)
 	case strings.Contains(why, "x509") || strings.Contains(why, "tls:") || strings.Contains(why, "certificate"):
 		c.Name, c.Summary = WebhookCertificateRejected, fmt.Sprintf("the API server does not trust the certificate of webhook %s", w.name)
-		c.Remedy = fmt.Sprintf("whoever writes the caBundle (cert-manager's cainjector, or istiod) has not done so yet, or has written an old one; restart it: %s", restartInjector(w))
+		c.Remedy = fmt.Sprintf("whoever writes the caBundle (cert-manager's cainjector, istiod or MetalLB's controller) has not done so yet, or has written an old one; restart it: %s", restartInjector(w))
 		if strings.Contains(why, "expired") {
 			c.Summary = fmt.Sprintf("the certificate of webhook %s has expired", w.name)
 		}
@@ -257,7 +257,7 @@ func (s *Snapshot) webhookBackend(sub Subject, w webhook) []report.Cause {
 		if since, ok := s.readySince(service); !ok || s.Time.Sub(since) < patience {
 			c.Severity = report.Delay
 		}
-		c.Remedy = "whoever writes it (cert-manager's cainjector, or istiod) is not ready or has not got to it; restart it: " + restartInjector(w)
+		c.Remedy = "whoever writes it (cert-manager's cainjector, istiod or MetalLB's controller) is not ready or has not got to it; restart it: " + restartInjector(w)
 		return []report.Cause{c}
 	}
 	return nil
@@ -341,9 +341,14 @@ func removeWebhook(w webhook) string {
 		strings.ToLower(w.configuration.Kind), w.configuration.Name)
 }
 
+// restartInjector restarts who writes the caBundle: istiod and MetalLB write their own.
 func restartInjector(w webhook) string {
-	if w.service != nil && strings.HasPrefix(w.service.Name, "istiod") {
+	switch {
+	case w.service == nil:
+	case strings.HasPrefix(w.service.Name, "istiod"):
 		return fmt.Sprintf("kubectl -n %s rollout restart deployment %s", w.service.Namespace, w.service.Name)
+	case strings.HasPrefix(w.service.Name, "metallb-"):
+		return fmt.Sprintf("kubectl -n %s rollout restart deployment controller", w.service.Namespace)
 	}
 	return "kubectl -n cert-manager rollout restart deployment cert-manager-cainjector"
 }

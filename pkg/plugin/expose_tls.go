@@ -189,7 +189,15 @@ func (o *tlsChoice) apply(ctx context.Context, c *cluster.Cluster, source compon
 	if err != nil {
 		return err
 	}
-	if was.SelfSigned() && !wanted.SelfSigned() {
+	if wanted.SelfSigned() {
+		return nil
+	}
+	// Also of a run that was killed before the gateway had the certificate.
+	left, err := part.installedOf(ctx, engine, []string{components.CertificateComponent})
+	if err != nil {
+		return err
+	}
+	if was.SelfSigned() || len(left) > 0 {
 		if _, err := engine.RemoveComponent(ctx, source.Release(), components.CertificateComponent); err != nil {
 			return err
 		}

@@ -8,7 +8,11 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/util/rand"
 )
 
@@ -174,6 +178,27 @@ subjects: [{apiGroup: rbac.authorization.k8s.io, kind: User, name: mary}]`)
 		if len(after) != len(before) {
 			t.Errorf("%d objects of the installation, there were %d", len(after), len(before))
 		}
+	})
+	t.Run("a certificate that a killed run has left goes with HTTPS off", func(t *testing.T) {
+		certificates := b.connect("").Dynamic.Resource(schema.GroupVersionResource{Group: "cert-manager.io", Version: "v1", Resource: "certificates"}).Namespace("istio-system")
+		r := b.run(t.Context(), "", func(p *os.Process) {
+			for ctx := t.Context(); ctx.Err() == nil; <-time.After(5 * time.Millisecond) {
+				if _, err := certificates.Get(ctx, "jupyter-gateway", metav1.GetOptions{}); err == nil {
+					break
+				}
+			}
+			if err := p.Kill(); err != nil {
+				t.Error(err)
+			}
+		}, "expose", "--type", "ClusterIP", "--tls", "self-signed")
+		if r.code == 0 {
+			t.Fatalf("a run that was killed: %s", r)
+		}
+		b.must("expose", "--type", "ClusterIP", "--tls", "off")
+		if _, err := certificates.Get(t.Context(), "jupyter-gateway", metav1.GetOptions{}); !apierrors.IsNotFound(err) {
+			t.Errorf("the Certificate is still there: %v", err)
+		}
+		b.must("expose", "--undo")
 	})
 	t.Run("an installation with patches of one's own is not changed without them", func(t *testing.T) {
 		dir := t.TempDir()

@@ -20,12 +20,16 @@ func (s *Snapshot) Report(causes []report.Cause) *report.Report {
 		if c.Component == "" && c.Object != (report.Ref{}) {
 			c.Component = s.Owner(c.Object)
 		}
-		// What was sent as a dry run is no object that anybody has.
-		c.Also = slices.DeleteFunc(slices.Clone(c.Also), func(r report.Ref) bool { return r.Name == probeName })
+		if c.Name == diagnose.WebhookServiceMissing && s.Owner(c.Object) != "" {
+			c.Remedy = "kubectl jupyter install brings back what is missing" // rather than remove our own webhook
+		}
 	}
 	causes = diagnose.Rank(causes)
 	for i := range causes {
-		causes[i].Docs = Docs + diagnose.Page(causes[i].Name)
+		c := &causes[i]
+		c.Docs = Docs + diagnose.Page(c.Name)
+		// What was sent as a dry run is no object that anybody has.
+		c.Also = slices.DeleteFunc(c.Also, func(r report.Ref) bool { return r.Name == probeName })
 	}
 	out := &report.Report{
 		APIVersion: report.APIVersion, Kind: "Status", Release: s.Release.Name, Target: s.Target,
@@ -111,10 +115,11 @@ func (s *Snapshot) concerning(r *components.Rendered, causes []report.Cause) []r
 }
 
 // hides tells that the reads which decide about a component's state have not been
-// answered: those of its workloads, and of their pods.
+// answered: those of its workloads; of a component without any, those of any object.
 func (s *Snapshot) hides(r *components.Rendered) bool {
+	programs := slices.ContainsFunc(r.Objects, func(u *unstructured.Unstructured) bool { return isWorkload(u.GetKind()) })
 	for _, u := range r.Objects {
-		if p := s.Presence(RefOf(u)); isWorkload(u.GetKind()) && (p == Forbidden || p == Unread) {
+		if p := s.Presence(RefOf(u)); isWorkload(u.GetKind()) == programs && (p == Forbidden || p == Unread) {
 			return true
 		}
 	}

@@ -36,7 +36,7 @@ type Certificate struct {
 
 // Parse reads the data of a Secret and refuses what no server could present at the given
 // time: missing keys, a key that is not the certificate's, a certificate that is not
-// valid (yet, any more) or not for servers.
+// valid (yet, any more), for no host or not for servers.
 func Parse(data map[string][]byte, now time.Time) (*Certificate, error) {
 	for _, k := range []string{CertificateKey, PrivateKeyKey} {
 		if len(data[k]) == 0 {
@@ -53,8 +53,11 @@ func Parse(data map[string][]byte, now time.Time) (*Certificate, error) {
 		return nil, fmt.Errorf("the certificate has expired on %s", day(leaf.NotAfter))
 	case now.Before(leaf.NotBefore):
 		return nil, fmt.Errorf("the certificate is not valid before %s", day(leaf.NotBefore))
-	case leaf.IsCA:
+	// One that names hosts may be its own authority, as those that openssl makes in one step.
+	case len(leaf.DNSNames)+len(leaf.IPAddresses) == 0 && leaf.IsCA:
 		return nil, errors.New("the first certificate is an authority's: the server's own comes first, then those that have signed it")
+	case len(leaf.DNSNames)+len(leaf.IPAddresses) == 0:
+		return nil, errors.New("the certificate names no host among its subject alternative names, and browsers do not heed its common name")
 	case len(leaf.ExtKeyUsage) > 0 && !slices.Contains(leaf.ExtKeyUsage, x509.ExtKeyUsageServerAuth) && !slices.Contains(leaf.ExtKeyUsage, x509.ExtKeyUsageAny):
 		return nil, errors.New("the certificate is not for servers: it lacks the extended key usage serverAuth")
 	}

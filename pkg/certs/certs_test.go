@@ -63,7 +63,9 @@ func TestASecretIsRefusedThatNoServerCouldPresent(t *testing.T) {
 		"text that is no certificate":          {map[string][]byte{CertificateKey: []byte("hello"), PrivateKeyKey: key}, "do not fit"},
 		"one that has expired":                 {of(func(c *x509.Certificate) { c.NotAfter = now.Add(-time.Minute) }), "expired on 2026-06-01"},
 		"one of tomorrow":                      {of(func(c *x509.Certificate) { c.NotBefore, c.NotAfter = now.Add(24*time.Hour), now.Add(48*time.Hour) }), "not valid before 2026-06-02"},
-		"an authority's":                       {of(func(c *x509.Certificate) { c.IsCA = true }), "an authority's"},
+		"an authority's":                       {of(func(c *x509.Certificate) { c.IsCA, c.DNSNames, c.IPAddresses = true, nil, nil }), "an authority's"},
+		"for a common name alone":              {of(func(c *x509.Certificate) { c.DNSNames, c.IPAddresses = nil, nil }), "names no host"},
+		"its own authority":                    {of(func(c *x509.Certificate) { c.IsCA = true }), ""},
 		"a client's":                           {of(func(c *x509.Certificate) { c.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth} }), "serverAuth"},
 		"one that says nothing about its uses": {of(func(c *x509.Certificate) { c.ExtKeyUsage = nil }), ""},
 	} {

@@ -18,17 +18,16 @@ import (
 
 // List asks for all objects below an API path, page by page where params has a limit, and
 // hands them out one by one. Of each only the fields at the JSON paths are decoded; a path
-// that T does not have is a mistake in the program. It returns the number of requests.
-func List[T any, M message[T]](ctx context.Context, client rest.Interface, path string, params url.Values, paths []string, each func(*T)) (requests int, err error) {
+// that T does not have is a mistake in the program.
+func List[T any, M message[T]](ctx context.Context, client rest.Interface, path string, params url.Values, paths []string, each func(*T)) error {
 	q := query{path: path, accept: acceptProtobuf, keep: fieldsOf[T](paths...), params: url.Values{}}
 	for name, values := range params {
 		q.params[name] = values
 	}
 	for {
-		requests++
 		next, err := list[T, M](ctx, client, q, each)
 		if err != nil || next == "" {
-			return requests, err
+			return err
 		}
 		q.params.Set("continue", next)
 	}
@@ -43,9 +42,6 @@ func Body(ctx context.Context, request *rest.Request) ([]byte, error) {
 	}
 	return answer.Raw()
 }
-
-// AbsenceOf is why the answer to a list of what is not there.
-func AbsenceOf(what string, err error) Absence { return absence(what, err) }
 
 // Nodes are the nodes that o names or selects, with their GPU resources and without what
 // has to be asked of others: neither usage nor requests.
@@ -71,7 +67,7 @@ func PodsOn(ctx context.Context, client rest.Interface, nodes []string, paths []
 			})
 			if err != nil {
 				for _, n := range nodes {
-					absent[n] = absence("pods", err)
+					absent[n] = AbsenceOf("pods", err)
 				}
 			}
 			if err != nil || next == "" {
@@ -105,7 +101,7 @@ func PodsOn(ctx context.Context, client rest.Interface, nodes []string, paths []
 				}
 			})
 			if err != nil {
-				why := absence("pods", err)
+				why := AbsenceOf("pods", err)
 				one.Lock()
 				defer one.Unlock()
 				absent[n] = why

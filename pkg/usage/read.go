@@ -249,9 +249,9 @@ func some(names []string) string {
 	return fmt.Sprintf("%s and %d more", strings.Join(names[:few], ", "), len(names)-few)
 }
 
-// absence turns an error into why a number is not there. What is the resource that was
-// asked for.
-func absence(what string, err error) Absence {
+// AbsenceOf turns the error of a list into why its numbers are not there. What is the
+// resource that was asked for.
+func AbsenceOf(what string, err error) Absence {
 	switch {
 	case apierrors.IsForbidden(err), apierrors.IsUnauthorized(err):
 		return Absence{Forbidden: true, Reason: "the user may not list " + what + ": " + err.Error()}

@@ -60,8 +60,6 @@ type Reading struct {
 	Problem string
 	// Absence is set where the exporters could not even be looked for.
 	Absence *usage.Absence
-	// Requests is how many requests the API server was asked.
-	Requests int
 }
 
 // Node is what the exporter of a node said.
@@ -81,7 +79,7 @@ type exporter struct {
 // with a reason; only the end of ctx is an error.
 func (s *Source) Read(ctx context.Context, wanted func(node string) bool) (Reading, error) {
 	found, err := s.exporters(ctx)
-	out := Reading{Nodes: map[string]Node{}, Requests: len(selectors)}
+	out := Reading{Nodes: map[string]Node{}}
 	if ctx.Err() != nil {
 		return out, ctx.Err()
 	}
@@ -102,10 +100,6 @@ func (s *Source) Read(ctx context.Context, wanted func(node string) bool) (Readi
 		group.Go(func() error {
 			mu.Lock()
 			err := refused[e.namespace]
-			asked := err == nil && e.running && within.Err() == nil
-			if asked {
-				out.Requests++
-			}
 			mu.Unlock()
 			var devices []usage.Device
 			switch {
@@ -168,7 +162,7 @@ func (s *Source) exporters(ctx context.Context) ([]exporter, error) {
 	group, asking := errgroup.WithContext(ctx)
 	for _, selector := range selectors {
 		group.Go(func() error {
-			_, err := usage.List(asking, s.REST, "/api/v1/pods", url.Values{"labelSelector": {selector}, "resourceVersion": {"0"}}, []string{
+			err := usage.List(asking, s.REST, "/api/v1/pods", url.Values{"labelSelector": {selector}, "resourceVersion": {"0"}}, []string{
 				"metadata.name", "metadata.namespace", "metadata.deletionTimestamp", "spec.nodeName", "spec.containers.ports", "status.phase",
 			}, func(p *corev1.Pod) {
 				if p.Spec.NodeName == "" || p.DeletionTimestamp != nil {

@@ -28,8 +28,6 @@ type Reading struct {
 	// ClaimsAbsent is set where claims could not be read: who has what is not known then.
 	ClaimsAbsent *usage.Absence
 	Problems     []string
-	// Requests is how many requests the API server was asked.
-	Requests int
 }
 
 const apiPath = "/apis/resource.k8s.io/v1/"
@@ -40,22 +38,20 @@ func (s *Source) Read(ctx context.Context) (Reading, error) {
 	var out Reading
 	var published []resourcev1.ResourceSlice
 	var noSlices, noClaims error
-	var asked [2]int
 	var together errgroup.Group
 	together.Go(func() error {
-		asked[0], noSlices = usage.List(ctx, s.REST, apiPath+"resourceslices", nil, []string{"metadata.name", "spec"},
+		noSlices = usage.List(ctx, s.REST, apiPath+"resourceslices", nil, []string{"metadata.name", "spec"},
 			func(o *resourcev1.ResourceSlice) { published = append(published, *o) })
 		return nil
 	})
 	together.Go(func() error {
-		asked[1], noClaims = usage.List(ctx, s.REST, apiPath+"resourceclaims", nil, []string{
+		noClaims = usage.List(ctx, s.REST, apiPath+"resourceclaims", nil, []string{
 			"metadata.name", "metadata.namespace", "spec.devices.requests",
 			"status.allocation.devices.results", "status.allocation.nodeSelector", "status.reservedFor",
 		}, func(o *resourcev1.ResourceClaim) { out.Claims = append(out.Claims, *o) })
 		return nil
 	})
 	_ = together.Wait() // its functions keep their errors
-	out.Requests = asked[0] + asked[1]
 	if err := ctx.Err(); err != nil {
 		return out, err
 	}

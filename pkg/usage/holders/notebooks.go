@@ -126,7 +126,7 @@ func ReadNotebooks(ctx context.Context, c *cluster.Cluster, namespace string, o 
 }
 
 func (r *notebooksReader) readPods(ctx context.Context, label string) error {
-	_, err := usage.List(ctx, r.REST(), "/api/v1"+usage.Below(r.namespace)+"/pods", url.Values{
+	err := usage.List(ctx, r.REST(), "/api/v1"+usage.Below(r.namespace)+"/pods", url.Values{
 		"resourceVersion": {"0"}, "labelSelector": {label}, "fieldSelector": {"status.phase!=Succeeded,status.phase!=Failed"},
 	}, append([]string{
 		"spec.nodeName", "spec.overhead", "spec.resources", "spec.resourceClaims",

@@ -31,7 +31,7 @@ type Waiting struct {
 
 // readPending lists the pods that are on no node.
 func readPending(ctx context.Context, c *cluster.Cluster) (pods []*corev1.Pod, problem string) {
-	_, err := usage.List(ctx, c.REST(), "/api/v1/pods", url.Values{
+	err := usage.List(ctx, c.REST(), "/api/v1/pods", url.Values{
 		"resourceVersion": {"0"}, "fieldSelector": {"spec.nodeName=,status.phase=Pending"},
 	}, append([]string{
 		"spec.nodeName", "spec.overhead", "spec.resources", "spec.resourceClaims",
@@ -127,7 +127,7 @@ var driverName = regexp.MustCompile(`["']([a-z0-9.-]+)["']`)
 // stand for a GPU resource.
 func gpuClasses(ctx context.Context, c *cluster.Cluster, others []string) (sets.Set[string], string) {
 	out := sets.New[string]()
-	_, err := usage.List(ctx, c.REST(), "/apis/resource.k8s.io/v1/deviceclasses", url.Values{"resourceVersion": {"0"}}, []string{"metadata.name", "spec"},
+	err := usage.List(ctx, c.REST(), "/apis/resource.k8s.io/v1/deviceclasses", url.Values{"resourceVersion": {"0"}}, []string{"metadata.name", "spec"},
 		func(class *resourcev1.DeviceClass) {
 			if e := class.Spec.ExtendedResourceName; e != nil && usage.IsGPU(*e, others) {
 				out.Insert(class.Name)

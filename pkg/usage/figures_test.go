@@ -203,6 +203,29 @@ func TestTheTotal(t *testing.T) {
 	}
 }
 
+func TestTheTotalWeighsDevicesNotSlots(t *testing.T) {
+	gpu := func(capacity, replicas int64, util Maybe[float64]) []GPU {
+		return []GPU{{Resource: "nvidia.com/gpu", Product: "T4", Capacity: capacity, Allocatable: capacity, Replicas: replicas, Requested: Known[int64](0),
+			Live: Live{Utilization: util, MemoryUsed: Known(capacity), MemoryTotal: Known(capacity)}}}
+	}
+	none := Missing[float64](Absence{Reason: "the exporter on this node has no figures of this resource"})
+	s := &Snapshot{Nodes: []Node{
+		// All of its GPUs are cut into slices, so it has none as a whole and no figures of them.
+		{Name: "sliced", GPUs: gpu(0, 1, none)},
+		{Name: "whole", GPUs: gpu(4, 1, Known(0.0))},
+		{Name: "sliced-too", GPUs: gpu(0, 1, none)},
+		{Name: "shared", GPUs: gpu(4, 4, Known(100.0))},
+	}}
+	total := s.Total().GPUs[0]
+	// Four idle GPUs and a busy one that counts for four slots: 100/5.
+	if util, ok := total.Live.Utilization.Get(); !ok || util != 20 {
+		t.Errorf("%v %% (%t), want 20", util, ok)
+	}
+	if total.Nodes != 4 || total.Capacity != 8 || total.Product != "T4" {
+		t.Errorf("%+v", total)
+	}
+}
+
 func TestTheTotalOfDifferentProducts(t *testing.T) {
 	s := three()
 	s.Nodes[1].GPUs[0].Product = "NVIDIA-A100-SXM4-80GB"

@@ -23,6 +23,8 @@ type Options struct {
 	// Names are the nodes to look at; all that the selector finds when empty.
 	Names    []string
 	Selector string
+	// Present leaves out names that are no nodes; without it they are an error.
+	Present bool
 	// GPUResources are further names of resources that count as GPUs.
 	GPUResources []string
 	// JSONMetrics asks for metrics in JSON instead of protobuf.
@@ -156,7 +158,7 @@ func (r *reader) nodes(ctx context.Context) ([]Node, error) {
 			}); err != nil {
 				return fmt.Errorf("node %s cannot be read: %w", name, err)
 			}
-			if found[i] == nil {
+			if found[i] == nil && !r.Present {
 				return fmt.Errorf("node %s is not in %s: `kubectl get nodes` lists those that are", name, r.Target.Cluster)
 			}
 			return nil
@@ -166,7 +168,9 @@ func (r *reader) nodes(ctx context.Context) ([]Node, error) {
 		return nil, err
 	}
 	for _, n := range found {
-		out = append(out, *n)
+		if n != nil {
+			out = append(out, *n)
+		}
 	}
 	return out, nil
 }

@@ -122,6 +122,7 @@ func TestASnapshot(t *testing.T) {
 		{name: "takes metrics as v1 where the server has nothing else", change: func(f *fakeServer) { f.metricsVersion = "v1" }, want: []string{fineGPU, fineCPU}},
 		{name: "selects nodes at the server", options: func(o *Options) { o.Selector = "name=cpu-0" }, want: []string{fineCPU}},
 		{name: "reads named nodes alone", options: func(o *Options) { o.Names = []string{"gpu-0"} }, want: []string{fineGPU}},
+		{name: "leaves out names that are no nodes, where that is asked for", options: func(o *Options) { o.Names, o.Present = []string{"cpu-9", "gpu-0"}, true }, want: []string{fineGPU}},
 		{
 			name:    "reads a named node that metrics-server does not know yet",
 			change:  func(f *fakeServer) { f.metrics = nil },

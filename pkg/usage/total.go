@@ -22,6 +22,9 @@ type GPUTotal struct {
 	Nodes int
 	// Schedulable is what new pods can get: nothing of nodes that are not ready or cordoned.
 	Schedulable Maybe[int64]
+	// devices is how many GPUs or slices the live figures are of: of a shared GPU one,
+	// however many slots it has.
+	devices int64
 }
 
 // Total adds up. Use is set against the capacity of those nodes whose use is known; a
@@ -49,7 +52,7 @@ func (s *Snapshot) Total() Total {
 			sum, ok := byName[g.Resource]
 			if !ok {
 				names = append(names, g.Resource)
-				sum = &GPUTotal{GPU: g, Nodes: 1, Schedulable: n.Schedulable(g)}
+				sum = &GPUTotal{GPU: g, Nodes: 1, Schedulable: n.Schedulable(g), devices: g.devices()}
 				byName[g.Resource] = sum
 				continue
 			}
@@ -72,26 +75,39 @@ func (a *Amount) add(b Amount) {
 	a.Allocatable.Add(b.Allocatable)
 }
 
+// devices is how many GPUs or slices a resource counts, whatever number of slots they have.
+func (g GPU) devices() int64 {
+	if g.Capacity == 0 {
+		return 0
+	}
+	return max(1, g.Capacity/max(1, g.Replicas))
+}
+
 // Various is the product of a total whose nodes have different ones.
 const Various = "various"
 
 func (t *GPUTotal) add(n Node, g GPU) {
-	if t.Product != g.Product {
-		t.Product = Various
-	}
-	if t.Sharing != g.Sharing || t.Replicas != g.Replicas {
-		t.Sharing, t.Replicas = NotShared, 1
-	}
-	// The mean over nodes weighs each by its devices.
-	t.Live.Utilization = join(t.Live.Utilization, g.Live.Utilization, func(x, y float64) float64 {
-		if t.Capacity+g.Capacity == 0 {
-			return 0
-		}
-		return (x*float64(t.Capacity) + y*float64(g.Capacity)) / float64(t.Capacity+g.Capacity)
-	})
 	plus := func(x, y int64) int64 { return x + y }
-	t.Live.MemoryUsed = join(t.Live.MemoryUsed, g.Live.MemoryUsed, plus)
-	t.Live.MemoryTotal = join(t.Live.MemoryTotal, g.Live.MemoryTotal, plus)
+	switch {
+	case g.Capacity == 0:
+		// Of no GPU there is nothing to say. Nodes keep such a resource when their GPUs
+		// have been cut into slices.
+	case t.Capacity == 0:
+		t.Product, t.Sharing, t.Replicas, t.Live = g.Product, g.Sharing, g.Replicas, g.Live
+	default:
+		if t.Product != g.Product {
+			t.Product = Various
+		}
+		if t.Sharing != g.Sharing || t.Replicas != g.Replicas {
+			t.Sharing, t.Replicas = NotShared, 1
+		}
+		// The mean over nodes weighs each by its devices.
+		x, y := float64(t.devices), float64(g.devices())
+		t.Live.Utilization = join(t.Live.Utilization, g.Live.Utilization, func(a, b float64) float64 { return (a*x + b*y) / (x + y) })
+		t.Live.MemoryUsed = join(t.Live.MemoryUsed, g.Live.MemoryUsed, plus)
+		t.Live.MemoryTotal = join(t.Live.MemoryTotal, g.Live.MemoryTotal, plus)
+	}
+	t.devices += g.devices()
 	t.Requested = join(t.Requested, g.Requested, plus)
 	t.Schedulable = join(t.Schedulable, n.Schedulable(g), plus)
 	t.Capacity += g.Capacity

@@ -272,7 +272,8 @@ func (r *notebooksReader) gpus(ctx context.Context, all []Notebook) error {
 	}
 	o := r.Options
 	o.Nodes, o.Selector = slices.Sorted(maps.Keys(nodes)), ""
-	read, err := usage.Nodes(ctx, r.Cluster, usage.Options{Names: o.Nodes, GPUResources: o.GPUResources})
+	// A pod outlives its node for a while. That is no reason to say nothing of the others.
+	read, err := usage.Nodes(ctx, r.Cluster, usage.Options{Names: o.Nodes, Present: true, GPUResources: o.GPUResources})
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}

@@ -104,7 +104,7 @@ func addressOf(s *corev1.Service, port *corev1.ServicePort, nodes []corev1.Node)
 		if port.NodePort == 0 {
 			return "", 0, fmt.Sprintf("%s is of type NodePort and has none for its port %d", GatewayRef, port.Port)
 		}
-		if a := nodeAddress(nodes); a != "" {
+		if a := NodeAddress(nodes); a != "" {
 			return a, int(port.NodePort), ""
 		}
 		return "", 0, GatewayRef.String() + " is of type NodePort and no node has an address"
@@ -112,8 +112,9 @@ func addressOf(s *corev1.Service, port *corev1.ServicePort, nodes []corev1.Node)
 	return "", 0, fmt.Sprintf("%s is of type %s: it has an address inside of the cluster only", GatewayRef, cmp.Or(s.Spec.Type, corev1.ServiceTypeClusterIP))
 }
 
-// nodeAddress prefers a node that is ready, and an address that is meant for the outside.
-func nodeAddress(nodes []corev1.Node) string {
+// NodeAddress is the node's that people are sent to with a node port: that of one which is
+// ready, and one that is meant for the outside, where there are such; empty without nodes.
+func NodeAddress(nodes []corev1.Node) string {
 	ready := func(n corev1.Node) bool {
 		return slices.ContainsFunc(n.Status.Conditions, func(c corev1.NodeCondition) bool {
 			return c.Type == corev1.NodeReady && c.Status == corev1.ConditionTrue

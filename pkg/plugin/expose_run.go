@@ -129,11 +129,11 @@ func (o *ExposeOptions) expose(ctx context.Context, c *cluster.Cluster, a *expos
 		given := svc.Status.LoadBalancer.Ingress[0]
 		address = cmp.Or(given.IP, given.Hostname)
 	}
-	if address == "" && o.tls.Mode != "" {
-		// A node's address is what people use with a node port.
-		if way, err := login.FindWayIn(ctx, c); err == nil {
-			address = way.Address
-		}
+	// Whatever names an earlier certificate was for.
+	if external := snapshot.Gateway().Spec.ExternalIPs; address == "" && len(external) > 0 {
+		address = external[0]
+	} else if address == "" && plan.Set.Type == corev1.ServiceTypeNodePort {
+		address = login.NodeAddress(snapshot.Nodes)
 	}
 	if err := o.tls.apply(ctx, c, o.source, address, out); err != nil {
 		return err

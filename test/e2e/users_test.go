@@ -154,6 +154,9 @@ subjects: [{apiGroup: rbac.authorization.k8s.io, kind: User, name: mary}]`)
 		if out := b.jupyter("status").stdout; strings.Contains(out, "Drift") || strings.Contains(out, "SecureCookiesOverHTTP") {
 			t.Errorf("status finds fault with HTTPS:\n%s", out)
 		}
+		r = b.must("expose", "--type", "NodePort", "--tls", "self-signed", "--probe=false")
+		wantSays(t, r.stderr, "for localhost, nb.example.com, 127.0.0.1, 10.0.1.1")
+		wantSays(t, r.stdout, "https://nb.example.com:")
 	})
 	t.Run("a Secret is looked at before anything is changed", func(t *testing.T) {
 		b.kubectl("-n", "istio-system", "create", "secret", "generic", "half", "--from-literal=tls.crt=hello")

@@ -24,45 +24,71 @@ func TestTwoFormsOfOneMeaningHaveTheSameLeaves(t *testing.T) {
 	const deployment = "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: a, namespace: b}\n"
 	const container = "spec:\n  template:\n    spec:\n      containers:\n      - name: c\n        image: r/i:1\n"
 	for _, test := range []struct{ name, one, other string }{
-		{"a Secret's data and stringData",
+		{
+			"a Secret's data and stringData",
 			"apiVersion: v1\nkind: Secret\nmetadata: {name: a}\ndata: {k: dg==}",
-			"apiVersion: v1\nkind: Secret\nmetadata: {name: a}\nstringData: {k: v}"},
-		{"a JSON file and the same file as YAML",
+			"apiVersion: v1\nkind: Secret\nmetadata: {name: a}\nstringData: {k: v}",
+		},
+		{
+			"a JSON file and the same file as YAML",
 			"apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\ndata: {f: '{\"x\": [1, 2], \"z\": true}'}",
-			"apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\ndata:\n  f: |\n    # prose\n    z: true\n    x:\n    - 1\n    - 2\n"},
-		{"settings in another order, with comments",
+			"apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\ndata:\n  f: |\n    # prose\n    z: true\n    x:\n    - 1\n    - 2\n",
+		},
+		{
+			"settings in another order, with comments",
 			"apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\ndata: {p.cfg: \"a = 1\\nb=2\\n\"}",
-			"apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\ndata: {p.cfg: \"# why\\nb = 2\\n\\na=1\"}"},
-		{"a list of a settings file on one line and on several",
+			"apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\ndata: {p.cfg: \"# why\\nb = 2\\n\\na=1\"}",
+		},
+		{
+			"a list of a settings file on one line and on several",
 			"apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\ndata: {p.cfg: \"l = [ \\\"a\\\", \\\"b\\\" ]\\nk=1\"}",
-			"apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\ndata:\n  p.cfg: |\n    k=1\n    l = [\n      \"a\",\n      # why\n      \"b\",\n    ]\n"},
-		{"rules split in another way",
+			"apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\ndata:\n  p.cfg: |\n    k=1\n    l = [\n      \"a\",\n      # why\n      \"b\",\n    ]\n",
+		},
+		{
+			"rules split in another way",
 			"apiVersion: rbac.authorization.k8s.io/v1\nkind: Role\nmetadata: {name: a}\nrules: [{apiGroups: [''], resources: [pods, services], verbs: [get, list]}]",
-			"apiVersion: rbac.authorization.k8s.io/v1\nkind: Role\nmetadata: {name: a}\nrules: [{apiGroups: [''], resources: [services], verbs: [list, get]}, {apiGroups: [''], resources: [pods], verbs: [get, list]}]"},
-		{"a binding with and without the groups it implies",
+			"apiVersion: rbac.authorization.k8s.io/v1\nkind: Role\nmetadata: {name: a}\nrules: [{apiGroups: [''], resources: [services], verbs: [list, get]}, {apiGroups: [''], resources: [pods], verbs: [get, list]}]",
+		},
+		{
+			"a binding with and without the groups it implies",
 			"apiVersion: rbac.authorization.k8s.io/v1\nkind: RoleBinding\nmetadata: {name: a}\nroleRef: {kind: Role, name: r, apiGroup: rbac.authorization.k8s.io}\nsubjects: [{kind: User, name: u, apiGroup: rbac.authorization.k8s.io}]",
-			"apiVersion: rbac.authorization.k8s.io/v1\nkind: RoleBinding\nmetadata: {name: a}\nroleRef: {kind: Role, name: r}\nsubjects: [{kind: User, name: u}]"},
-		{"an account of the binding's own namespace, named or not",
+			"apiVersion: rbac.authorization.k8s.io/v1\nkind: RoleBinding\nmetadata: {name: a}\nroleRef: {kind: Role, name: r}\nsubjects: [{kind: User, name: u}]",
+		},
+		{
+			"an account of the binding's own namespace, named or not",
 			"apiVersion: rbac.authorization.k8s.io/v1\nkind: RoleBinding\nmetadata: {name: a, namespace: b}\nroleRef: {kind: Role, name: r}\nsubjects: [{kind: ServiceAccount, name: s}]",
-			"apiVersion: rbac.authorization.k8s.io/v1\nkind: RoleBinding\nmetadata: {name: a, namespace: b}\nroleRef: {kind: Role, name: r}\nsubjects: [{kind: ServiceAccount, name: s, namespace: b}]"},
-		{"environment variables in another order",
+			"apiVersion: rbac.authorization.k8s.io/v1\nkind: RoleBinding\nmetadata: {name: a, namespace: b}\nroleRef: {kind: Role, name: r}\nsubjects: [{kind: ServiceAccount, name: s, namespace: b}]",
+		},
+		{
+			"environment variables in another order",
 			deployment + container + "        env: [{name: A, value: '1'}, {name: B, value: '2'}]",
-			deployment + container + "        env: [{name: B, value: '2'}, {name: A, value: '1'}]"},
-		{"arguments in another order, joined or not",
+			deployment + container + "        env: [{name: B, value: '2'}, {name: A, value: '1'}]",
+		},
+		{
+			"arguments in another order, joined or not",
 			deployment + container + "        args: [--a=1, --b, '2', -v]",
-			deployment + container + "        args: [-v, --b=2, --a, '1']"},
-		{"quantities",
+			deployment + container + "        args: [-v, --b=2, --a, '1']",
+		},
+		{
+			"quantities",
 			deployment + container + "        resources: {requests: {cpu: '0.5', memory: 1Gi}}",
-			deployment + container + "        resources: {requests: {cpu: 500m, memory: 1024Mi}}"},
-		{"what the server fills in",
+			deployment + container + "        resources: {requests: {cpu: 500m, memory: 1024Mi}}",
+		},
+		{
+			"what the server fills in",
 			deployment + "spec:\n  replicas: 1\n  template:\n    spec:\n      restartPolicy: Always\n      dnsPolicy: ClusterFirst\n      serviceAccount: s\n      containers:\n      - name: c\n        image: r/i:1\n        imagePullPolicy: IfNotPresent\n        ports: [{containerPort: 80, protocol: TCP}]\n        livenessProbe: {httpGet: {path: /, port: 80, scheme: HTTP}, periodSeconds: 10}\n",
-			deployment + "spec:\n  template:\n    spec:\n      serviceAccountName: s\n      containers:\n      - name: c\n        image: r/i:1\n        ports: [{containerPort: 80}]\n        livenessProbe: {httpGet: {path: /, port: 80}}\n"},
-		{"a Service's defaults",
+			deployment + "spec:\n  template:\n    spec:\n      serviceAccountName: s\n      containers:\n      - name: c\n        image: r/i:1\n        ports: [{containerPort: 80}]\n        livenessProbe: {httpGet: {path: /, port: 80}}\n",
+		},
+		{
+			"a Service's defaults",
 			"apiVersion: v1\nkind: Service\nmetadata: {name: a}\nspec: {type: ClusterIP, ports: [{port: 80, targetPort: 80, protocol: TCP}]}",
-			"apiVersion: v1\nkind: Service\nmetadata: {name: a, creationTimestamp: null}\nspec: {ports: [{port: 80}]}\nstatus: {loadBalancer: {}}"},
-		{"a schema with and without prose",
+			"apiVersion: v1\nkind: Service\nmetadata: {name: a, creationTimestamp: null}\nspec: {ports: [{port: 80}]}\nstatus: {loadBalancer: {}}",
+		},
+		{
+			"a schema with and without prose",
 			"apiVersion: apiextensions.k8s.io/v1\nkind: CustomResourceDefinition\nmetadata: {name: a}\nspec: {names: {kind: Thing}, versions: [{name: v1, schema: {openAPIV3Schema: {type: object, properties: {description: {type: string}}}}}]}",
-			"apiVersion: apiextensions.k8s.io/v1\nkind: CustomResourceDefinition\nmetadata: {name: a}\nspec: {names: {kind: Thing, listKind: ThingList, singular: thing}, versions: [{name: v1, schema: {openAPIV3Schema: {type: object, description: prose, properties: {description: {type: string, description: prose}}}}}]}"},
+			"apiVersion: apiextensions.k8s.io/v1\nkind: CustomResourceDefinition\nmetadata: {name: a}\nspec: {names: {kind: Thing, listKind: ThingList, singular: thing}, versions: [{name: v1, schema: {openAPIV3Schema: {type: object, description: prose, properties: {description: {type: string, description: prose}}}}}]}",
+		},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			one, err := LeavesOf(object(t, test.one))

@@ -120,12 +120,16 @@ func (w *writer) listings(people []string) []*listing {
 	}
 	wanted := slices.Concat(w.options.Namespaces, people)
 	if r, err := w.reader.byName("", "namespaces"); err == nil {
-		add(&listing{gvr: r.GroupVersionResource, options: metav1.ListOptions{Limit: 4 * maxItems},
-			keep: func(u *unstructured.Unstructured) bool { return slices.Contains(wanted, u.GetName()) }})
+		add(&listing{
+			gvr: r.GroupVersionResource, options: metav1.ListOptions{Limit: 4 * maxItems},
+			keep: func(u *unstructured.Unstructured) bool { return slices.Contains(wanted, u.GetName()) },
+		})
 	}
 	if r, err := w.reader.byName("", "configmaps"); err == nil {
-		add(&listing{gvr: r.GroupVersionResource, namespace: inventoryNamespace,
-			options: metav1.ListOptions{FieldSelector: "metadata.name=" + inventoryName}})
+		add(&listing{
+			gvr: r.GroupVersionResource, namespace: inventoryNamespace,
+			options: metav1.ListOptions{FieldSelector: "metadata.name=" + inventoryName},
+		})
 	}
 	var resources []schema.GroupVersionResource
 	for _, r := range w.reader.namespaced() {

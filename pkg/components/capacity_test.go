@@ -140,8 +140,10 @@ func TestRequestsAreCountedAsTheSchedulerDoes(t *testing.T) {
 		"data": map[string]any{"values": `{"global":{"proxy":{"resources":{"requests":{"cpu":"100m","memory":"128Mi"}}}}}`},
 	}}
 	namespace := func(name string, labels map[string]any) *unstructured.Unstructured {
-		return &unstructured.Unstructured{Object: map[string]any{"apiVersion": "v1", "kind": "Namespace",
-			"metadata": map[string]any{"name": name, "labels": labels}}}
+		return &unstructured.Unstructured{Object: map[string]any{
+			"apiVersion": "v1", "kind": "Namespace",
+			"metadata": map[string]any{"name": name, "labels": labels},
+		}}
 	}
 	one := map[string]any{"containers": []any{asks("50m", "64Mi")}}
 	for _, tc := range []struct {
@@ -153,7 +155,8 @@ func TestRequestsAreCountedAsTheSchedulerDoes(t *testing.T) {
 		{
 			"a large init container counts instead of the small containers after it",
 			[]*unstructured.Unstructured{deployment("plain", "a", templateOf(nil, map[string]any{
-				"initContainers": []any{asks("500m", "16Mi")}, "containers": []any{asks("50m", "64Mi")}}))},
+				"initContainers": []any{asks("500m", "16Mi")}, "containers": []any{asks("50m", "64Mi")},
+			}))},
 			"1", "128Mi",
 		},
 		{"a sidecar is added in an injected namespace", []*unstructured.Unstructured{deployment("meshed", "a", templateOf(nil, one))}, "300m", "384Mi"},
@@ -177,14 +180,18 @@ func TestRequestsAreCountedAsTheSchedulerDoes(t *testing.T) {
 		},
 		{
 			"a DaemonSet has a pod on every node",
-			[]*unstructured.Unstructured{{Object: map[string]any{"apiVersion": "apps/v1", "kind": "DaemonSet",
-				"metadata": map[string]any{"namespace": "plain", "name": "a"}, "spec": map[string]any{"template": templateOf(nil, one)}}}},
+			[]*unstructured.Unstructured{{Object: map[string]any{
+				"apiVersion": "apps/v1", "kind": "DaemonSet",
+				"metadata": map[string]any{"namespace": "plain", "name": "a"}, "spec": map[string]any{"template": templateOf(nil, one)},
+			}}},
 			"150m", "192Mi",
 		},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			objects := append([]*unstructured.Unstructured{injector, namespace("plain", nil),
-				namespace("meshed", map[string]any{"istio-injection": "enabled"})}, tc.objects...)
+			objects := append([]*unstructured.Unstructured{
+				injector, namespace("plain", nil),
+				namespace("meshed", map[string]any{"istio-injection": "enabled"}),
+			}, tc.objects...)
 			sum := requests(t, []components.Rendered{{Component: &components.Component{Name: "test"}, Objects: objects}})
 			cpu, memory := sum.On(3)
 			wantCPU, wantMemory := quantities(tc.cpu, tc.memory)
@@ -197,8 +204,10 @@ func TestRequestsAreCountedAsTheSchedulerDoes(t *testing.T) {
 
 func TestSizesThatCannotBeReadAreNamed(t *testing.T) {
 	objects := []*unstructured.Unstructured{
-		{Object: map[string]any{"kind": "ConfigMap", "metadata": map[string]any{"name": "istio-sidecar-injector", "namespace": "istio-system"},
-			"data": map[string]any{"values": "not JSON"}}},
+		{Object: map[string]any{
+			"kind": "ConfigMap", "metadata": map[string]any{"name": "istio-sidecar-injector", "namespace": "istio-system"},
+			"data": map[string]any{"values": "not JSON"},
+		}},
 	}
 	_, err := components.Requests([]components.Rendered{{Component: &components.Component{}, Objects: objects}})
 	if err == nil || !strings.Contains(err.Error(), "ConfigMap istio-system/istio-sidecar-injector") {

@@ -9,10 +9,14 @@ import "slices"
 func Release110() *Release {
 	waitsForSidecar := []Need{
 		{Component: "kubeflow-namespace", Condition: Accepted},
-		{Component: "istio-crds", Condition: Established, Kinds: WorkloadKinds,
-			Why: "the controllers watch Istio's kinds and do not start without them"},
-		{Component: "istio", Condition: Injection, Kinds: WorkloadKinds,
-			Why: "a pod created before the injector answers never gets a sidecar, and mutual TLS to it fails for good"},
+		{
+			Component: "istio-crds", Condition: Established, Kinds: WorkloadKinds,
+			Why: "the controllers watch Istio's kinds and do not start without them",
+		},
+		{
+			Component: "istio", Condition: Injection, Kinds: WorkloadKinds,
+			Why: "a pod created before the injector answers never gets a sidecar, and mutual TLS to it fails for good",
+		},
 	}
 	return &Release{
 		Name:      "1.10",
@@ -45,8 +49,10 @@ func Release110() *Release {
 			{
 				Name: "kubeflow-issuer", Title: "self-signing ClusterIssuer", Version: "v1.10.1",
 				NotIn: []string{ProfileSlim},
-				Needs: []Need{{Component: "cert-manager", Condition: Admission,
-					Why: "cert-manager's webhook refuses every Issuer until its certificate is in place"}},
+				Needs: []Need{{
+					Component: "cert-manager", Condition: Admission,
+					Why: "cert-manager's webhook refuses every Issuer until its certificate is in place",
+				}},
 			},
 			{Name: "istio-crds", Title: "Istio's CRDs", Version: "1.24.3"},
 			{
@@ -67,7 +73,8 @@ func Release110() *Release {
 					Workload:  "istio-system/istiod",
 					Webhooks:  []WebhookRef{{"MutatingWebhookConfiguration", "istio-sidecar-injector"}},
 					Probes: []Probe{{File: "pod.yaml", Adds: []string{
-						"spec.initContainers[name=istio-proxy]", "spec.containers[name=istio-proxy]"}}},
+						"spec.initContainers[name=istio-proxy]", "spec.containers[name=istio-proxy]",
+					}}},
 					Needs: []Need{{Component: "kubeflow-namespace", Condition: Accepted}},
 				}},
 			},
@@ -87,8 +94,10 @@ func Release110() *Release {
 				OnDemand:   true,
 				Needs: []Need{
 					{Component: "istio", Condition: Accepted, Why: "the certificate lives in the namespace of the gateway's pods"},
-					{Component: "cert-manager", Condition: Admission,
-						Why: "cert-manager's webhook refuses every Issuer and Certificate until its own certificate is in place"},
+					{
+						Component: "cert-manager", Condition: Admission,
+						Why: "cert-manager's webhook refuses every Issuer and Certificate until its own certificate is in place",
+					},
 				},
 				// cert-manager makes them for the Certificates and keeps them when those go.
 				Leaves: []Leftover{{"", "Secret", "istio-system", GatewaySecret}, {"", "Secret", "istio-system", GatewayCASecret}},
@@ -100,8 +109,10 @@ func Release110() *Release {
 					{Component: "kubeflow-namespace", Condition: Accepted},
 					// The Deployment waits too: its pod mounts the certificate's Secret, and a kubelet
 					// that finds none tries again later and later.
-					{Component: "cert-manager", Condition: Admission, Kinds: []string{"Issuer", "Certificate", "Deployment"},
-						Why: "cert-manager's webhook refuses every Certificate until its own certificate is in place"},
+					{
+						Component: "cert-manager", Condition: Admission, Kinds: []string{"Issuer", "Certificate", "Deployment"},
+						Why: "cert-manager's webhook refuses every Certificate until its own certificate is in place",
+					},
 				},
 				// cert-manager makes it for the Certificate and keeps it when the Certificate goes.
 				Leaves: []Leftover{{"", "Secret", "kubeflow", "webhook-certs"}},
@@ -123,10 +134,14 @@ func Release110() *Release {
 				Namespaces: []string{"oauth2-proxy", "istio-system"},
 				Needs: []Need{
 					{Component: "istio-crds", Condition: Established, Kinds: []string{"VirtualService", "AuthorizationPolicy", "RequestAuthentication"}},
-					{Component: "istio", Condition: Accepted, Kinds: []string{"AuthorizationPolicy", "RequestAuthentication"},
-						Why: "the policies live in Istio's namespace"},
-					{Component: "dex", Condition: Ready, Kinds: []string{"RequestAuthentication"},
-						Why: "istiod caches an empty key set for a minute when Dex does not answer, and every login is a 401 until then"},
+					{
+						Component: "istio", Condition: Accepted, Kinds: []string{"AuthorizationPolicy", "RequestAuthentication"},
+						Why: "the policies live in Istio's namespace",
+					},
+					{
+						Component: "dex", Condition: Ready, Kinds: []string{"RequestAuthentication"},
+						Why: "istiod caches an empty key set for a minute when Dex does not answer, and every login is a 401 until then",
+					},
 				},
 			},
 			{
@@ -138,8 +153,10 @@ func Release110() *Release {
 				Name: "jupyter-web-app", Title: "Jupyter Web App", Version: "v1.10.0",
 				Namespaces: []string{"kubeflow"},
 				Needs: append(slices.Clone(waitsForSidecar),
-					Need{Component: "istio-crds", Condition: Established,
-						Kinds: []string{"VirtualService", "DestinationRule", "AuthorizationPolicy"}}),
+					Need{
+						Component: "istio-crds", Condition: Established,
+						Kinds: []string{"VirtualService", "DestinationRule", "AuthorizationPolicy"},
+					}),
 				ConfigImages: notebookImages,
 			},
 			{

@@ -83,8 +83,10 @@ func customize(rendered []Rendered, dir string) ([]Rendered, error) {
 	if len(added) > 0 {
 		user := &Component{Name: UserComponent, Title: "your kustomization"}
 		for _, r := range rendered {
-			user.Needs = append(user.Needs, Need{Component: r.Component.Name, Condition: Accepted,
-				Why: "it may refer to anything of the stack"})
+			user.Needs = append(user.Needs, Need{
+				Component: r.Component.Name, Condition: Accepted,
+				Why: "it may refer to anything of the stack",
+			})
 		}
 		out = append(out, Rendered{Component: user, Objects: added})
 	}

@@ -106,10 +106,21 @@ func TestAtMostOneOfTheInjectorsWebhooksTakesAPod(t *testing.T) {
 		}
 		return selector.Matches(set)
 	}
-	namespaces := []labels.Set{nil, {"istio-injection": "enabled"}, {"istio-injection": "disabled"}, {"istio.io/rev": "default"}, {"istio.io/rev": "other"},
-		{"istio-injection": "enabled", "istio.io/rev": "default"}}
-	pods := []labels.Set{nil, {"sidecar.istio.io/inject": "true"}, {"sidecar.istio.io/inject": "false"}, {"istio.io/rev": "default"},
-		{"sidecar.istio.io/inject": "true", "istio.io/rev": "default"}}
+	namespaces := []labels.Set{
+		nil,
+		{"istio-injection": "enabled"},
+		{"istio-injection": "disabled"},
+		{"istio.io/rev": "default"},
+		{"istio.io/rev": "other"},
+		{"istio-injection": "enabled", "istio.io/rev": "default"},
+	}
+	pods := []labels.Set{
+		nil,
+		{"sidecar.istio.io/inject": "true"},
+		{"sidecar.istio.io/inject": "false"},
+		{"istio.io/rev": "default"},
+		{"sidecar.istio.io/inject": "true", "istio.io/rev": "default"},
+	}
 	taken := map[string]bool{}
 	for _, namespace := range namespaces {
 		for _, pod := range pods {

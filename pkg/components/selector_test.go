@@ -77,30 +77,46 @@ func TestTheNamespaceSelector(t *testing.T) {
 		given page
 		want  seen
 	}{
-		{"the page starts in the person's own namespace",
+		{
+			"the page starts in the person's own namespace",
 			page{User: "Other@example.com", Namespaces: all, Status: 200},
-			seen{[]string{other}, asked, sorted, map[string]string{key + "Other@example.com": other}, signOut}},
-		{"a choice is passed on and remembered",
+			seen{[]string{other}, asked, sorted, map[string]string{key + "Other@example.com": other}, signOut},
+		},
+		{
+			"a choice is passed on and remembered",
 			page{User: "user@example.com", Namespaces: all, Status: 200, Pick: "default"},
-			seen{[]string{first, "default"}, asked, sorted, map[string]string{key + "user@example.com": "default"}, signOut}},
-		{"the last choice comes back",
+			seen{[]string{first, "default"}, asked, sorted, map[string]string{key + "user@example.com": "default"}, signOut},
+		},
+		{
+			"the last choice comes back",
 			page{User: "user@example.com", Namespaces: all, Status: 200, Stored: map[string]string{key + "user@example.com": "default"}},
-			seen{[]string{"default"}, asked, sorted, map[string]string{key + "user@example.com": "default"}, signOut}},
-		{"a remembered namespace that is gone is forgotten",
+			seen{[]string{"default"}, asked, sorted, map[string]string{key + "user@example.com": "default"}, signOut},
+		},
+		{
+			"a remembered namespace that is gone is forgotten",
 			page{User: "user@example.com", Namespaces: all, Status: 200, Stored: map[string]string{key + "user@example.com": "gone"}},
-			seen{[]string{first}, asked, sorted, map[string]string{key + "user@example.com": first}, signOut}},
-		{"what somebody else chose in the same browser does not matter",
+			seen{[]string{first}, asked, sorted, map[string]string{key + "user@example.com": first}, signOut},
+		},
+		{
+			"what somebody else chose in the same browser does not matter",
 			page{User: "user@example.com", Namespaces: all, Status: 200, Stored: map[string]string{key + "other@example.com": "default"}},
-			seen{[]string{first}, asked, sorted, map[string]string{key + "other@example.com": "default", key + "user@example.com": first}, signOut}},
-		{"somebody without a Profile of that name starts where the first user is",
+			seen{[]string{first}, asked, sorted, map[string]string{key + "other@example.com": "default", key + "user@example.com": first}, signOut},
+		},
+		{
+			"somebody without a Profile of that name starts where the first user is",
 			page{User: "guest@example.com", Namespaces: all, Status: 200},
-			seen{[]string{first}, asked, sorted, map[string]string{key + "guest@example.com": first}, signOut}},
-		{"who may not see the list still reaches the first user's namespace",
+			seen{[]string{first}, asked, sorted, map[string]string{key + "guest@example.com": first}, signOut},
+		},
+		{
+			"who may not see the list still reaches the first user's namespace",
 			page{Status: 403},
-			seen{[]string{first}, asked, []string{}, map[string]string{}, ""}},
-		{"a browser that stores nothing shows the page all the same",
+			seen{[]string{first}, asked, []string{}, map[string]string{}, ""},
+		},
+		{
+			"a browser that stores nothing shows the page all the same",
 			page{User: "user@example.com", Namespaces: all, Status: 200, StorageBroken: true},
-			seen{[]string{first}, asked, sorted, map[string]string{}, signOut}},
+			seen{[]string{first}, asked, sorted, map[string]string{}, signOut},
+		},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			test.given.Script = script

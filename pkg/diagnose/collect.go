@@ -257,7 +257,8 @@ const requestedPods = "pods of all nodes"
 func (c *collector) requested() {
 	c.add(requestedPods, func(ctx context.Context) error {
 		pods, err := c.reader.list(ctx, podsGVR, "", metav1.ListOptions{
-			FieldSelector: "status.phase!=Succeeded,status.phase!=Failed", ResourceVersion: "0"})
+			FieldSelector: "status.phase!=Succeeded,status.phase!=Failed", ResourceVersion: "0",
+		})
 		if err != nil {
 			return err
 		}

@@ -27,6 +27,7 @@ func sliceOfObjects(s *Snapshot) *[]*unstructured.Unstructured  { return &s.Obje
 func sliceOfMutating(s *Snapshot) *[]admissionv1.MutatingWebhookConfiguration {
 	return &s.Mutating
 }
+
 func sliceOfValidating(s *Snapshot) *[]admissionv1.ValidatingWebhookConfiguration {
 	return &s.Validating
 }

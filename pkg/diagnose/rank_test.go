@@ -26,8 +26,10 @@ func TestRank(t *testing.T) {
 	}, {
 		name: "the same cause of several objects is one, with the evidence of all",
 		give: []report.Cause{on(full, "a", "said", "a asks"), on(full, "b", "said", "b asks"), on(full, "a", "said")},
-		want: []report.Cause{{Name: InsufficientCPU, Severity: report.Error, Summary: "no cpu", Object: ref("a"),
-			Evidence: []string{"said", "a asks", "b asks"}, Also: []report.Ref{ref("b")}}},
+		want: []report.Cause{{
+			Name: InsufficientCPU, Severity: report.Error, Summary: "no cpu", Object: ref("a"),
+			Evidence: []string{"said", "a asks", "b asks"}, Also: []report.Ref{ref("b")},
+		}},
 	}, {
 		name: "what others follow from comes first, and what is worse before that",
 		give: []report.Cause{

@@ -42,9 +42,11 @@ func (s *Snapshot) Causes() []report.Cause {
 			add(c)
 		}
 		if len(causes) == 0 {
-			add(report.Cause{Name: diagnose.LoadBalancerPending, Severity: report.Delay,
+			add(report.Cause{
+				Name: diagnose.LoadBalancerPending, Severity: report.Delay,
 				Summary:  fmt.Sprintf("%s has not given the gateway an address yet", cmp.Or(d.Product, "nobody")),
-				Evidence: append(s.warnings(), d.Evidence...), Remedy: "kubectl -n " + Namespace + " describe service " + ServiceName})
+				Evidence: append(s.warnings(), d.Evidence...), Remedy: "kubectl -n " + Namespace + " describe service " + ServiceName,
+			})
 		}
 	}
 	if d.Provider == MetalLB || d.Provider == MetalLBConfigMap {
@@ -61,16 +63,20 @@ func (s *Snapshot) Causes() []report.Cause {
 // withoutAddress is why no address comes.
 func (s *Snapshot) withoutAddress(svc *corev1.Service, d Detection) []report.Cause {
 	if class := svc.Spec.LoadBalancerClass; class != nil && !s.serves(d, *class) {
-		return []report.Cause{{Name: diagnose.LoadBalancerClassUnserved, Severity: report.Error,
+		return []report.Cause{{
+			Name: diagnose.LoadBalancerClassUnserved, Severity: report.Error,
 			Summary:  fmt.Sprintf("the Service is of loadBalancerClass %s, which nothing here serves", *class),
 			Evidence: append([]string{"spec.loadBalancerClass: " + *class}, d.Evidence...),
-			Remedy:   "take the class away, which needs the type to be set anew: kubectl jupyter expose --type ClusterIP, then kubectl jupyter expose"}}
+			Remedy:   "take the class away, which needs the type to be set anew: kubectl jupyter expose --type ClusterIP, then kubectl jupyter expose",
+		}}
 	}
 	switch d.Provider {
 	case None:
-		return []report.Cause{{Name: diagnose.NoLoadBalancerController, Severity: report.Error,
+		return []report.Cause{{
+			Name: diagnose.NoLoadBalancerController, Severity: report.Error,
 			Summary: "nothing in the cluster gives LoadBalancer addresses", Evidence: d.Evidence,
-			Remedy: "install MetalLB with a range of addresses: kubectl jupyter expose; or go without an address: kubectl jupyter port-forward"}}
+			Remedy: "install MetalLB with a range of addresses: kubectl jupyter expose; or go without an address: kubectl jupyter port-forward",
+		}}
 	case MetalLBMixed:
 		return []report.Cause{mixed(d)}
 	case MetalLB, MetalLBConfigMap:
@@ -80,26 +86,32 @@ func (s *Snapshot) withoutAddress(svc *corev1.Service, d Detection) []report.Cau
 }
 
 func mixed(d Detection) report.Cause {
-	return report.Cause{Name: diagnose.MetalLBModesMixed, Severity: report.Error, Component: component, Object: ServiceRef,
+	return report.Cause{
+		Name: diagnose.MetalLBModesMixed, Severity: report.Error, Component: component, Object: ServiceRef,
 		Summary: "MetalLB is set up in both of its ways, and one of them has no effect", Evidence: d.Evidence,
-		Remedy: "decide for one: with a controller of 0.13 or newer, IPAddressPools and no ConfigMap; with an older one, the ConfigMap and no definitions of metallb.io"}
+		Remedy: "decide for one: with a controller of 0.13 or newer, IPAddressPools and no ConfigMap; with an older one, the ConfigMap and no definitions of metallb.io",
+	}
 }
 
 func (s *Snapshot) metalLBGivesNone(svc *corev1.Service, d Detection) []report.Cause {
 	for _, c := range s.controllers(metalLBController) {
 		if c.Status.AvailableReplicas == 0 {
-			return []report.Cause{{Name: diagnose.AddressControllerDown, Severity: report.Error,
+			return []report.Cause{{
+				Name: diagnose.AddressControllerDown, Severity: report.Error,
 				Object:   report.Ref{Group: "apps", Kind: "Deployment", Namespace: c.Namespace, Name: c.Name},
 				Summary:  "MetalLB's controller, which gives out the addresses, does not run",
 				Evidence: []string{fmt.Sprintf("Deployment %s/%s: %d of %d replicas are available", c.Namespace, c.Name, c.Status.AvailableReplicas, replicas(c.Spec.Replicas))},
-				Remedy:   fmt.Sprintf("kubectl -n %s describe pods -l component=controller", c.Namespace)}}
+				Remedy:   fmt.Sprintf("kubectl -n %s describe pods -l component=controller", c.Namespace),
+			}}
 		}
 	}
 	pools := s.AllPools(d.Provider)
 	if len(usable(pools)) == 0 {
-		c := report.Cause{Name: diagnose.AddressPoolMissing, Severity: report.Error,
+		c := report.Cause{
+			Name: diagnose.AddressPoolMissing, Severity: report.Error,
 			Summary: "MetalLB has no addresses that it could give the gateway", Evidence: describePools(pools),
-			Remedy: "name a range of the nodes' network that nobody else uses: kubectl jupyter expose --address-pool START-END"}
+			Remedy: "name a range of the nodes' network that nobody else uses: kubectl jupyter expose --address-pool START-END",
+		}
 		if len(pools) == 0 {
 			c.Evidence = []string{"there is no pool"}
 		}
@@ -118,9 +130,11 @@ func (s *Snapshot) metalLBGivesNone(svc *corev1.Service, d Detection) []report.C
 			c.Evidence = append([]string{said}, c.Evidence...)
 			return []report.Cause{c}
 		}
-		return []report.Cause{{Name: diagnose.AddressRefused, Severity: report.Error,
+		return []report.Cause{{
+			Name: diagnose.AddressRefused, Severity: report.Error,
 			Summary: "MetalLB does not give the address that the Service asks for", Evidence: append(append([]string{said}, asked(svc)...), describePools(pools)...),
-			Remedy: "ask for a free one of a pool: kubectl jupyter expose --load-balancer-ip ADDRESS; or for any: kubectl jupyter expose --undo, then kubectl jupyter expose"}}
+			Remedy: "ask for a free one of a pool: kubectl jupyter expose --load-balancer-ip ADDRESS; or for any: kubectl jupyter expose --undo, then kubectl jupyter expose",
+		}}
 	}
 	if c, none := s.exhausted(usable(pools)); none {
 		return []report.Cause{c}
@@ -181,7 +195,8 @@ func (s *Snapshot) exhausted(pools []Pool) (report.Cause, bool) {
 			}
 		}
 	}
-	return report.Cause{Name: diagnose.AddressPoolExhausted, Severity: report.Error, Component: component, Object: ServiceRef,
+	return report.Cause{
+		Name: diagnose.AddressPoolExhausted, Severity: report.Error, Component: component, Object: ServiceRef,
 		Summary:  "every address of the pools is given to another Service",
 		Evidence: append(describePools(pools), who[:min(len(who), 10)]...),
 		Remedy:   "name a further range: kubectl jupyter expose --address-pool START-END; or give up a LoadBalancer that is not needed: kubectl get services -A | grep LoadBalancer",
@@ -211,10 +226,12 @@ func (s *Snapshot) unannounced(svc *corev1.Service, d Detection) []report.Cause 
 		ready += int(sp.Status.NumberReady)
 	}
 	if ready == 0 {
-		c := report.Cause{Name: diagnose.AnnouncerDown, Severity: report.Error,
+		c := report.Cause{
+			Name: diagnose.AnnouncerDown, Severity: report.Error,
 			Summary:  "no speaker of MetalLB is ready, so that nothing announces the address",
 			Evidence: []string{"there is no DaemonSet of speakers"},
-			Remedy:   fmt.Sprintf("kubectl -n %s describe pods -l component=speaker", d.Namespace)}
+			Remedy:   fmt.Sprintf("kubectl -n %s describe pods -l component=speaker", d.Namespace),
+		}
 		for i, sp := range speakers {
 			c.Object = report.Ref{Group: "apps", Kind: "DaemonSet", Namespace: sp.Namespace, Name: sp.Name}
 			line := fmt.Sprintf("%s: %d of %d pods are ready", c.Object, sp.Status.NumberReady, sp.Status.DesiredNumberScheduled)
@@ -224,28 +241,34 @@ func (s *Snapshot) unannounced(svc *corev1.Service, d Detection) []report.Cause 
 	}
 	if d.Provider == MetalLB {
 		if p, ok := s.poolOf(svc, s.AllPools(d.Provider)); ok && !s.advertised(p) {
-			causes = append(causes, report.Cause{Name: diagnose.AdvertisementMissing, Severity: report.Error, Object: p.Ref,
+			causes = append(causes, report.Cause{
+				Name: diagnose.AdvertisementMissing, Severity: report.Error, Object: p.Ref,
 				Summary:  fmt.Sprintf("no L2Advertisement and no BGPAdvertisement announces pool %s", p.Name),
 				Evidence: append(describePools([]Pool{p}), fmt.Sprintf("L2Advertisements: %d, BGPAdvertisements: %d, none of them for this pool", len(s.L2Advertisements), len(s.BGPAdvertisements))),
-				Remedy:   fmt.Sprintf("make an L2Advertisement in namespace %s whose spec.ipAddressPools names %s", p.Ref.Namespace, p.Name)})
+				Remedy:   fmt.Sprintf("make an L2Advertisement in namespace %s whose spec.ipAddressPools names %s", p.Ref.Namespace, p.Name),
+			})
 		}
 	}
 	if d.Provider == MetalLB && atLeast(d.Version, "0.14.0") && s.allExcluded() && !s.ignoresExcluded() {
-		c := report.Cause{Name: diagnose.ExcludedFromLoadBalancers, Severity: report.Error,
+		c := report.Cause{
+			Name: diagnose.ExcludedFromLoadBalancers, Severity: report.Error,
 			Object:  report.Ref{Kind: "Node", Name: s.Nodes[0].Name},
 			Summary: "every node carries the label that keeps load balancers away, so that MetalLB announces the address from none",
-			Remedy:  "kubectl label nodes --all " + excludedLabel + "-"}
+			Remedy:  "kubectl label nodes --all " + excludedLabel + "-",
+		}
 		for _, n := range s.Nodes[:min(len(s.Nodes), 5)] {
 			c.Evidence = append(c.Evidence, fmt.Sprintf("Node %s: label %s", n.Name, excludedLabel))
 		}
 		causes = append(causes, c)
 	}
 	if s.ipvsWithoutStrictARP() {
-		causes = append(causes, report.Cause{Name: diagnose.StrictARPOff, Severity: report.Warning,
+		causes = append(causes, report.Cause{
+			Name: diagnose.StrictARPOff, Severity: report.Warning,
 			Object:   report.Ref{Kind: "ConfigMap", Namespace: s.KubeProxy.Namespace, Name: s.KubeProxy.Name},
 			Summary:  "kube-proxy runs in mode ipvs without strictARP: every node answers for the address",
 			Evidence: []string{"mode: ipvs, ipvs.strictARP: false"},
-			Remedy:   "set ipvs.strictARP to true: kubectl -n kube-system edit configmap kube-proxy; then kubectl -n kube-system rollout restart daemonset kube-proxy"})
+			Remedy:   "set ipvs.strictARP to true: kubectl -n kube-system edit configmap kube-proxy; then kubectl -n kube-system rollout restart daemonset kube-proxy",
+		})
 	}
 	return causes
 }

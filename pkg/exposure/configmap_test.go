@@ -43,16 +43,28 @@ address-pools:
 		"ours changes and stays where it is": {
 			"address-pools:\n- name: kubectl-jupyter\n  protocol: layer2\n  addresses: [10.1.0.1-10.1.0.2]\n- name: b\n  protocol: bgp\n  addresses: [10.2.0.0/24]\n",
 			[]string{"10.1.0.30-10.1.0.40"},
-			"address-pools:\n- addresses:\n  - 10.1.0.30-10.1.0.40\n  name: kubectl-jupyter\n  protocol: layer2\n- name: b\n  protocol: bgp\n  addresses: [10.2.0.0/24]\n"},
-		"minikube's pool without addresses gives way": {minikubeEmpty, []string{"192.168.49.240-192.168.49.250"},
-			"address-pools:\n- addresses:\n  - 192.168.49.240-192.168.49.250\n  name: kubectl-jupyter\n  protocol: layer2\n"},
+			"address-pools:\n- addresses:\n  - 10.1.0.30-10.1.0.40\n  name: kubectl-jupyter\n  protocol: layer2\n- name: b\n  protocol: bgp\n  addresses: [10.2.0.0/24]\n",
+		},
+		"minikube's pool without addresses gives way": {
+			minikubeEmpty,
+			[]string{"192.168.49.240-192.168.49.250"},
+			"address-pools:\n- addresses:\n  - 192.168.49.240-192.168.49.250\n  name: kubectl-jupyter\n  protocol: layer2\n",
+		},
 		"the same, as minikube's template leaves it when it is quoted": {
-			"address-pools:\n- name: default\n  protocol: layer2\n  addresses:\n  - \" - \"\n", []string{"192.168.49.240-192.168.49.250"},
-			"address-pools:\n- addresses:\n  - 192.168.49.240-192.168.49.250\n  name: kubectl-jupyter\n  protocol: layer2\n"},
-		"an empty text becomes one with our pool": {"", []string{"10.1.0.30-10.1.0.40"},
-			"address-pools:\n- addresses:\n  - 10.1.0.30-10.1.0.40\n  name: kubectl-jupyter\n  protocol: layer2\n"},
-		"an address that ends in 255 is avoided": {"", []string{"10.1.0.0/24"},
-			"address-pools:\n- addresses:\n  - 10.1.0.0/24\n  avoid-buggy-ips: true\n  name: kubectl-jupyter\n  protocol: layer2\n"},
+			"address-pools:\n- name: default\n  protocol: layer2\n  addresses:\n  - \" - \"\n",
+			[]string{"192.168.49.240-192.168.49.250"},
+			"address-pools:\n- addresses:\n  - 192.168.49.240-192.168.49.250\n  name: kubectl-jupyter\n  protocol: layer2\n",
+		},
+		"an empty text becomes one with our pool": {
+			"",
+			[]string{"10.1.0.30-10.1.0.40"},
+			"address-pools:\n- addresses:\n  - 10.1.0.30-10.1.0.40\n  name: kubectl-jupyter\n  protocol: layer2\n",
+		},
+		"an address that ends in 255 is avoided": {
+			"",
+			[]string{"10.1.0.0/24"},
+			"address-pools:\n- addresses:\n  - 10.1.0.0/24\n  avoid-buggy-ips: true\n  name: kubectl-jupyter\n  protocol: layer2\n",
+		},
 		"ours is taken out, and the rest stays": {theirs + "- name: kubectl-jupyter\n  protocol: layer2\n  addresses: [10.1.0.1-10.1.0.2]\n", nil, theirs},
 		"the last pool leaves an empty list":    {"address-pools:\n- name: kubectl-jupyter\n  addresses: [10.1.0.1-10.1.0.2]\n", nil, "address-pools: []\n"},
 	} {

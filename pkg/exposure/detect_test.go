@@ -127,48 +127,63 @@ func TestWhatGivesAddressesIsFoundOut(t *testing.T) {
 		"definitions that an uninstallation left give nothing": {snapshot(definitions), None, "", "no controller that heeds them", ""},
 		"a ConfigMap without a controller gives nothing":       {snapshot(config(minikubeEmpty)), None, "", "no controller that heeds it", ""},
 		"MetalLB by custom resources": {
-			snapshot(definitions, deployment("metallb-system", "controller", newController)), MetalLB, "MetalLB v0.14.9", "pools: 0", ""},
+			snapshot(definitions, deployment("metallb-system", "controller", newController)), MetalLB, "MetalLB v0.14.9", "pools: 0", "",
+		},
 		"MetalLB by Helm, in a namespace of its own": {
-			snapshot(pool("a", "10.1.0.0/24"), deployment("lb", "metallb-controller", "quay.io/metallb/controller:v0.15.2")), MetalLB, "MetalLB v0.15.2", "lb/metallb-controller", ""},
+			snapshot(pool("a", "10.1.0.0/24"), deployment("lb", "metallb-controller", "quay.io/metallb/controller:v0.15.2")), MetalLB, "MetalLB v0.15.2", "lb/metallb-controller", "",
+		},
 		"minikube's addon is MetalLB by ConfigMap": {
 			snapshot(node("m", minikube), config(minikubeEmpty), deployment("metallb-system", "controller", oldController, "--port=7472", "--config=config")),
-			MetalLBConfigMap, "MetalLB v0.9.6", "ranges: 0", ""},
+			MetalLBConfigMap, "MetalLB v0.9.6", "ranges: 0", "",
+		},
 		"an old controller beside the definitions of a new one is mixed": {
-			snapshot(definitions, deployment("metallb-system", "controller", oldController)), MetalLBMixed, "MetalLB v0.9.6", "kind IPAddressPool is served", ""},
+			snapshot(definitions, deployment("metallb-system", "controller", oldController)), MetalLBMixed, "MetalLB v0.9.6", "kind IPAddressPool is served", "",
+		},
 		"an old and a new controller are mixed": {
-			snapshot(definitions, deployment("a", "controller", oldController), deployment("b", "controller", newController)), MetalLBMixed, "MetalLB v0.14.9", "a/controller", ""},
+			snapshot(definitions, deployment("a", "controller", oldController), deployment("b", "controller", newController)), MetalLBMixed, "MetalLB v0.14.9", "a/controller", "",
+		},
 		"ranges in the ConfigMap that the new controller ignores are mixed": {
 			snapshot(definitions, config("address-pools:\n- {name: x, addresses: [10.0.0.1-10.0.0.2]}"), deployment("metallb-system", "controller", newController)),
-			MetalLBMixed, "MetalLB v0.14.9", "ranges: 1", ""},
+			MetalLBMixed, "MetalLB v0.14.9", "ranges: 1", "",
+		},
 		"a ConfigMap that a new controller with pools has outlived is no harm": {
 			snapshot(pool("a", "10.1.0.0/24"), config("address-pools:\n- {name: x, addresses: [10.0.0.1-10.0.0.2]}"), deployment("metallb-system", "controller", newController)),
-			MetalLB, "MetalLB v0.14.9", "pools: 1", ""},
+			MetalLB, "MetalLB v0.14.9", "pools: 1", "",
+		},
 		"an image without a version is what its definitions say": {
-			snapshot(definitions, deployment("metallb-system", "controller", "registry.example.com/mirror/metallb/controller@sha256:bb")), MetalLB, "MetalLB", "mirror", ""},
+			snapshot(definitions, deployment("metallb-system", "controller", "registry.example.com/mirror/metallb/controller@sha256:bb")), MetalLB, "MetalLB", "mirror", "",
+		},
 		"k3s brings ServiceLB": {
-			snapshot(node("k", func(n *corev1.Node) { n.Status.NodeInfo.KubeletVersion = "v1.31.4+k3s1" })), ServiceLB, "ServiceLB (k3s)", "v1.31.4+k3s1", ""},
+			snapshot(node("k", func(n *corev1.Node) { n.Status.NodeInfo.KubeletVersion = "v1.31.4+k3s1" })), ServiceLB, "ServiceLB (k3s)", "v1.31.4+k3s1", "",
+		},
 		"k3s without ServiceLB has nothing": {
 			snapshot(node("k", func(n *corev1.Node) {
 				n.Status.NodeInfo.KubeletVersion = "v1.31.4+k3s1"
 				n.Annotations["k3s.io/node-args"] = `["server","--disable","traefik","--disable","servicelb"]`
-			})), None, "", "no controller", ""},
+			})), None, "", "no controller", "",
+		},
 		"MetalLB on k3s counts more than ServiceLB, which is named": {
 			snapshot(node("k", func(n *corev1.Node) { n.Status.NodeInfo.KubeletVersion = "v1.31.4+k3s1" }), definitions, deployment("metallb-system", "controller", newController)),
-			MetalLB, "MetalLB v0.14.9", "pools: 0", "ServiceLB (k3s)"},
+			MetalLB, "MetalLB v0.14.9", "pools: 0", "ServiceLB (k3s)",
+		},
 		"Cilium with a pool": {
 			snapshot(daemonSet("kube-system", "cilium", "quay.io/cilium/cilium:v1.17.0"), func(s *Snapshot) { s.CiliumPools = make([]unstructured.Unstructured, 2) }),
-			Cilium, "Cilium", "CiliumLoadBalancerIPPools: 2", ""},
+			Cilium, "Cilium", "CiliumLoadBalancerIPPools: 2", "",
+		},
 		"Cilium without a pool gives nothing": {snapshot(daemonSet("kube-system", "cilium", "quay.io/cilium/cilium:v1.17.0")), None, "", "no controller", ""},
 		"kube-vip":                            {snapshot(deployment("kube-system", "kvcp", "ghcr.io/kube-vip/kube-vip-cloud-provider:v0.0.11")), Other, "kube-vip", "kvcp", ""},
 		"cloud-provider-kind shows in a Service that it served": {
 			snapshot(node("k", providerID("kind://docker/kind/k")), service("default", "web", has("172.18.0.5"), func(s *corev1.Service) { s.Finalizers = []string{serviceControllerFinalizer} })),
-			CloudProviderKind, "cloud-provider-kind", "172.18.0.5", ""},
+			CloudProviderKind, "cloud-provider-kind", "172.18.0.5", "",
+		},
 		"minikube tunnel gives the cluster IP": {
-			snapshot(node("m", minikube), service("default", "web", has("10.96.0.10"))), MinikubeTunnel, "minikube tunnel", "its own cluster IP", ""},
+			snapshot(node("m", minikube), service("default", "web", has("10.96.0.10"))), MinikubeTunnel, "minikube tunnel", "its own cluster IP", "",
+		},
 		"a cloud is known by its nodes":           {snapshot(node("e", providerID("aws:///eu-west-1a/i-0123"))), Cloud, "AWS", "aws:///eu-west-1a/i-0123", ""},
 		"vSphere names machines and no addresses": {snapshot(node("v", providerID("vsphere://4214"))), None, "", "no controller", ""},
 		"an address of unknown origin proves that somebody gives them": {
-			snapshot(service("default", "web", has("10.9.9.9"))), Other, "a controller that is not known", "10.9.9.9", ""},
+			snapshot(service("default", "web", has("10.9.9.9"))), Other, "a controller that is not known", "10.9.9.9", "",
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			d := c.cluster.Detect()

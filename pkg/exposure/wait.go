@@ -166,8 +166,10 @@ func (a *Applier) explain(ctx context.Context, since time.Time) []report.Cause {
 	s.forget(since)
 	causes := s.Causes()
 	if err != nil {
-		causes = append(causes, report.Cause{Name: diagnose.Unreadable, Severity: report.Warning, Object: ServiceRef,
-			Summary: "not everything could be read, so there may be more causes", Evidence: []string{err.Error()}, Remedy: "ask again: kubectl jupyter status"})
+		causes = append(causes, report.Cause{
+			Name: diagnose.Unreadable, Severity: report.Warning, Object: ServiceRef,
+			Summary: "not everything could be read, so there may be more causes", Evidence: []string{err.Error()}, Remedy: "ask again: kubectl jupyter status",
+		})
 	}
 	return causes
 }

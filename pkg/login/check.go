@@ -108,8 +108,10 @@ func check(ctx context.Context, s source, target report.Target, g *Ground, o Che
 
 // NotTried is a check before its first probe, and one that has nothing to ask.
 func NotTried(target report.Target, in report.WayIn, causes []report.Cause) *Result {
-	return &Result{APIVersion: report.APIVersion, Kind: "LoginCheck", Target: target, WayIn: in, Through: ThroughAddress,
-		Probes: []report.Probe{}, Causes: causes}
+	return &Result{
+		APIVersion: report.APIVersion, Kind: "LoginCheck", Target: target, WayIn: in, Through: ThroughAddress,
+		Probes: []report.Probe{}, Causes: causes,
+	}
 }
 
 func (w *walk) newBrowser() (*browser, error) {

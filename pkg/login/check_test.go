@@ -108,8 +108,12 @@ func whole(t *testing.T) *Ground {
 		Profiles:  []Profile{{"kubeflow-user-example-com", person}},
 		Passwords: []string{person},
 		// The policies are not what these tests are about: nothing is said of them.
-		failed: []readError{{"AuthorizationPolicy of istio-system", errors.New("forbidden")}, {"RequestAuthentication of istio-system", errors.New("forbidden")},
-			{"Service of auth", errors.New("forbidden")}, {"EndpointSlice of istio-system", errors.New("forbidden")}},
+		failed: []readError{
+			{"AuthorizationPolicy of istio-system", errors.New("forbidden")},
+			{"RequestAuthentication of istio-system", errors.New("forbidden")},
+			{"Service of auth", errors.New("forbidden")},
+			{"EndpointSlice of istio-system", errors.New("forbidden")},
+		},
 	}
 }
 
@@ -118,6 +122,7 @@ type stillSource struct{ running []Notebook }
 func (stillSource) firstPasswordHash(context.Context) ([]byte, error) {
 	return nil, errors.New("forbidden")
 }
+
 func (s stillSource) notebooks(context.Context, string) ([]Notebook, error) { return s.running, nil }
 
 func walkTo(t *testing.T, server *httptest.Server, g *Ground, o CheckOptions) *Result {
@@ -184,33 +189,53 @@ func TestTheHopThatFailsIsNamed(t *testing.T) {
 		outcomes string
 		cause    string
 	}{
-		"keys that sign nothing": {map[string]http.HandlerFunc{"GET /jupyter/": after(says(401, "Jwks doesn't have key to match kid or alg from Jwt"))},
-			"PPPPPFSSS", diagnose.JWKSKeyMissing},
+		"keys that sign nothing": {
+			map[string]http.HandlerFunc{"GET /jupyter/": after(says(401, "Jwks doesn't have key to match kid or alg from Jwt"))},
+			"PPPPPFSSS", diagnose.JWKSKeyMissing,
+		},
 		"a session that is not kept": {map[string]http.HandlerFunc{"GET /oauth2/callback": leads(302, "/jupyter/")}, "PPPPPFSSS", diagnose.LoginLoop},
-		"a login that leads to a name of the cluster": {map[string]http.HandlerFunc{"GET /oauth2/start": leads(302, "http://dex.auth.svc.cluster.local:5556/dex/auth")},
-			"PPPPPFSSS", diagnose.LoginLoop},
+		"a login that leads to a name of the cluster": {
+			map[string]http.HandlerFunc{"GET /oauth2/start": leads(302, "http://dex.auth.svc.cluster.local:5556/dex/auth")},
+			"PPPPPFSSS", diagnose.LoginLoop,
+		},
 		"people whom somebody else knows": {map[string]http.HandlerFunc{"GET /dex/auth": leads(302, "https://idp.example.com/authorize")}, "PPPPPSSSS", ""},
-		"a form that would send the password elsewhere": {map[string]http.HandlerFunc{"GET /dex/auth/local/login": says(200, `<form method="post" action="https://elsewhere.example.com/">`)},
-			"PPPPPFSSS", diagnose.LoginLoop},
+		"a form that would send the password elsewhere": {
+			map[string]http.HandlerFunc{"GET /dex/auth/local/login": says(200, `<form method="post" action="https://elsewhere.example.com/">`)},
+			"PPPPPFSSS", diagnose.LoginLoop,
+		},
 		"a client that Dex does not know":  {map[string]http.HandlerFunc{"GET /dex/auth": says(400, "Invalid client_id (\"c\").")}, "PPPPPFSSS", diagnose.OIDCClientMismatch},
 		"a web app without its namespaces": {map[string]http.HandlerFunc{"GET /api/namespaces": after(says(403, "not authorized"))}, "PPPPPPFPP", diagnose.NamespaceListFails},
-		"a list of namespaces without the person's own": {map[string]http.HandlerFunc{"GET /api/namespaces": after(says(200, `{"namespaces":["other"]}`))},
-			"PPPPPPFPP", diagnose.NamespaceListFails},
-		"a Profile whose rights were not given": {map[string]http.HandlerFunc{"GET /jupyter/api/namespaces/kubeflow-user-example-com/notebooks": says(403, "not authorized")},
-			"PPPPPPFSS", diagnose.ProfileMissing},
-		"a CSRF cookie that the browser dropped": {map[string]http.HandlerFunc{"GET /jupyter/": after(says(200, "<title>Jupyter</title>"))},
-			"PPPPPPPFP", diagnose.SecureCookiesOverHTTP},
-		"a proxy that drops WebSockets": {map[string]http.HandlerFunc{"GET /notebook/kubeflow-user-example-com/first/api/events/subscribe": says(400, `Can "Upgrade" only to "WebSocket".`)},
-			"PPPPPPPPF", diagnose.WebSocketDropped},
-		"a notebook server that has no such stream": {map[string]http.HandlerFunc{"GET /notebook/kubeflow-user-example-com/first/api/events/subscribe": says(404, "")},
-			"PPPPPPPPS", ""},
+		"a list of namespaces without the person's own": {
+			map[string]http.HandlerFunc{"GET /api/namespaces": after(says(200, `{"namespaces":["other"]}`))},
+			"PPPPPPFPP", diagnose.NamespaceListFails,
+		},
+		"a Profile whose rights were not given": {
+			map[string]http.HandlerFunc{"GET /jupyter/api/namespaces/kubeflow-user-example-com/notebooks": says(403, "not authorized")},
+			"PPPPPPFSS", diagnose.ProfileMissing,
+		},
+		"a CSRF cookie that the browser dropped": {
+			map[string]http.HandlerFunc{"GET /jupyter/": after(says(200, "<title>Jupyter</title>"))},
+			"PPPPPPPFP", diagnose.SecureCookiesOverHTTP,
+		},
+		"a proxy that drops WebSockets": {
+			map[string]http.HandlerFunc{"GET /notebook/kubeflow-user-example-com/first/api/events/subscribe": says(400, `Can "Upgrade" only to "WebSocket".`)},
+			"PPPPPPPPF", diagnose.WebSocketDropped,
+		},
+		"a notebook server that has no such stream": {
+			map[string]http.HandlerFunc{"GET /notebook/kubeflow-user-example-com/first/api/events/subscribe": says(404, "")},
+			"PPPPPPPPS", "",
+		},
 		"a load balancer that does not reach the gateway": {everywhere, "FSSSSSSSS", diagnose.GatewayUnreachable},
-		"a web app that answers strangers with an error of its own": {map[string]http.HandlerFunc{"GET /jupyter/": upstream(500, "Internal Server Error")},
-			"PPPFSSSSS", diagnose.ApplicationUnprotected},
+		"a web app that answers strangers with an error of its own": {
+			map[string]http.HandlerFunc{"GET /jupyter/": upstream(500, "Internal Server Error")},
+			"PPPFSSSSS", diagnose.ApplicationUnprotected,
+		},
 		"an API that answers strangers":     {map[string]http.HandlerFunc{"GET /jupyter/api/config": says(200, "{}")}, "PPPFSSSSS", diagnose.ApplicationUnprotected},
 		"oauth2-proxy that knows everybody": {map[string]http.HandlerFunc{"GET /oauth2/auth": says(202, "")}, "PPFSSSSSS", diagnose.ApplicationUnprotected},
-		"a web app that is not reached, after no question asked": {map[string]http.HandlerFunc{"GET /jupyter/": says(503, "no healthy upstream")},
-			"PPPFSSSSS", diagnose.ApplicationUnprotected},
+		"a web app that is not reached, after no question asked": {
+			map[string]http.HandlerFunc{"GET /jupyter/": says(503, "no healthy upstream")},
+			"PPPFSSSSS", diagnose.ApplicationUnprotected,
+		},
 		"a sign-in page that is left out": {map[string]http.HandlerFunc{"GET /jupyter/": func(w http.ResponseWriter, r *http.Request) {
 			if r.Header.Get("Authorization") == "" {
 				if _, err := r.Cookie("oauth2_proxy_kubeflow"); err != nil {

@@ -195,8 +195,10 @@ func (g *Ground) serviceLinks(ref report.Ref, depth int) []report.Link {
 		links = append(links, deploymentLink(d, depth+1))
 	}
 	if len(links) == 1 && !g.listFailed("Deployment", ref.Namespace) {
-		links = append(links, report.Link{Depth: depth + 1, Object: report.Ref{Group: "apps", Kind: "Deployment", Namespace: ref.Namespace, Name: ref.Name},
-			State: report.Missing, Problem: "no Deployment makes pods for the Service"})
+		links = append(links, report.Link{
+			Depth: depth + 1, Object: report.Ref{Group: "apps", Kind: "Deployment", Namespace: ref.Namespace, Name: ref.Name},
+			State: report.Missing, Problem: "no Deployment makes pods for the Service",
+		})
 	}
 	for i := range g.Pods {
 		if p := &g.Pods[i]; p.Namespace == ref.Namespace && selector.Matches(labels.Set(p.Labels)) {
@@ -236,8 +238,10 @@ func deploymentLink(d *appsv1.Deployment, depth int) report.Link {
 		wanted = *d.Spec.Replicas
 	}
 	ready := d.Status.ReadyReplicas
-	l := report.Link{Depth: depth, State: report.Ready, Says: fmt.Sprintf("%d of %d ready", ready, wanted),
-		Object: report.Ref{Group: "apps", Kind: "Deployment", Namespace: d.Namespace, Name: d.Name}}
+	l := report.Link{
+		Depth: depth, State: report.Ready, Says: fmt.Sprintf("%d of %d ready", ready, wanted),
+		Object: report.Ref{Group: "apps", Kind: "Deployment", Namespace: d.Namespace, Name: d.Name},
+	}
 	switch {
 	case wanted == 0:
 		l.State, l.Problem = report.Failed, "it is scaled to zero"

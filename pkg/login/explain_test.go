@@ -81,8 +81,10 @@ func TestWhatBreaksTheChainIsMarkedInItsPlace(t *testing.T) {
 			}
 		}, "Failed VirtualService dex", false},
 		"a deployment without replicas": {func(g *Ground) { g.deployment(dexNamespace, dexName).Spec.Replicas = &zero }, "  Failed Deployment dex", false},
-		"a deployment whose pods are not ready": {func(g *Ground) { g.deployment(proxyNamespace, proxyName).Status.ReadyReplicas = 0 },
-			"  Failed Deployment oauth2-proxy", false},
+		"a deployment whose pods are not ready": {
+			func(g *Ground) { g.deployment(proxyNamespace, proxyName).Status.ReadyReplicas = 0 },
+			"  Failed Deployment oauth2-proxy", false,
+		},
 		"a service without an endpoint": {func(g *Ground) { g.Endpoints = nil }, " Failed Service oauth2-proxy", false},
 		"a gateway that is gone":        {func(g *Ground) { g.Gateway = nil }, "Missing Gateway kubeflow-gateway", false},
 		"a provider that is gone":       {func(g *Ground) { g.Providers = []Provider{} }, " Failed ConfigMap istio", false},

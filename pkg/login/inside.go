@@ -31,10 +31,12 @@ func (w *walk) webApp(ctx context.Context) verdict {
 			v.stop = "the person's namespace is not known"
 			return v
 		}
-		c := report.Cause{Name: diagnose.ProfileMissing, Severity: report.Error, Component: profileComponent,
+		c := report.Cause{
+			Name: diagnose.ProfileMissing, Severity: report.Error, Component: profileComponent,
 			Object:  report.Ref{Group: "kubeflow.org", Kind: "Profile", Name: "for " + w.o.Email},
 			Summary: fmt.Sprintf("no Profile belongs to %s: the login works and there is no namespace to work in", w.o.Email),
-			Remedy:  "kubectl jupyter user add " + w.o.Email}
+			Remedy:  "kubectl jupyter user add " + w.o.Email,
+		}
 		v.came, v.outcome, v.causes, v.stop = v.came+"; no Profile", report.ProbeFailed, []report.Cause{c}, "the person has no namespace"
 		return v
 	}
@@ -49,10 +51,12 @@ func (w *walk) webApp(ctx context.Context) verdict {
 		list := w.person.get(ctx, "/api/namespaces")
 		var names struct{ Namespaces []string }
 		if !list.ok() || json.Unmarshal([]byte(list.body), &names) != nil || !slices.Contains(names.Namespaces, profile.Name) {
-			return fail(list, "", report.Cause{Name: diagnose.NamespaceListFails, Severity: report.Error, Component: webAppComponent,
+			return fail(list, "", report.Cause{
+				Name: diagnose.NamespaceListFails, Severity: report.Error, Component: webAppComponent,
 				Object:  report.Ref{Group: "rbac.authorization.k8s.io", Kind: "ClusterRoleBinding", Name: "jupyter-web-app-namespaces-" + profile.Name},
 				Summary: "the web app does not tell " + w.o.Email + " the namespaces", Evidence: []string{list.evidence()},
-				Remedy: "kubectl jupyter install --only jupyter-web-app"})
+				Remedy: "kubectl jupyter install --only jupyter-web-app",
+			})
 		}
 		asked += ", /api/namespaces"
 		answers = append(answers, list)
@@ -82,11 +86,13 @@ func (w *walk) noNotebooks(a answer, p *Profile) report.Cause {
 	if a.err != nil || a.code >= 500 {
 		return w.hop(a, webAppPath, diagnose.WebAppUnreachable, webAppComponent, stackNamespace, webAppService, webAppWorkload)
 	}
-	return report.Cause{Name: diagnose.ProfileMissing, Severity: report.Error, Component: profileComponent,
+	return report.Cause{
+		Name: diagnose.ProfileMissing, Severity: report.Error, Component: profileComponent,
 		Object:   report.Ref{Group: "kubeflow.org", Kind: "Profile", Name: p.Name},
 		Summary:  fmt.Sprintf("%s owns Profile %s and may not see the notebooks in its namespace: the profile controller has not given the rights", w.o.Email, p.Name),
 		Evidence: []string{a.evidence()},
-		Remedy:   fmt.Sprintf("kubectl describe profile %s\nkubectl -n kubeflow logs deployment/profiles-deployment", p.Name)}
+		Remedy:   fmt.Sprintf("kubectl describe profile %s\nkubectl -n kubeflow logs deployment/profiles-deployment", p.Name),
+	}
 }
 
 // changes proves that a click that changes something would be taken. The request has no
@@ -145,10 +151,12 @@ func (w *walk) kernels(ctx context.Context) verdict {
 	case a.code == http.StatusNotFound:
 		return skip("the notebook's server has no stream of events: it is another program than Jupyter Server 2")
 	case a.code == http.StatusBadRequest && strings.Contains(a.body, "Upgrade"), a.code == http.StatusUpgradeRequired:
-		return fail(a, "", report.Cause{Name: diagnose.WebSocketDropped, Severity: report.Error, Component: istioComponent,
+		return fail(a, "", report.Cause{
+			Name: diagnose.WebSocketDropped, Severity: report.Error, Component: istioComponent,
 			Object:  report.Ref{Group: "kubeflow.org", Kind: "Notebook", Namespace: n.Namespace, Name: n.Name},
 			Summary: "something between here and the notebook drops WebSockets: no kernel will connect", Evidence: []string{a.evidence()},
-			Remedy: "let the proxy or load balancer before the gateway pass the headers Upgrade and Connection\nkubectl jupyter login-url --check --port-forward   tells whether it is to blame"})
+			Remedy: "let the proxy or load balancer before the gateway pass the headers Upgrade and Connection\nkubectl jupyter login-url --check --port-forward   tells whether it is to blame",
+		})
 	}
 	return skip(fmt.Sprintf("the notebook answers %s", a.says()))
 }

@@ -36,8 +36,10 @@ func (w *walk) unreachable(a answer, name, component, namespace, service, deploy
 func (w *walk) silent(a answer, name, component, namespace, service, deployment string) report.Cause {
 	w.suspect(component, namespace, deployment)
 	ref := report.Ref{Kind: "Service", Namespace: namespace, Name: service}
-	c := report.Cause{Name: name, Severity: report.Error, Component: component, Object: ref, Evidence: []string{a.evidence()},
-		Remedy: fmt.Sprintf("kubectl -n %s get pods\nkubectl -n %s logs deployment/%s", namespace, namespace, deployment)}
+	c := report.Cause{
+		Name: name, Severity: report.Error, Component: component, Object: ref, Evidence: []string{a.evidence()},
+		Remedy: fmt.Sprintf("kubectl -n %s get pods\nkubectl -n %s logs deployment/%s", namespace, namespace, deployment),
+	}
 	c.Evidence = append(c.Evidence, w.g.serviceEvidence(ref)...)
 	switch {
 	case w.g.service(namespace, service) == nil && !w.g.listFailed("Service", namespace):
@@ -74,8 +76,10 @@ func (w *walk) noConnection(a answer) report.Cause {
 	if w.g.Service != nil && w.g.readyEndpoints(istioNamespace, gatewayService) == 0 && !w.g.listFailed("EndpointSlice", istioNamespace) {
 		return w.silent(a, diagnose.GatewayUnreachable, istioComponent, istioNamespace, gatewayService, gatewayService)
 	}
-	c := report.Cause{Name: diagnose.GatewayUnreachable, Severity: report.Error, Component: istioComponent, Object: GatewayRef,
-		Evidence: append([]string{a.evidence()}, w.g.serviceEvidence(GatewayRef)...)}
+	c := report.Cause{
+		Name: diagnose.GatewayUnreachable, Severity: report.Error, Component: istioComponent, Object: GatewayRef,
+		Evidence: append([]string{a.evidence()}, w.g.serviceEvidence(GatewayRef)...),
+	}
 	var dns *net.DNSError
 	host := w.base.Hostname()
 	switch {
@@ -106,8 +110,10 @@ func (w *walk) untrusted(a answer) (report.Cause, bool) {
 	var authority x509.UnknownAuthorityError
 	var name x509.HostnameError
 	var invalid x509.CertificateInvalidError
-	c := report.Cause{Name: diagnose.CertificateUntrusted, Severity: report.Error, Component: gatewayComponent, Object: gatewayRef,
-		Evidence: []string{a.evidence()}, Remedy: "kubectl jupyter expose --tls self-signed   makes one for the present address"}
+	c := report.Cause{
+		Name: diagnose.CertificateUntrusted, Severity: report.Error, Component: gatewayComponent, Object: gatewayRef,
+		Evidence: []string{a.evidence()}, Remedy: "kubectl jupyter expose --tls self-signed   makes one for the present address",
+	}
 	switch {
 	case errors.As(a.err, &name):
 		c.Summary = "the gateway's certificate is not for " + w.base.Hostname()
@@ -140,17 +146,21 @@ func (w *walk) hop(a answer, path, name, component, namespace, service, deployme
 }
 
 func (w *walk) noRoute(a answer, path string) report.Cause {
-	return report.Cause{Name: diagnose.RouteMissing, Severity: report.Error, Component: gatewayComponent, Object: gatewayRef,
+	return report.Cause{
+		Name: diagnose.RouteMissing, Severity: report.Error, Component: gatewayComponent, Object: gatewayRef,
 		Summary: fmt.Sprintf("no VirtualService leads %s anywhere", path), Evidence: []string{a.evidence()},
-		Remedy: "kubectl jupyter login-url --explain\nkubectl jupyter install"}
+		Remedy: "kubectl jupyter login-url --explain\nkubectl jupyter install",
+	}
 }
 
 // denied finds out which of the reasons for "RBAC: access denied" it is. The text alone
 // does not tell: a provider that is missing, a policy that is missing and a path without
 // a route look alike.
 func (w *walk) denied(a answer) report.Cause {
-	c := report.Cause{Name: diagnose.ExtAuthzProviderMissing, Severity: report.Error, Component: istioComponent, Object: meshRef,
-		Evidence: []string{a.evidence()}, Remedy: "kubectl jupyter install --only istio,oauth2-proxy --adopt"}
+	c := report.Cause{
+		Name: diagnose.ExtAuthzProviderMissing, Severity: report.Error, Component: istioComponent, Object: meshRef,
+		Evidence: []string{a.evidence()}, Remedy: "kubectl jupyter install --only istio,oauth2-proxy --adopt",
+	}
 	name, service, known := w.g.provider()
 	byName := func(policy string) *report.Cause {
 		for _, p := range w.g.policyCauses() {
@@ -210,12 +220,14 @@ func (g *Ground) issuerCause(evidence ...string) report.Cause {
 	if g.Dex != nil {
 		dex = g.Dex.Issuer
 	}
-	return report.Cause{Name: diagnose.JWTIssuerUnknown, Severity: report.Error, Component: proxyComponent,
+	return report.Cause{
+		Name: diagnose.JWTIssuerUnknown, Severity: report.Error, Component: proxyComponent,
 		Object:  report.Ref{Group: securityGroup, Kind: "RequestAuthentication", Namespace: istioNamespace, Name: tokenPolicy},
 		Summary: "the gateway does not accept tokens of the issuer that Dex signs as",
 		Evidence: append(evidence, fmt.Sprintf("%s: issuer %s", dexConfigRef, dex),
 			fmt.Sprintf("RequestAuthentication %s/%s: issuer %s", istioNamespace, tokenPolicy, strings.Join(g.issuers(), ", "))),
-		Remedy: "kubectl jupyter install --only oauth2-proxy,dex --adopt"}
+		Remedy: "kubectl jupyter install --only oauth2-proxy,dex --adopt",
+	}
 }
 
 func (g *Ground) redirectCause(evidence ...string) report.Cause {
@@ -225,19 +237,23 @@ func (g *Ground) redirectCause(evidence ...string) report.Cause {
 			known = append(known, c.RedirectURIs...)
 		}
 	}
-	return report.Cause{Name: diagnose.RedirectURIUnregistered, Severity: report.Error, Component: dexComponent, Object: dexConfigRef,
+	return report.Cause{
+		Name: diagnose.RedirectURIUnregistered, Severity: report.Error, Component: dexComponent, Object: dexConfigRef,
 		Summary: "Dex does not know the address that oauth2-proxy sends people back to",
 		Evidence: append(evidence, fmt.Sprintf("%s: redirect_url %s", proxyConfigRef, g.Proxy["redirect_url"]),
 			fmt.Sprintf("%s: redirectURIs %s", dexConfigRef, strings.Join(known, ", "))),
-		Remedy: "kubectl jupyter install --only dex,oauth2-proxy --adopt"}
+		Remedy: "kubectl jupyter install --only dex,oauth2-proxy --adopt",
+	}
 }
 
 func clientCause(evidence ...string) report.Cause {
-	return report.Cause{Name: diagnose.OIDCClientMismatch, Severity: report.Error, Component: proxyComponent,
+	return report.Cause{
+		Name: diagnose.OIDCClientMismatch, Severity: report.Error, Component: proxyComponent,
 		Object:   report.Ref{Kind: "Secret", Namespace: proxyNamespace, Name: "oauth2-proxy"},
 		Summary:  "Dex does not accept oauth2-proxy's client name or secret",
 		Evidence: evidence,
-		Remedy:   "kubectl -n auth rollout restart deployment dex\nkubectl -n oauth2-proxy rollout restart deployment oauth2-proxy"}
+		Remedy:   "kubectl -n auth rollout restart deployment dex\nkubectl -n oauth2-proxy rollout restart deployment oauth2-proxy",
+	}
 }
 
 // secureSettings are those that mark cookies Secure.
@@ -256,8 +272,10 @@ func (g *Ground) secureSettings() []string {
 }
 
 func secureCause(evidence ...string) report.Cause {
-	return report.Cause{Name: diagnose.SecureCookiesOverHTTP, Severity: report.Error, Component: proxyComponent, Object: proxyParamsRef,
+	return report.Cause{
+		Name: diagnose.SecureCookiesOverHTTP, Severity: report.Error, Component: proxyComponent, Object: proxyParamsRef,
 		Summary:  "cookies are marked Secure and the address is plain HTTP: browsers drop them, so that the login or every change fails",
 		Evidence: evidence,
-		Remedy:   "kubectl jupyter expose --tls self-signed\nor, where whoever is on the way may read along: kubectl jupyter install --secure-cookies=false"}
+		Remedy:   "kubectl jupyter expose --tls self-signed\nor, where whoever is on the way may read along: kubectl jupyter install --secure-cookies=false",
+	}
 }

@@ -27,16 +27,26 @@ func (h hop) ref() report.Ref {
 }
 
 var policyHops = []hop{
-	{"AuthorizationPolicy", checkPolicy, "asks oauth2-proxy whether somebody is logged in",
-		"nobody is led to the sign-in page", checkPolicyWrong},
-	{"RequestAuthentication", tokenPolicy, "checks Dex's token and writes the header kubeflow-userid from it",
-		"a header kubeflow-userid that somebody wrote is not replaced", tokenPolicyWrong},
-	{"AuthorizationPolicy", requirePolicy, "refuses who has no valid token",
-		"a request with any Authorization header passes by oauth2-proxy", requirePolicyWrong},
-	{"AuthorizationPolicy", openPolicy, "lets into the gateway what the policies before it have not refused",
-		"the gateway refuses everything", openPolicyWrong},
-	{"AuthorizationPolicy", denyPolicy, "refuses in the whole mesh what no policy allows",
-		"pods of the mesh can ask the web app under any name", nil},
+	{
+		"AuthorizationPolicy", checkPolicy, "asks oauth2-proxy whether somebody is logged in",
+		"nobody is led to the sign-in page", checkPolicyWrong,
+	},
+	{
+		"RequestAuthentication", tokenPolicy, "checks Dex's token and writes the header kubeflow-userid from it",
+		"a header kubeflow-userid that somebody wrote is not replaced", tokenPolicyWrong,
+	},
+	{
+		"AuthorizationPolicy", requirePolicy, "refuses who has no valid token",
+		"a request with any Authorization header passes by oauth2-proxy", requirePolicyWrong,
+	},
+	{
+		"AuthorizationPolicy", openPolicy, "lets into the gateway what the policies before it have not refused",
+		"the gateway refuses everything", openPolicyWrong,
+	},
+	{
+		"AuthorizationPolicy", denyPolicy, "refuses in the whole mesh what no policy allows",
+		"pods of the mesh can ask the web app under any name", nil,
+	},
 }
 
 // policyCauses names every policy that is missing or does not say what it must. What
@@ -54,16 +64,20 @@ func (g *Ground) policyCauses() []report.Cause {
 		remedy := "kubectl jupyter install --only " + component
 		p := g.policy(h.kind, h.name)
 		if p == nil {
-			causes = append(causes, report.Cause{Name: diagnose.PolicyMissing, Severity: report.Error, Component: component, Object: h.ref(),
-				Summary: fmt.Sprintf("%s %s is missing: %s", h.kind, h.name, h.without), Remedy: remedy})
+			causes = append(causes, report.Cause{
+				Name: diagnose.PolicyMissing, Severity: report.Error, Component: component, Object: h.ref(),
+				Summary: fmt.Sprintf("%s %s is missing: %s", h.kind, h.name, h.without), Remedy: remedy,
+			})
 			continue
 		}
 		if h.wrong == nil {
 			continue
 		}
 		if wrong := h.wrong(g, p); wrong != "" {
-			causes = append(causes, report.Cause{Name: diagnose.PolicyChanged, Severity: report.Error, Component: component, Object: h.ref(),
-				Summary: fmt.Sprintf("%s %s %s", h.kind, h.name, wrong), Remedy: remedy + " --adopt"})
+			causes = append(causes, report.Cause{
+				Name: diagnose.PolicyChanged, Severity: report.Error, Component: component, Object: h.ref(),
+				Summary: fmt.Sprintf("%s %s %s", h.kind, h.name, wrong), Remedy: remedy + " --adopt",
+			})
 		}
 	}
 	return causes

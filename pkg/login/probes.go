@@ -107,9 +107,11 @@ func toLogin(a answer) bool {
 
 // open is the worst there is.
 func (w *walk) open(a answer, summary string) verdict {
-	c := report.Cause{Name: diagnose.ApplicationUnprotected, Severity: report.Fatal, Component: proxyComponent, Object: GatewayRef,
+	c := report.Cause{
+		Name: diagnose.ApplicationUnprotected, Severity: report.Fatal, Component: proxyComponent, Object: GatewayRef,
 		Summary: summary + ": whoever reaches " + w.base.Host + " can be anybody", Evidence: []string{a.evidence()},
-		Remedy: closeFirst}
+		Remedy: closeFirst,
+	}
 	for _, p := range w.g.policyCauses() {
 		c.Evidence = append(c.Evidence, p.Summary)
 	}
@@ -138,14 +140,17 @@ func (w *walk) forged(ctx context.Context) verdict {
 			return fail(a, "the gateway does not answer", w.noConnection(a))
 		}
 		if passedBy(a) {
-			c := report.Cause{Name: diagnose.ForgedIdentityAccepted, Severity: report.Fatal, Component: proxyComponent, Object: GatewayRef,
+			c := report.Cause{
+				Name: diagnose.ForgedIdentityAccepted, Severity: report.Fatal, Component: proxyComponent, Object: GatewayRef,
 				Summary: "a request that writes the header kubeflow-userid itself reaches the web app: whoever reaches " + w.base.Host + " can be anybody",
-				Remedy:  closeFirst}
+				Remedy:  closeFirst,
+			}
 			for _, p := range w.g.policyCauses() {
 				c.Evidence = append(c.Evidence, p.Summary)
 			}
 			c.Evidence = append([]string{map[bool]string{
-				true: "without credentials", false: "with " + strings.SplitN(a.sent, " ", 2)[0] + " credentials of nobody"}[a.sent == ""] + ": " + a.evidence()}, c.Evidence...)
+				true: "without credentials", false: "with " + strings.SplitN(a.sent, " ", 2)[0] + " credentials of nobody",
+			}[a.sent == ""] + ": " + a.evidence()}, c.Evidence...)
 			v := fail(a, "the web app is open to everybody", c)
 			v.halt = true
 			return v

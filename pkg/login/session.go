@@ -99,7 +99,8 @@ func (w *walk) cookiesDropped(a answer) (verdict, bool) {
 	for _, c := range a.cookies {
 		if c.Secure && c.MaxAge >= 0 {
 			v := fail(a, notLoggedIn, secureCause(append([]string{
-				fmt.Sprintf("%s: sets the cookie %s with Secure over http://%s", a.request, c.Name, w.base.Host)}, w.g.secureSettings()...)...))
+				fmt.Sprintf("%s: sets the cookie %s with Secure over http://%s", a.request, c.Name, w.base.Host),
+			}, w.g.secureSettings()...)...))
 			v.came = fmt.Sprintf("%d, cookie %s is marked Secure", a.code, c.Name)
 			return v, true
 		}
@@ -126,17 +127,21 @@ func (w *walk) noForm(a answer) report.Cause {
 
 // astray is a login that leads where no browser can follow.
 func (w *walk) astray(a answer, summary string) report.Cause {
-	return report.Cause{Name: diagnose.LoginLoop, Severity: report.Error, Component: proxyComponent, Object: proxyConfigRef,
+	return report.Cause{
+		Name: diagnose.LoginLoop, Severity: report.Error, Component: proxyComponent, Object: proxyConfigRef,
 		Summary: summary, Evidence: []string{a.evidence()},
-		Remedy: "login_url and redirect_url of oauth2-proxy must be paths, without a host: kubectl jupyter install --only oauth2-proxy"}
+		Remedy: "login_url and redirect_url of oauth2-proxy must be paths, without a host: kubectl jupyter install --only oauth2-proxy",
+	}
 }
 
 // refused tells a wrong password from one that Dex has not heard of yet.
 func (w *walk) refused(ctx context.Context, a answer) report.Cause {
-	c := report.Cause{Name: diagnose.LoginRefused, Severity: report.Error, Component: dexComponent,
+	c := report.Cause{
+		Name: diagnose.LoginRefused, Severity: report.Error, Component: dexComponent,
 		Object:  report.Ref{Kind: "Deployment", Group: "apps", Namespace: dexNamespace, Name: dexName},
 		Summary: "Dex does not accept the password of " + w.o.Email, Evidence: []string{a.evidence()},
-		Remedy: "kubectl jupyter user set-password " + w.o.Email}
+		Remedy: "kubectl jupyter user set-password " + w.o.Email,
+	}
 	users := w.g.Users()
 	known := false
 	for _, u := range users {
@@ -179,15 +184,19 @@ func (w *walk) notIn(a answer) report.Cause {
 	case strings.Contains(a.body, unknownIssuer):
 		return w.g.issuerCause(a.evidence())
 	case a.code == http.StatusUnauthorized && strings.Contains(strings.ToLower(a.body), "jw"):
-		return report.Cause{Name: diagnose.JWKSKeyMissing, Severity: report.Error, Component: istioComponent,
+		return report.Cause{
+			Name: diagnose.JWKSKeyMissing, Severity: report.Error, Component: istioComponent,
 			Object:  report.Ref{Group: securityGroup, Kind: "RequestAuthentication", Namespace: istioNamespace, Name: tokenPolicy},
 			Summary: "the gateway has not the key that Dex signed the token with", Evidence: []string{a.evidence()},
-			Remedy: "kubectl -n istio-system rollout restart deployment istiod"}
+			Remedy: "kubectl -n istio-system rollout restart deployment istiod",
+		}
 	case toLogin(a):
-		return report.Cause{Name: diagnose.LoginLoop, Severity: report.Error, Component: proxyComponent,
+		return report.Cause{
+			Name: diagnose.LoginLoop, Severity: report.Error, Component: proxyComponent,
 			Object:  report.Ref{Group: "apps", Kind: "Deployment", Namespace: proxyNamespace, Name: proxyName},
 			Summary: "the login succeeds and ends at the sign-in page again: the session is not kept", Evidence: []string{a.evidence()},
-			Remedy: "kubectl -n oauth2-proxy rollout restart deployment oauth2-proxy"}
+			Remedy: "kubectl -n oauth2-proxy rollout restart deployment oauth2-proxy",
+		}
 	}
 	return w.hop(a, webAppPath, diagnose.WebAppUnreachable, webAppComponent, stackNamespace, webAppService, webAppWorkload)
 }
@@ -200,9 +209,11 @@ func (w *walk) callback(a answer) report.Cause {
 	}
 	switch expected := w.g.Proxy["oidc_issuer_url"]; {
 	case a.code == http.StatusForbidden:
-		return report.Cause{Name: diagnose.LoginLoop, Severity: report.Error, Component: proxyComponent, Object: proxyConfigRef,
+		return report.Cause{
+			Name: diagnose.LoginLoop, Severity: report.Error, Component: proxyComponent, Object: proxyConfigRef,
 			Summary: "oauth2-proxy misses the cookie that it set when the login began", Evidence: []string{a.evidence()},
-			Remedy: "kubectl -n oauth2-proxy logs deployment/oauth2-proxy"}
+			Remedy: "kubectl -n oauth2-proxy logs deployment/oauth2-proxy",
+		}
 	case w.g.ClientAgrees != nil && !*w.g.ClientAgrees:
 		return clientCause(a.evidence(), "Secret auth/dex-oidc-client and Secret oauth2-proxy/oauth2-proxy hold different values")
 	case expected != "" && own != "" && expected != own:

@@ -31,48 +31,61 @@ func TestTheURLFollowsTheServiceAndTheGateway(t *testing.T) {
 	for name, c := range map[string]struct{ service, gateway, nodes, url, via, missing string }{
 		"a load balancer's address over plain HTTP needs no port": {
 			service: `{spec: {type: LoadBalancer, ` + ports + `}, status: {loadBalancer: {ingress: [{ip: 192.168.49.240}]}}}`,
-			url:     "http://192.168.49.240/jupyter/", via: "LoadBalancer"},
+			url:     "http://192.168.49.240/jupyter/", via: "LoadBalancer",
+		},
 		"a cloud's load balancer has a name": {
 			service: `{spec: {type: LoadBalancer, ` + ports + `}, status: {loadBalancer: {ingress: [{hostname: a.elb.example.com}]}}}`,
-			url:     "http://a.elb.example.com/jupyter/", via: "LoadBalancer"},
+			url:     "http://a.elb.example.com/jupyter/", via: "LoadBalancer",
+		},
 		"an IPv6 address stands in brackets": {
 			service: `{spec: {type: LoadBalancer, ` + ports + `}, status: {loadBalancer: {ingress: [{ip: "fd00::1"}]}}}`,
-			url:     "http://[fd00::1]/jupyter/", via: "LoadBalancer"},
+			url:     "http://[fd00::1]/jupyter/", via: "LoadBalancer",
+		},
 		"HTTPS is preferred to the port that redirects to it": {
 			service: `{spec: {type: LoadBalancer, ` + ports + `}, status: {loadBalancer: {ingress: [{ip: 192.168.49.240}]}}}`,
-			gateway: tlsGateway, url: "https://192.168.49.240/jupyter/", via: "LoadBalancer"},
+			gateway: tlsGateway, url: "https://192.168.49.240/jupyter/", via: "LoadBalancer",
+		},
 		"a gateway for one name is opened by that name": {
 			service: `{spec: {type: LoadBalancer, ` + ports + `}, status: {loadBalancer: {ingress: [{ip: 192.168.49.240}]}}}`,
-			gateway: namedGateway, url: "https://notebooks.example.org/jupyter/", via: "LoadBalancer"},
+			gateway: namedGateway, url: "https://notebooks.example.org/jupyter/", via: "LoadBalancer",
+		},
 		"a node port needs a node's address and its own port": {
 			service: `{spec: {type: NodePort, ` + ports + `}}`,
 			nodes:   `{items: [{metadata: {name: a}, status: {addresses: [{type: InternalIP, address: 10.0.0.7}]}}]}`,
-			url:     "http://10.0.0.7:30080/jupyter/", via: "NodePort"},
+			url:     "http://10.0.0.7:30080/jupyter/", via: "NodePort",
+		},
 		"a node that is ready is preferred, and its external address": {
 			service: `{spec: {type: NodePort, ` + ports + `}}`,
 			nodes: `{items: [{metadata: {name: a}, status: {addresses: [{type: InternalIP, address: 10.0.0.7}]}},
 				{metadata: {name: b}, status: {conditions: [{type: Ready, status: "True"}], addresses: [{type: InternalIP, address: 10.0.0.8}, {type: ExternalIP, address: 203.0.113.8}]}}]}`,
-			gateway: tlsGateway, url: "https://203.0.113.8:30443/jupyter/", via: "NodePort"},
+			gateway: tlsGateway, url: "https://203.0.113.8:30443/jupyter/", via: "NodePort",
+		},
 		"an IPv6 node port has brackets and a port": {
 			service: `{spec: {type: NodePort, ` + ports + `}}`,
 			nodes:   `{items: [{metadata: {name: a}, status: {addresses: [{type: InternalIP, address: "fd00::7"}]}}]}`,
-			url:     "http://[fd00::7]:30080/jupyter/", via: "NodePort"},
+			url:     "http://[fd00::7]:30080/jupyter/", via: "NodePort",
+		},
 		"an external IP that somebody wrote into the Service leads in": {
 			service: `{spec: {type: ClusterIP, externalIPs: [203.0.113.9], ` + ports + `}}`,
-			url:     "http://203.0.113.9/jupyter/", via: "ClusterIP"},
+			url:     "http://203.0.113.9/jupyter/", via: "ClusterIP",
+		},
 		"a load balancer without an address is no way in": {
 			service: `{spec: {type: LoadBalancer, ` + ports + `}}`, via: "LoadBalancer",
-			missing: "Service istio-system/istio-ingressgateway is of type LoadBalancer and has no address: nothing has given it one yet"},
+			missing: "Service istio-system/istio-ingressgateway is of type LoadBalancer and has no address: nothing has given it one yet",
+		},
 		"a cluster IP is an address inside of the cluster": {
 			service: `{spec: {type: ClusterIP, ` + ports + `}}`, via: "ClusterIP",
-			missing: "Service istio-system/istio-ingressgateway is of type ClusterIP: it has an address inside of the cluster only"},
+			missing: "Service istio-system/istio-ingressgateway is of type ClusterIP: it has an address inside of the cluster only",
+		},
 		"a port that the Service does not have leads nowhere": {
 			service: `{spec: {type: LoadBalancer, ports: [{port: 80}]}, status: {loadBalancer: {ingress: [{ip: 192.168.49.240}]}}}`,
 			gateway: tlsGateway, via: "LoadBalancer",
-			missing: "Service istio-system/istio-ingressgateway has no port 443, which Gateway kubeflow/kubeflow-gateway listens on"},
+			missing: "Service istio-system/istio-ingressgateway has no port 443, which Gateway kubeflow/kubeflow-gateway listens on",
+		},
 		"a gateway that speaks only TCP leads nowhere": {
 			service: `{spec: {type: LoadBalancer, ` + ports + `}}`, gateway: `{spec: {servers: [{port: {number: 80, protocol: TCP}}]}}`, via: "LoadBalancer",
-			missing: "Gateway kubeflow/kubeflow-gateway has no server for HTTP or HTTPS"},
+			missing: "Gateway kubeflow/kubeflow-gateway has no server for HTTP or HTTPS",
+		},
 		"nothing is installed": {missing: "there is no Service istio-system/istio-ingressgateway: the gateway is not installed"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -129,8 +142,10 @@ func TestANameIsNoWayInWhereNothingGivesAnAddress(t *testing.T) {
 }
 
 func TestUsersAreThoseOfDexAndNoOthers(t *testing.T) {
-	g := &Ground{Passwords: []string{"b@example.com", "a@example.com"}, FirstUser: "gone@example.com",
-		Dex: parse[DexConfig](t, `{staticPasswords: [{email: a@example.com, hash: secret}]}`)}
+	g := &Ground{
+		Passwords: []string{"b@example.com", "a@example.com"}, FirstUser: "gone@example.com",
+		Dex: parse[DexConfig](t, `{staticPasswords: [{email: a@example.com, hash: secret}]}`),
+	}
 	if got := g.Users(); len(got) != 2 || got[0] != "a@example.com" || got[1] != "b@example.com" {
 		t.Errorf("users = %q, want a and b once each", got)
 	}

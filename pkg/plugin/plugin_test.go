@@ -144,12 +144,14 @@ func TestALaterInstallKeepsWhatItDoesNotName(t *testing.T) {
 			[]string{"cert-manager"},
 		},
 		{
-			"a flag changes its own choice only", []string{"--profile", "default", "--registry", ""},
+			"a flag changes its own choice only",
+			[]string{"--profile", "default", "--registry", ""},
 			components.Options{Profile: "default", UserEmail: "ada@example.org", SecureCookies: true, Images: map[string]string{"a": "b"}},
 			[]string{"cert-manager"},
 		},
 		{
-			"a component that is asked for by name is not somebody else's any more", []string{"--only", "cert-manager"},
+			"a component that is asked for by name is not somebody else's any more",
+			[]string{"--only", "cert-manager"},
 			components.Options{Profile: "slim", UserEmail: "ada@example.org", SecureCookies: true, Registry: "registry.example.com", Images: map[string]string{"a": "b"}},
 			nil,
 		},

@@ -231,13 +231,17 @@ func (o *PreflightOptions) print(c *cluster.Cluster, plan *rollout.Plan, f *pref
 	causes := documented(f.Causes)
 	if view.IsDocument(o.Format) {
 		r := preflightReport{
-			Report: report.Report{APIVersion: report.APIVersion, Kind: "Preflight", Release: plan.Release.Name, Profile: plan.Settings.Profile,
-				Target: c.Target, Components: []report.Component{}, Causes: causes, Elapsed: elapsed.Seconds()},
+			Report: report.Report{
+				APIVersion: report.APIVersion, Kind: "Preflight", Release: plan.Release.Name, Profile: plan.Settings.Profile,
+				Target: c.Target, Components: []report.Component{}, Causes: causes, Elapsed: elapsed.Seconds(),
+			},
 			Result: f.Result, Checks: f.Answers, Capacity: f.Capacity,
 		}
 		for _, rendered := range plan.Rendered {
-			r.Components = append(r.Components, report.Component{Name: rendered.Component.Name, Title: rendered.Component.Title,
-				Version: rendered.Component.Version, State: report.Unknown, Objects: len(rendered.Objects)})
+			r.Components = append(r.Components, report.Component{
+				Name: rendered.Component.Name, Title: rendered.Component.Title,
+				Version: rendered.Component.Version, State: report.Unknown, Objects: len(rendered.Objects),
+			})
 		}
 		return view.Document(out, o.Format, r)
 	}

@@ -243,23 +243,26 @@ func (o *SupportBundleOptions) documents(c *cluster.Cluster, source components.S
 			return bundle.Content{Text: text.String()}, err
 		}}
 	}
-	return []bundle.Document{{
-		Name: "versions.yaml",
-		Make: func(ctx context.Context) (bundle.Content, error) {
-			settings, err := rollout.ReadSettings(ctx, c)
-			return bundle.Content{Data: versions{Client: version.Get(), Server: &c.Target, Installed: settings}}, err
+	return []bundle.Document{
+		{
+			Name: "versions.yaml",
+			Make: func(ctx context.Context) (bundle.Content, error) {
+				settings, err := rollout.ReadSettings(ctx, c)
+				return bundle.Content{Data: versions{Client: version.Get(), Server: &c.Target, Installed: settings}}, err
+			},
 		},
-	},
 		text("status.txt", func(w io.Writer, r *report.Report) error { return view.Status(w, r, true, view.Style{}, o.Time) }),
 		text("status-short.txt", func(w io.Writer, r *report.Report) error {
 			return view.StatusShort(w, r, version.Get().Version)
-		}), {
+		}),
+		{
 			Name: "status.yaml",
 			Make: func(ctx context.Context) (bundle.Content, error) {
 				out, err := look(ctx)
 				return bundle.Content{Data: out}, err
 			},
-		}}
+		},
+	}
 }
 
 // tell says what was made and what a reader should know of it.

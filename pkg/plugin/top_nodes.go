@@ -214,9 +214,11 @@ func (o *TopOptions) nodeCSV(s *usage.Snapshot) [][]string {
 	rows := [][]string{strings.Split("name,ready,cordoned,cpu_cores,cpu_percent,memory_bytes,memory_percent,sample_time,"+
 		"gpu_resource,gpu_product,gpu_capacity,gpu_allocatable,gpu_requested,gpu_free,gpu_schedulable,gpu_util_percent,gpu_memory_used_bytes,gpu_memory_total_bytes", ",")}
 	for _, n := range s.Nodes {
-		row := []string{n.Name, strconv.FormatBool(n.Ready), strconv.FormatBool(n.Cordoned),
+		row := []string{
+			n.Name, strconv.FormatBool(n.Ready), strconv.FormatBool(n.Cordoned),
 			quantityField(n.CPU.Used), floatField(n.CPU.Percent(o.ShowCapacity)),
-			quantityField(n.Memory.Used), floatField(n.Memory.Percent(o.ShowCapacity)), ""}
+			quantityField(n.Memory.Used), floatField(n.Memory.Percent(o.ShowCapacity)), "",
+		}
 		if n.Sample != nil {
 			row[7] = n.Sample.Time.UTC().Format(time.RFC3339)
 		}

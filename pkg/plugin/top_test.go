@@ -44,8 +44,10 @@ func topSnapshot() *usage.Snapshot {
 			{Resource: "nvidia.com/mig-1g.10gb", Origin: usage.DevicePlugin, Product: "NVIDIA-A100-SXM4-80GB-MIG-1g.10gb", Replicas: 1, Capacity: 7, Allocatable: 7, Requested: usage.Known[int64](7), Live: none},
 		}},
 		{Name: "gpu-1", Cordoned: true, Created: now.Add(-time.Minute), CPU: topAmount("", "16"), Memory: topAmount("", "128Gi"), GPUs: []usage.GPU{
-			{Resource: "nvidia.com/gpu", Origin: usage.DevicePlugin, Product: "Tesla-T4", Sharing: usage.TimeSlicing, Replicas: 4, Capacity: 4, Allocatable: 4,
-				Requested: usage.Missing[int64](usage.Absence{Forbidden: true, Reason: "the user may not list pods"}), Live: none},
+			{
+				Resource: "nvidia.com/gpu", Origin: usage.DevicePlugin, Product: "Tesla-T4", Sharing: usage.TimeSlicing, Replicas: 4, Capacity: 4, Allocatable: 4,
+				Requested: usage.Missing[int64](usage.Absence{Forbidden: true, Reason: "the user may not list pods"}), Live: none,
+			},
 		}},
 	}}
 }
@@ -186,8 +188,10 @@ cpu-0   Ready    124m         1%     1500Mi          4%
 	})
 	t.Run("leaves a look that takes too long, and goes on", func(t *testing.T) {
 		var out, errs bytes.Buffer
-		o := topOptions{base: &base{IOStreams: genericiooptions.IOStreams{Out: &out, ErrOut: &errs}}, Format: formatTable, Headers: true, Watch: true,
-			Interval: time.Millisecond, Timeout: 20 * time.Millisecond}
+		o := topOptions{
+			base: &base{IOStreams: genericiooptions.IOStreams{Out: &out, ErrOut: &errs}}, Format: formatTable, Headers: true, Watch: true,
+			Interval: time.Millisecond, Timeout: 20 * time.Millisecond,
+		}
 		ctx, cancel := context.WithCancel(t.Context())
 		defer cancel()
 		looks := 0

@@ -66,48 +66,64 @@ func TestPodsFindTheirPlaces(t *testing.T) {
 		{"everything fits on one node", []Pod{pod("a", 500, 2048), pod("b", 100, 128)}, nil, []Room{room("n1", 600, 2176)}, true, true, false, ""},
 		{
 			"a thousandth of a core too little is too little",
-			[]Pod{pod("a", 500, 2048), pod("b", 100, 128)}, nil, []Room{room("n1", 599, 4096)},
+			[]Pod{pod("a", 500, 2048), pod("b", 100, 128)},
+			nil,
+			[]Room{room("n1", 599, 4096)},
 			false, false, true, "600m cpu is requested, 599m is left",
 		},
 		{
 			"memory of several nodes does not add up for one pod",
-			[]Pod{pod("istiod", 500, 2048)}, nil, []Room{room("n1", 2000, 1500), room("n2", 2000, 1500)},
+			[]Pod{pod("istiod", 500, 2048)},
+			nil,
+			[]Room{room("n1", 2000, 1500), room("n2", 2000, 1500)},
 			false, false, true, "no node has room for istiod, which requests 500m cpu and 2048Mi memory",
 		},
 		{
 			// Both of 700 first, one on each node; as they come, both of 300 would share n1 and
 			// leave 400 there.
 			"the largest pods are placed first",
-			[]Pod{pod("a", 10, 300), pod("b", 10, 300), pod("c", 10, 700), pod("d", 10, 700)}, nil, []Room{room("n1", 1000, 1000), room("n2", 1000, 1000)},
+			[]Pod{pod("a", 10, 300), pod("b", 10, 300), pod("c", 10, 700), pod("d", 10, 700)},
+			nil,
+			[]Room{room("n1", 1000, 1000), room("n2", 1000, 1000)},
 			true, true, false, "",
 		},
 		{
 			// By memory x (300Mi) comes first and takes the 300m of n1 that y needs; by cpu y
 			// takes n1 and x the rest of n2.
 			"where an order by memory fails, the order by cpu may not",
-			[]Pod{pod("x", 100, 300), pod("y", 300, 100)}, nil, []Room{room("n1", 300, 300), room("n2", 100, 400)},
+			[]Pod{pod("x", 100, 300), pod("y", 300, 100)},
+			nil,
+			[]Room{room("n1", 300, 300), room("n2", 100, 400)},
 			true, true, false, "",
 		},
 		{
 			// 3 pods of 600 on nodes with 1000 and 800: the sum 1800 is there, the third pod has no place.
 			"a sum that fits is no proof",
-			[]Pod{pod("a", 10, 600), pod("b", 10, 600), pod("c", 10, 600)}, nil, []Room{room("n1", 1000, 1000), room("n2", 1000, 800)},
+			[]Pod{pod("a", 10, 600), pod("b", 10, 600), pod("c", 10, 600)},
+			nil,
+			[]Room{room("n1", 1000, 1000), room("n2", 1000, 800)},
 			false, false, false, "the sum fits, but no place was found for c",
 		},
 		{
 			"a notebook has to fit beside the stack",
-			[]Pod{pod("a", 500, 2048)}, &notebook, []Room{room("n1", 1099, 4096)},
+			[]Pod{pod("a", 500, 2048)},
+			&notebook,
+			[]Room{room("n1", 1099, 4096)},
 			true, false, false, "",
 		},
 		{
 			"a notebook fits exactly",
-			[]Pod{pod("a", 500, 2048)}, &notebook, []Room{room("n1", 1100, 3200)},
+			[]Pod{pod("a", 500, 2048)},
+			&notebook,
+			[]Room{room("n1", 1100, 3200)},
 			true, true, false, "",
 		},
 		{"a node that is full of pods takes none", []Pod{pod("a", 1, 1)}, nil, []Room{{Node: node("n1"), Left: size(4000, 8000)}}, false, false, true, "no node has room for a"},
 		{
 			"an overcommitted node does not take from the others",
-			[]Pod{pod("a", 500, 500)}, nil, []Room{room("n1", -3000, -9000), room("n2", 500, 500)},
+			[]Pod{pod("a", 500, 500)},
+			nil,
+			[]Room{room("n1", -3000, -9000), room("n2", 500, 500)},
 			true, true, false, "",
 		},
 		{"a taint keeps a pod off", []Pod{pod("a", 1, 1)}, nil, []Room{room("n1", 4000, 8000, taint("dedicated"))}, false, false, true, "no node has room for a"},
@@ -115,13 +131,17 @@ func TestPodsFindTheirPlaces(t *testing.T) {
 		{"a selector wants its label", []Pod{fast}, nil, []Room{room("n1", 4000, 8000)}, false, false, true, "no node has room for fast"},
 		{
 			"a selector finds its label",
-			[]Pod{fast}, nil, []Room{room("n1", 4000, 8000, func(n *corev1.Node) { n.Labels["disk"] = "fast" })},
+			[]Pod{fast},
+			nil,
+			[]Room{room("n1", 4000, 8000, func(n *corev1.Node) { n.Labels["disk"] = "fast" })},
 			true, true, false, "",
 		},
 		{
 			// 100 on each of two nodes, although n1 could take both.
 			"a DaemonSet's pod needs room on every node",
-			[]Pod{everywhere}, nil, []Room{room("n1", 4000, 8000), room("n2", 50, 8000)},
+			[]Pod{everywhere},
+			nil,
+			[]Room{room("n1", 4000, 8000), room("n2", 50, 8000)},
 			false, false, true, "no node has room for agent",
 		},
 		{"nothing is missing and there is no room", nil, nil, []Room{room("n1", 0, 0)}, true, true, false, ""},
@@ -181,13 +201,17 @@ func TestTheDemandOfAProfileIsTheSumOfItsPods(t *testing.T) {
 
 func TestWhatDoesNotFitIsExplained(t *testing.T) {
 	demand := func(fits, beside bool) Demand {
-		return Demand{Profile: "default", Pods: 12, Request: size(900, 2560), Largest: size(500, 2048), LargestOf: "Deployment istio-system/istiod",
-			Notebook: size(600, 1152), Fits: fits, NotebookFits: beside, proven: !fits, why: "2560Mi memory is requested, 2000Mi is left"}
+		return Demand{
+			Profile: "default", Pods: 12, Request: size(900, 2560), Largest: size(500, 2048), LargestOf: "Deployment istio-system/istiod",
+			Notebook: size(600, 1152), Fits: fits, NotebookFits: beside, proven: !fits, why: "2560Mi memory is requested, 2000Mi is left",
+		}
 	}
 	slim := Demand{Profile: "slim", Pods: 11, Request: size(100, 512), Notebook: size(260, 576), Fits: true, NotebookFits: true}
 	facts := func(d ...Demand) *Facts {
-		f := &Facts{Capacity: &Capacity{Nodes: 2, Open: 1, Counted: 1, Left: size(1000, 2000), Demands: d},
-			Rooms: []Room{room("n1", 1000, 2000)}, Excluded: map[string]string{"n2": "cordoned"}}
+		f := &Facts{
+			Capacity: &Capacity{Nodes: 2, Open: 1, Counted: 1, Left: size(1000, 2000), Demands: d},
+			Rooms:    []Room{room("n1", 1000, 2000)}, Excluded: map[string]string{"n2": "cordoned"},
+		}
 		return f
 	}
 	for _, tc := range []struct {
@@ -198,9 +222,11 @@ func TestWhatDoesNotFitIsExplained(t *testing.T) {
 	}{
 		{
 			"too small, and slim would do", facts(demand(false, false), slim), report.Fatal,
-			[]string{"the stack does not fit: 2560Mi memory is requested", "istio-system/istiod, requests 500m cpu and 2048Mi memory",
+			[]string{
+				"the stack does not fit: 2560Mi memory is requested", "istio-system/istiod, requests 500m cpu and 2048Mi memory",
 				"node n1 has 1 cpu and 2000Mi memory left of 4 cpu and 8192Mi memory", "node n2 is left out: cordoned",
-				"with --profile slim 11 pods request 100m cpu and 512Mi memory, and would fit, with a notebook", "kubectl jupyter install --profile slim"},
+				"with --profile slim 11 pods request 100m cpu and 512Mi memory, and would fit, with a notebook", "kubectl jupyter install --profile slim",
+			},
 		},
 		{
 			"too small for anything", facts(demand(false, false), Demand{Profile: "slim", Pods: 11, Request: size(100, 512)}), report.Fatal,

@@ -83,7 +83,8 @@ func TestEveryCheckNamesWhatItFinds(t *testing.T) {
 			"a right is missing", func(f *Facts) {
 				f.Missing = []string{"create namespaces in the whole cluster", "patch namespaces in the whole cluster"}
 			}, Fatal,
-			[]string{"fatal PermissionMissing"}, []string{"lacks 2 permissions", "namespaces: create, patch in the whole cluster"},
+			[]string{"fatal PermissionMissing"},
+			[]string{"lacks 2 permissions", "namespaces: create, patch in the whole cluster"},
 		},
 		{
 			"reviews say yes and the server refuses a role", func(f *Facts) {
@@ -99,7 +100,8 @@ func TestEveryCheckNamesWhatItFinds(t *testing.T) {
 		{
 			"what somebody has set in an object makes it invalid", func(f *Facts) {
 				f.Refusals = []rollout.Refusal{{Ref: webApp, Err: invalid(webApp, "spec.template.spec.containers[0].env[4].valueFrom"), Exists: true, Managers: []string{"kubectl-set"}}}
-			}, Fatal, []string{"fatal ObjectRefused Deployment kubeflow/jupyter-web-app-deployment"},
+			}, Fatal,
+			[]string{"fatal ObjectRefused Deployment kubeflow/jupyter-web-app-deployment"},
 			[]string{
 				"what kubectl-set has set there: kubectl -n kubeflow edit deployment.apps jupyter-web-app-deployment",
 				"kubectl -n kubeflow set env deployment.apps jupyter-web-app-deployment NAME-", "kubectl -n kubeflow delete deployment.apps jupyter-web-app-deployment",
@@ -108,15 +110,19 @@ func TestEveryCheckNamesWhatItFinds(t *testing.T) {
 		{
 			"somebody's cert-manager is in the way", func(f *Facts) {
 				f.Conflicts = []rollout.Conflict{conflict}
-				f.Existing = []Existing{{Product: "cert-manager", Components: []string{"cert-manager"}, CRD: "certificates.cert-manager.io", ManagedBy: "Helm release certs/cm",
-					Controller: report.Ref{Kind: "Deployment", Namespace: "certs", Name: "cm"}, Version: "v1.17.0"}}
+				f.Existing = []Existing{{
+					Product: "cert-manager", Components: []string{"cert-manager"}, CRD: "certificates.cert-manager.io", ManagedBy: "Helm release certs/cm",
+					Controller: report.Ref{Kind: "Deployment", Namespace: "certs", Name: "cm"}, Version: "v1.17.0",
+				}}
 			}, Fatal, []string{"fatal BelongsToOthers Namespace cert-manager"}, []string{"cert-manager v1.17.0 in namespace certs", "managed by Helm release certs/cm", "--use-existing cert-manager", "--adopt"},
 		},
 		{
 			"somebody's cert-manager is used as it is", func(f *Facts) {
 				f.UseExisting = []string{"cert-manager"}
-				f.Existing = []Existing{{Product: "cert-manager", Components: []string{"cert-manager"}, CRD: "certificates.cert-manager.io", ManagedBy: "OLM",
-					Controller: report.Ref{Kind: "Deployment", Namespace: "certs", Name: "cm"}, Version: "v1.17.0"}}
+				f.Existing = []Existing{{
+					Product: "cert-manager", Components: []string{"cert-manager"}, CRD: "certificates.cert-manager.io", ManagedBy: "OLM",
+					Controller: report.Ref{Kind: "Deployment", Namespace: "certs", Name: "cm"}, Version: "v1.17.0",
+				}}
 			}, Info, []string{"info ExistingInstallation Deployment certs/cm"}, []string{"managed by OLM", "made with v1.16.1"},
 		},
 		{
@@ -129,7 +135,8 @@ func TestEveryCheckNamesWhatItFinds(t *testing.T) {
 			"no node is open", func(f *Facts) {
 				f.Open, f.Excluded, f.Capacity = nil, map[string]string{"n1": "cordoned", "n2": "not ready"}, &Capacity{Nodes: 2}
 			}, Fatal,
-			[]string{"fatal NoNodes"}, []string{"node n2 is left out: not ready", "kubectl uncordon n1"},
+			[]string{"fatal NoNodes"},
+			[]string{"node n2 is left out: not ready", "kubectl uncordon n1"},
 		},
 		{
 			"the only node is a control plane's", func(f *Facts) {
@@ -155,7 +162,8 @@ func TestEveryCheckNamesWhatItFinds(t *testing.T) {
 		{"there is no class", func(f *Facts) { f.Classes = nil }, Warning, []string{"warning NoDefaultStorageClass"}, []string{"install a provisioner"}},
 		{
 			"a namespace is just being deleted", func(f *Facts) { f.Terminating = []corev1.Namespace{terminating("auth", f.Time.Add(-10*time.Second))} }, Warning,
-			[]string{"warning NamespaceTerminating Namespace auth"}, []string{"deleted 10s ago"},
+			[]string{"warning NamespaceTerminating Namespace auth"},
+			[]string{"deleted 10s ago"},
 		},
 		{
 			"a namespace does not go", func(f *Facts) {
@@ -255,8 +263,10 @@ func TestWhoManagesAnObject(t *testing.T) {
 
 func TestAWebhookSelectsWhatItsRulesAndSelectorsSay(t *testing.T) {
 	object := func(kind, namespace string, labels map[string]any) *unstructured.Unstructured {
-		return &unstructured.Unstructured{Object: map[string]any{"apiVersion": "v1", "kind": kind,
-			"metadata": map[string]any{"name": "x", "namespace": namespace, "labels": labels}}}
+		return &unstructured.Unstructured{Object: map[string]any{
+			"apiVersion": "v1", "kind": kind,
+			"metadata": map[string]any{"name": "x", "namespace": namespace, "labels": labels},
+		}}
 	}
 	rule := func(operation admissionv1.OperationType, resources ...string) []admissionv1.RuleWithOperations {
 		return []admissionv1.RuleWithOperations{{Operations: []admissionv1.OperationType{operation}, Rule: admissionv1.Rule{APIGroups: []string{""}, Resources: resources}}}

@@ -139,14 +139,20 @@ func hooks(mutating []admissionv1.MutatingWebhookConfiguration, validating []adm
 	var out []hook
 	for _, c := range mutating {
 		for _, w := range c.Webhooks {
-			out = append(out, hook{report.Ref{Group: group, Kind: "MutatingWebhookConfiguration", Name: c.Name}, w.Name, w.ClientConfig.Service,
-				fails(w.FailurePolicy), w.Rules, w.NamespaceSelector, w.ObjectSelector, len(w.MatchConditions) > 0})
+			out = append(out, hook{
+				report.Ref{Group: group, Kind: "MutatingWebhookConfiguration", Name: c.Name},
+				w.Name, w.ClientConfig.Service,
+				fails(w.FailurePolicy), w.Rules, w.NamespaceSelector, w.ObjectSelector, len(w.MatchConditions) > 0,
+			})
 		}
 	}
 	for _, c := range validating {
 		for _, w := range c.Webhooks {
-			out = append(out, hook{report.Ref{Group: group, Kind: "ValidatingWebhookConfiguration", Name: c.Name}, w.Name, w.ClientConfig.Service,
-				fails(w.FailurePolicy), w.Rules, w.NamespaceSelector, w.ObjectSelector, len(w.MatchConditions) > 0})
+			out = append(out, hook{
+				report.Ref{Group: group, Kind: "ValidatingWebhookConfiguration", Name: c.Name},
+				w.Name, w.ClientConfig.Service,
+				fails(w.FailurePolicy), w.Rules, w.NamespaceSelector, w.ObjectSelector, len(w.MatchConditions) > 0,
+			})
 		}
 	}
 	return out

@@ -26,14 +26,26 @@ type product struct {
 }
 
 var products = []product{
-	{"cert-manager", "cert-manager.io", "Certificate", "certificates.cert-manager.io", []string{"cert-manager"},
-		[]string{"app.kubernetes.io/name=cert-manager,app.kubernetes.io/component=controller", "app=cert-manager"}},
-	{"Istio", "networking.istio.io", "VirtualService", "virtualservices.networking.istio.io", []string{"istio-crds", "istio"},
-		[]string{"app=istiod"}},
-	{"MetalLB", "metallb.io", "IPAddressPool", "ipaddresspools.metallb.io", []string{"metallb"},
-		[]string{"app=metallb,component=controller", "app.kubernetes.io/name=metallb,app.kubernetes.io/component=controller"}},
-	{"Kubeflow's notebook controller", "kubeflow.org", "Notebook", "notebooks.kubeflow.org", []string{"notebook-controller"},
-		[]string{"app=notebook-controller"}},
+	{
+		"cert-manager", "cert-manager.io", "Certificate", "certificates.cert-manager.io",
+		[]string{"cert-manager"},
+		[]string{"app.kubernetes.io/name=cert-manager,app.kubernetes.io/component=controller", "app=cert-manager"},
+	},
+	{
+		"Istio", "networking.istio.io", "VirtualService", "virtualservices.networking.istio.io",
+		[]string{"istio-crds", "istio"},
+		[]string{"app=istiod"},
+	},
+	{
+		"MetalLB", "metallb.io", "IPAddressPool", "ipaddresspools.metallb.io",
+		[]string{"metallb"},
+		[]string{"app=metallb,component=controller", "app.kubernetes.io/name=metallb,app.kubernetes.io/component=controller"},
+	},
+	{
+		"Kubeflow's notebook controller", "kubeflow.org", "Notebook", "notebooks.kubeflow.org",
+		[]string{"notebook-controller"},
+		[]string{"app=notebook-controller"},
+	},
 }
 
 // Existing is an installation of somebody else.

@@ -47,8 +47,10 @@ func (e *Engine) Apply(ctx context.Context, plan *Plan, survey *Survey) (*report
 	defer release()
 	working, fail := context.WithCancelCause(bounded)
 	defer fail(nil)
-	r := &run{Engine: e, plan: plan, survey: survey, graph: newGraph(plan), slots: newSlots(inFlight, definitionsInFlight),
-		readyFacts: map[key]*fact{}, started: time.Now(), fail: fail, record: maps.Clone(survey.record)}
+	r := &run{
+		Engine: e, plan: plan, survey: survey, graph: newGraph(plan), slots: newSlots(inFlight, definitionsInFlight),
+		readyFacts: map[key]*fact{}, started: time.Now(), fail: fail, record: maps.Clone(survey.record),
+	}
 	err := r.do(working)
 	fail(nil)
 	r.work.Wait()

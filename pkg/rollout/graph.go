@@ -105,8 +105,10 @@ type graph struct {
 func newGraph(plan *Plan) *graph {
 	g := &graph{byRef: map[string]*node{}, namespaces: map[string]*fact{}, kinds: map[schema.GroupKind]*fact{}, used: map[schema.GroupKind]bool{}}
 	add := func(r components.Rendered, existing bool) {
-		n := &node{Rendered: r, existing: existing, state: report.Waiting, changes: map[report.Action]int{}, subject: map[key]string{},
-			gates: map[components.Condition]*fact{}}
+		n := &node{
+			Rendered: r, existing: existing, state: report.Waiting, changes: map[report.Action]int{}, subject: map[key]string{},
+			gates: map[components.Condition]*fact{},
+		}
 		for _, gate := range r.Component.Gates {
 			n.gates[gate.Condition] = newFact()
 		}

@@ -32,8 +32,11 @@ webhooks:
 		want       []any // failurePolicy of a and b, nil where it is not sent
 	}{
 		{"are sent when the object is created", "", []any{"Ignore", "Ignore"}},
-		{"are sent as long as the live value is ours, since leaving them out would remove them",
-			"webhooks: [{name: a, failurePolicy: Ignore}, {name: b, failurePolicy: Ignore}]", []any{"Ignore", "Ignore"}},
+		{
+			"are sent as long as the live value is ours, since leaving them out would remove them",
+			"webhooks: [{name: a, failurePolicy: Ignore}, {name: b, failurePolicy: Ignore}]",
+			[]any{"Ignore", "Ignore"},
+		},
 		{"are left to whoever changed them", "webhooks: [{name: b, failurePolicy: Fail}, {name: a, failurePolicy: Ignore}]", []any{"Ignore", nil}},
 	}
 	for _, tt := range tests {
@@ -63,12 +66,18 @@ func TestReadiness(t *testing.T) {
 		name, object string
 		want         bool
 	}{
-		{"a Certificate without a condition is not ready, whatever kstatus says",
-			"{apiVersion: cert-manager.io/v1, kind: Certificate, metadata: {name: x}}", false},
-		{"a Certificate is ready when its controller says so",
-			"{apiVersion: cert-manager.io/v1, kind: Certificate, metadata: {name: x}, status: {conditions: [{type: Ready, status: 'True'}]}}", true},
-		{"a Deployment that was just created is not ready",
-			"{apiVersion: apps/v1, kind: Deployment, metadata: {name: x, generation: 1}, spec: {replicas: 1}}", false},
+		{
+			"a Certificate without a condition is not ready, whatever kstatus says",
+			"{apiVersion: cert-manager.io/v1, kind: Certificate, metadata: {name: x}}", false,
+		},
+		{
+			"a Certificate is ready when its controller says so",
+			"{apiVersion: cert-manager.io/v1, kind: Certificate, metadata: {name: x}, status: {conditions: [{type: Ready, status: 'True'}]}}", true,
+		},
+		{
+			"a Deployment that was just created is not ready",
+			"{apiVersion: apps/v1, kind: Deployment, metadata: {name: x, generation: 1}, spec: {replicas: 1}}", false,
+		},
 		{"a ConfigMap is ready when it exists", "{apiVersion: v1, kind: ConfigMap, metadata: {name: x}}", true},
 	}
 	for _, tt := range tests {

@@ -94,8 +94,10 @@ func (n *node) elapsed(s report.State, started time.Time) float64 {
 }
 
 func (r *run) report() *report.Report {
-	out := &report.Report{APIVersion: report.APIVersion, Kind: "Report", Release: r.plan.Release.Name, Profile: r.plan.Settings.Profile,
-		Target: r.cluster.Target, Elapsed: time.Since(r.started).Seconds()}
+	out := &report.Report{
+		APIVersion: report.APIVersion, Kind: "Report", Release: r.plan.Release.Name, Profile: r.plan.Settings.Profile,
+		Target: r.cluster.Target, Elapsed: time.Since(r.started).Seconds(),
+	}
 	pruned := map[string]int{}
 	for _, m := range r.survey.pruned {
 		pruned[m.component]++

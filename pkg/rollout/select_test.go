@@ -17,24 +17,42 @@ func TestSelect(t *testing.T) {
 		want, without        []string
 		wantErr              []string
 	}{
-		{name: "everything that is not on demand by default", profile: "default",
-			want: []string{"cert-manager", "user-profile"}, without: []string{"metallb"}},
-		{name: "the slim profile leaves the ClusterIssuer out", profile: "slim",
-			want: []string{"cert-manager", "poddefaults"}, without: []string{"kubeflow-issuer"}},
-		{name: "an on-demand component comes when it is named", profile: "default", only: []string{"metallb"},
-			want: []string{"metallb"}, without: []string{"istio"}},
-		{name: "only refuses what needs a component that is left out", profile: "default", only: []string{"istio"},
-			wantErr: []string{"--only", "istio needs istio-crds", "--use-existing"}},
-		{name: "only takes a component whose needs are in the cluster", profile: "default", only: []string{"istio"}, existing: []string{"istio-crds"},
-			want: []string{"istio"}, without: []string{"istio-crds"}},
-		{name: "skip refuses what something else needs", profile: "default", skip: []string{"dex"},
-			wantErr: []string{"--skip", "oauth2-proxy needs dex"}},
-		{name: "skip takes what nothing needs", profile: "default", skip: []string{"user-profile"},
-			want: []string{"profiles"}, without: []string{"user-profile"}},
-		{name: "an unknown component is named with the known ones", profile: "default", only: []string{"jupyterhub"},
-			wantErr: []string{"--only", `"jupyterhub"`, "jupyter-web-app"}},
-		{name: "the same component cannot be chosen and skipped", profile: "default", only: []string{"dex"}, skip: []string{"dex"},
-			wantErr: []string{"--only and --skip both name dex"}},
+		{
+			name: "everything that is not on demand by default", profile: "default",
+			want: []string{"cert-manager", "user-profile"}, without: []string{"metallb"},
+		},
+		{
+			name: "the slim profile leaves the ClusterIssuer out", profile: "slim",
+			want: []string{"cert-manager", "poddefaults"}, without: []string{"kubeflow-issuer"},
+		},
+		{
+			name: "an on-demand component comes when it is named", profile: "default", only: []string{"metallb"},
+			want: []string{"metallb"}, without: []string{"istio"},
+		},
+		{
+			name: "only refuses what needs a component that is left out", profile: "default", only: []string{"istio"},
+			wantErr: []string{"--only", "istio needs istio-crds", "--use-existing"},
+		},
+		{
+			name: "only takes a component whose needs are in the cluster", profile: "default", only: []string{"istio"}, existing: []string{"istio-crds"},
+			want: []string{"istio"}, without: []string{"istio-crds"},
+		},
+		{
+			name: "skip refuses what something else needs", profile: "default", skip: []string{"dex"},
+			wantErr: []string{"--skip", "oauth2-proxy needs dex"},
+		},
+		{
+			name: "skip takes what nothing needs", profile: "default", skip: []string{"user-profile"},
+			want: []string{"profiles"}, without: []string{"user-profile"},
+		},
+		{
+			name: "an unknown component is named with the known ones", profile: "default", only: []string{"jupyterhub"},
+			wantErr: []string{"--only", `"jupyterhub"`, "jupyter-web-app"},
+		},
+		{
+			name: "the same component cannot be chosen and skipped", profile: "default", only: []string{"dex"}, skip: []string{"dex"},
+			wantErr: []string{"--only and --skip both name dex"},
+		},
 		{name: "skipping everything is refused", profile: "default", skip: release.Names(), wantErr: []string{"leaves no component"}},
 	}
 	for _, tt := range tests {

@@ -289,8 +289,10 @@ func (e *Engine) Uninstall(ctx context.Context, release *components.Release, r *
 	}
 	out := &report.Report{APIVersion: report.APIVersion, Kind: "Report", Release: release.Name, Target: e.cluster.Target, Elapsed: time.Since(started).Seconds()}
 	for _, name := range slices.Sorted(maps.Keys(deleted)) {
-		out.Components = append(out.Components, report.Component{Name: name, State: report.Removed, Objects: deleted[name],
-			Changes: map[report.Action]int{report.Deleted: deleted[name]}})
+		out.Components = append(out.Components, report.Component{
+			Name: name, State: report.Removed, Objects: deleted[name],
+			Changes: map[report.Action]int{report.Deleted: deleted[name]},
+		})
 	}
 	return out, nil
 }

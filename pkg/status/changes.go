@@ -18,13 +18,18 @@ import (
 // watched are the kinds whose changes are worth another look, in the namespaces of the
 // stack. What has no watch, such as the answer of a webhook, is asked for again with it.
 var watched = []schema.GroupKind{
-	{Kind: "Pod"}, {Kind: "Service"}, {Kind: "Secret"},
-	{Group: "apps", Kind: "Deployment"}, {Group: "apps", Kind: "DaemonSet"},
+	{Kind: "Pod"},
+	{Kind: "Service"},
+	{Kind: "Secret"},
+	{Group: "apps", Kind: "Deployment"},
+	{Group: "apps", Kind: "DaemonSet"},
 	{Group: "admissionregistration.k8s.io", Kind: "MutatingWebhookConfiguration"},
 	{Group: "admissionregistration.k8s.io", Kind: "ValidatingWebhookConfiguration"},
 	{Group: "cert-manager.io", Kind: "Certificate"},
-	{Group: "networking.istio.io", Kind: "Gateway"}, {Group: "networking.istio.io", Kind: "VirtualService"},
-	{Group: "security.istio.io", Kind: "AuthorizationPolicy"}, {Group: "security.istio.io", Kind: "RequestAuthentication"},
+	{Group: "networking.istio.io", Kind: "Gateway"},
+	{Group: "networking.istio.io", Kind: "VirtualService"},
+	{Group: "security.istio.io", Kind: "AuthorizationPolicy"},
+	{Group: "security.istio.io", Kind: "RequestAuthentication"},
 	{Group: "kubeflow.org", Kind: "Profile"},
 }
 

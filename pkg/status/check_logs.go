@@ -32,44 +32,62 @@ const restartIstiod = "when Dex is ready: kubectl -n istio-system rollout restar
 // signs are what Envoy 1.3x, istiod, oauth2-proxy 7 and Dex 2 write. Envoy's details
 // stand in its access log, which the mesh's settings turn on.
 var signs = []sign{
-	{container: "istio-proxy", line: regexp.MustCompile(`jwt_authn_access_denied\{Jw(?:ks_doesn't_have_key|t_verification_fails|ks_remote_fetch_is_failed|ks_has_no_valid_keys|ks_doesn't_have_any)`),
+	{
+		container: "istio-proxy", line: regexp.MustCompile(`jwt_authn_access_denied\{Jw(?:ks_doesn't_have_key|t_verification_fails|ks_remote_fetch_is_failed|ks_has_no_valid_keys|ks_doesn't_have_any)`),
 		cause: diagnose.JWKSKeyMissing, object: gateway,
 		summary: "the gateway refuses tokens: it has keys that did not sign them, or none",
-		remedy:  restartIstiod + "; who logs out and in again has a token of the new keys"},
-	{container: "discovery", line: regexp.MustCompile(`JWKS fetch failed for issuer|Failed to fetch public key from|Failed to fetch jwks_uri from|Failed to get jwks URI from issuer|Failed to refresh JWT public key`),
+		remedy:  restartIstiod + "; who logs out and in again has a token of the new keys",
+	},
+	{
+		container: "discovery", line: regexp.MustCompile(`JWKS fetch failed for issuer|Failed to fetch public key from|Failed to fetch jwks_uri from|Failed to get jwks URI from issuer|Failed to refresh JWT public key`),
 		cause: diagnose.JWKSKeyMissing, object: istiod,
 		summary: "istiod could not fetch Dex's keys, and hands out keys that sign nothing until it tries again",
-		remedy:  restartIstiod},
-	{container: "istio-proxy", line: regexp.MustCompile(`jwt_authn_access_denied\{Jwt_issuer_is_not_configured`),
+		remedy:  restartIstiod,
+	},
+	{
+		container: "istio-proxy", line: regexp.MustCompile(`jwt_authn_access_denied\{Jwt_issuer_is_not_configured`),
 		cause: diagnose.JWTIssuerUnknown, object: gateway,
 		summary: "the gateway refuses tokens of an issuer that it does not know",
-		remedy:  "kubectl -n istio-system get requestauthentication -o yaml; the issuer must be Dex's: kubectl -n auth get configmap dex -o yaml"},
-	{container: "istio-proxy", line: regexp.MustCompile(`ext_authz_error`),
+		remedy:  "kubectl -n istio-system get requestauthentication -o yaml; the issuer must be Dex's: kubectl -n auth get configmap dex -o yaml",
+	},
+	{
+		container: "istio-proxy", line: regexp.MustCompile(`ext_authz_error`),
 		cause: diagnose.OAuth2ProxyUnreachable, object: gateway,
 		summary: "the gateway gets no answer when it asks oauth2-proxy who may come in",
-		remedy:  "kubectl -n oauth2-proxy get pods,endpointslices"},
+		remedy:  "kubectl -n oauth2-proxy get pods,endpointslices",
+	},
 	// A kernel's channels are a WebSocket: 101 is the only good answer. 401 and 403 are
 	// the login's, 404 is a kernel that has ended.
-	{container: "istio-proxy", line: regexp.MustCompile(`"GET /notebook/\S*/api/kernels/\S+/channels\S* \S+" (?:400|426|50[0-4]) `),
+	{
+		container: "istio-proxy", line: regexp.MustCompile(`"GET /notebook/\S*/api/kernels/\S+/channels\S* \S+" (?:400|426|50[0-4]) `),
 		cause: diagnose.WebSocketDropped, object: gateway,
 		summary: "connections to kernels reach the gateway, and not as the WebSockets that they have to be",
-		remedy:  "let the proxy before the gateway pass Upgrade and Connection and speak HTTP/1.1 to it; without that proxy: kubectl jupyter port-forward"},
-	{container: "dex", line: regexp.MustCompile(`Unregistered redirect_uri`),
+		remedy:  "let the proxy before the gateway pass Upgrade and Connection and speak HTTP/1.1 to it; without that proxy: kubectl jupyter port-forward",
+	},
+	{
+		container: "dex", line: regexp.MustCompile(`Unregistered redirect_uri`),
 		cause: diagnose.RedirectURIUnregistered, object: dex,
 		summary: "Dex does not know the address that people are to be sent back to",
-		remedy:  "kubectl jupyter install --only dex,oauth2-proxy --adopt"},
-	{container: "dex", line: regexp.MustCompile(`invalid client_secret on token request`),
+		remedy:  "kubectl jupyter install --only dex,oauth2-proxy --adopt",
+	},
+	{
+		container: "dex", line: regexp.MustCompile(`invalid client_secret on token request`),
 		cause: diagnose.OIDCClientMismatch, object: dex,
 		summary: "Dex does not accept oauth2-proxy's client secret",
-		remedy:  "kubectl -n auth rollout restart deployment dex; kubectl -n oauth2-proxy rollout restart deployment oauth2-proxy"},
-	{container: "oauth2-proxy", line: regexp.MustCompile(`unable to obtain CSRF cookie|cookie signature not valid|cookie failed validation`),
+		remedy:  "kubectl -n auth rollout restart deployment dex; kubectl -n oauth2-proxy rollout restart deployment oauth2-proxy",
+	},
+	{
+		container: "oauth2-proxy", line: regexp.MustCompile(`unable to obtain CSRF cookie|cookie signature not valid|cookie failed validation`),
 		cause: diagnose.LoginLoop, object: proxy,
 		summary: "browsers come back from Dex without the cookies of their login, or with ones that oauth2-proxy cannot read",
-		remedy:  "see whether cookies are Secure over http, for another domain, or from before the cookie secret changed: kubectl jupyter login-url --check"},
-	{container: "oauth2-proxy", line: regexp.MustCompile(`Error redeeming code.*(?:invalid_client|unauthorized_client)`),
+		remedy:  "see whether cookies are Secure over http, for another domain, or from before the cookie secret changed: kubectl jupyter login-url --check",
+	},
+	{
+		container: "oauth2-proxy", line: regexp.MustCompile(`Error redeeming code.*(?:invalid_client|unauthorized_client)`),
 		cause: diagnose.OIDCClientMismatch, object: proxy,
 		summary: "Dex does not accept oauth2-proxy's client name or secret",
-		remedy:  "kubectl -n auth rollout restart deployment dex; kubectl -n oauth2-proxy rollout restart deployment oauth2-proxy"},
+		remedy:  "kubectl -n auth rollout restart deployment dex; kubectl -n oauth2-proxy rollout restart deployment oauth2-proxy",
+	},
 }
 
 // excerpt is what a line says around its sign, without credentials.

@@ -17,8 +17,10 @@ func checkProofs(s *Snapshot) []report.Cause {
 		if p.OK || p.Impossible || s.Component(p.Component) == nil {
 			continue
 		}
-		c := report.Cause{Component: p.Component, Object: p.Object, Severity: report.Error,
-			Evidence: []string{fmt.Sprintf("%s (dry run): %s", p.Object, p.Why)}}
+		c := report.Cause{
+			Component: p.Component, Object: p.Object, Severity: report.Error,
+			Evidence: []string{fmt.Sprintf("%s (dry run): %s", p.Object, p.Why)},
+		}
 		switch {
 		case p.Forbidden:
 			c.Name, c.Severity = diagnose.Forbidden, report.Warning

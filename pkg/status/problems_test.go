@@ -111,14 +111,26 @@ func TestLogLinesThatWereRecordedName(t *testing.T) {
 		want string
 		says []string
 	}{
-		{"tokens that were signed with keys the gateway does not have", "istio-system", "istio-proxy", []string{gatewayLine, signInLine, gatewayLine},
-			diagnose.JWKSKeyMissing, []string{"2 times", "Jwks_doesn't_have_key", "restart deployment istiod"}},
-		{"keys that istiod could not fetch while Dex was down", "istio-system", "discovery", []string{istiodLine},
-			diagnose.JWKSKeyMissing, []string{"dex.auth.svc", "when Dex is ready"}},
+		{
+			"tokens that were signed with keys the gateway does not have", "istio-system", "istio-proxy",
+			[]string{gatewayLine, signInLine, gatewayLine},
+			diagnose.JWKSKeyMissing,
+			[]string{"2 times", "Jwks_doesn't_have_key", "restart deployment istiod"},
+		},
+		{
+			"keys that istiod could not fetch while Dex was down", "istio-system", "discovery",
+			[]string{istiodLine},
+			diagnose.JWKSKeyMissing,
+			[]string{"dex.auth.svc", "when Dex is ready"},
+		},
 		{"tokens of an issuer that is not configured", "istio-system", "istio-proxy", []string{issuerLine}, diagnose.JWTIssuerUnknown, []string{"Jwt_issuer_is_not_configured"}},
 		{"a check at oauth2-proxy that gets no answer", "istio-system", "istio-proxy", []string{checkLine}, diagnose.OAuth2ProxyUnreachable, []string{"ext_authz_error"}},
-		{"a kernel whose WebSocket a proxy has dropped", "istio-system", "istio-proxy", []string{kernelLine}, diagnose.WebSocketDropped,
-			[]string{"/channels", "Upgrade", "kubectl jupyter port-forward"}},
+		{
+			"a kernel whose WebSocket a proxy has dropped", "istio-system", "istio-proxy",
+			[]string{kernelLine},
+			diagnose.WebSocketDropped,
+			[]string{"/channels", "Upgrade", "kubectl jupyter port-forward"},
+		},
 		{"an address to return to that Dex does not know", "auth", "dex", []string{dexLine}, diagnose.RedirectURIUnregistered, []string{"https://example.com/oauth2/callback"}},
 		{"a client secret that Dex does not know", "auth", "dex", []string{clientLine}, diagnose.OIDCClientMismatch, []string{"kubeflow-oidc-authservice"}},
 		{"a browser that comes back without its cookie", "oauth2-proxy", "oauth2-proxy", []string{cookieLine}, diagnose.LoginLoop, []string{"was not found"}},
@@ -157,19 +169,36 @@ func TestSettingsThatWereRecordedName(t *testing.T) {
 		says                    []string
 	}{
 		{"nothing, when all is as it was installed", "", "http://192.0.2.10/", "", 0, nil},
-		{"cookies for another domain", proxyWith(`cookie_domains = [ ".example.com" ]`), "http://192.0.2.10/", diagnose.LoginLoop, report.Error,
-			[]string{"another domain", ".example.com", "http://192.0.2.10/"}},
+		{
+			"cookies for another domain", proxyWith(`cookie_domains = [ ".example.com" ]`), "http://192.0.2.10/", diagnose.LoginLoop, report.Error,
+			[]string{"another domain", ".example.com", "http://192.0.2.10/"},
+		},
 		{"no loop, when the domain covers the host", proxyWith(`cookie_domains = [ ".example.com" ]`), "https://notebooks.example.com/", "", 0, nil},
-		{"a login that comes back to another host", proxyWith(`redirect_url = "https://old.example.com/oauth2/callback"`), "https://notebooks.example.com/",
-			diagnose.LoginLoop, report.Error, []string{"https://old.example.com/oauth2/callback"}},
-		{"an issuer that oauth2-proxy does not expect", proxyWith(`oidc_issuer_url = "http://elsewhere/dex"`), "http://192.0.2.10/",
-			diagnose.JWTIssuerUnknown, report.Error, []string{"http://elsewhere/dex"}},
-		{"Secure cookies at a plain address", "{apiVersion: v1, kind: ConfigMap, metadata: {name: jupyter-web-app-parameters, namespace: kubeflow}, data: {JWA_APP_SECURE_COOKIES: 'true'}}",
-			"http://192.0.2.10/", diagnose.SecureCookiesOverHTTP, report.Error, []string{"JWA_APP_SECURE_COOKIES is true"}},
-		{"a warning of them, while there is no address", "{apiVersion: v1, kind: ConfigMap, metadata: {name: jupyter-web-app-parameters, namespace: kubeflow}, data: {JWA_APP_SECURE_COOKIES: 'true'}}",
-			"", diagnose.SecureCookiesOverHTTP, report.Warning, []string{"no address yet"}},
-		{"settings of Dex that nobody can read", "{apiVersion: v1, kind: ConfigMap, metadata: {name: dex, namespace: auth}, data: {config.yaml: '{'}}",
-			"http://192.0.2.10/", diagnose.InvalidObject, report.Error, []string{"config.yaml"}},
+		{
+			"a login that comes back to another host", proxyWith(`redirect_url = "https://old.example.com/oauth2/callback"`), "https://notebooks.example.com/",
+			diagnose.LoginLoop, report.Error,
+			[]string{"https://old.example.com/oauth2/callback"},
+		},
+		{
+			"an issuer that oauth2-proxy does not expect", proxyWith(`oidc_issuer_url = "http://elsewhere/dex"`), "http://192.0.2.10/",
+			diagnose.JWTIssuerUnknown, report.Error,
+			[]string{"http://elsewhere/dex"},
+		},
+		{
+			"Secure cookies at a plain address", "{apiVersion: v1, kind: ConfigMap, metadata: {name: jupyter-web-app-parameters, namespace: kubeflow}, data: {JWA_APP_SECURE_COOKIES: 'true'}}",
+			"http://192.0.2.10/", diagnose.SecureCookiesOverHTTP, report.Error,
+			[]string{"JWA_APP_SECURE_COOKIES is true"},
+		},
+		{
+			"a warning of them, while there is no address", "{apiVersion: v1, kind: ConfigMap, metadata: {name: jupyter-web-app-parameters, namespace: kubeflow}, data: {JWA_APP_SECURE_COOKIES: 'true'}}",
+			"", diagnose.SecureCookiesOverHTTP, report.Warning,
+			[]string{"no address yet"},
+		},
+		{
+			"settings of Dex that nobody can read", "{apiVersion: v1, kind: ConfigMap, metadata: {name: dex, namespace: auth}, data: {config.yaml: '{'}}",
+			"http://192.0.2.10/", diagnose.InvalidObject, report.Error,
+			[]string{"config.yaml"},
+		},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			s := lookedAt(t, c.recorded)

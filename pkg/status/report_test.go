@@ -33,10 +33,16 @@ func TestARowTellsTheStateOfItsComponent(t *testing.T) {
 		{"Ready when nothing is wrong", "dex", whole(t), nil, report.Ready, ""},
 		{"Ready with a warning", "dex", whole(t), []report.Cause{broken(report.Warning, dexDeployment)}, report.Ready, diagnose.CrashLoopBackOff},
 		{"Progressing as long as it may resolve itself", "dex", whole(t), []report.Cause{broken(report.Delay, dexDeployment)}, report.Progressing, diagnose.CrashLoopBackOff},
-		{"Failed when no pod is left", "dex", whole(t).change(t, dexDeployment, int64(0), "status", "readyReplicas"),
-			[]report.Cause{broken(report.Error, dexDeployment)}, report.Failed, diagnose.CrashLoopBackOff},
-		{"Degraded when another pod still works", "oauth2-proxy", whole(t).change(t, proxies, int64(2), "spec", "replicas"),
-			[]report.Cause{broken(report.Error, proxies)}, report.Degraded, diagnose.CrashLoopBackOff},
+		{
+			"Failed when no pod is left", "dex", whole(t).change(t, dexDeployment, int64(0), "status", "readyReplicas"),
+			[]report.Cause{broken(report.Error, dexDeployment)},
+			report.Failed, diagnose.CrashLoopBackOff,
+		},
+		{
+			"Degraded when another pod still works", "oauth2-proxy", whole(t).change(t, proxies, int64(2), "spec", "replicas"),
+			[]report.Cause{broken(report.Error, proxies)},
+			report.Degraded, diagnose.CrashLoopBackOff,
+		},
 		{"Failed when it is not the pods that are wrong", "oauth2-proxy", whole(t), []report.Cause{broken(report.Error, jwtPolicy)}, report.Failed, diagnose.CrashLoopBackOff},
 		{"Missing when nothing of it is there", "dex", whole(t).without(all("dex")...), nil, report.Missing, ""},
 		{"not told of other components' causes", "dex", whole(t), []report.Cause{broken(report.Error, proxies)}, report.Ready, ""},
@@ -135,8 +141,10 @@ func TestAComponentWithoutProgramsIsUnknownWhereAPartOfItMayNotBeRead(t *testing
 
 func TestAWebhookOfTheStackIsBroughtBackRatherThanRemoved(t *testing.T) {
 	for object, want := range map[string]string{"istio-sidecar-injector": "kubectl jupyter install brings back what is missing", "ghost": "kubectl delete"} {
-		r := whole(t).Report([]report.Cause{{Name: diagnose.WebhookServiceMissing, Severity: report.Error, Summary: "its service is gone", Remedy: "kubectl delete",
-			Object: report.Ref{Group: "admissionregistration.k8s.io", Kind: "MutatingWebhookConfiguration", Name: object}}})
+		r := whole(t).Report([]report.Cause{{
+			Name: diagnose.WebhookServiceMissing, Severity: report.Error, Summary: "its service is gone", Remedy: "kubectl delete",
+			Object: report.Ref{Group: "admissionregistration.k8s.io", Kind: "MutatingWebhookConfiguration", Name: object},
+		}})
 		if got := r.Causes[0].Remedy; got != want {
 			t.Errorf("%s: %q, want %q", object, got, want)
 		}

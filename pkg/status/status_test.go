@@ -28,8 +28,10 @@ func whole(t *testing.T) *Snapshot {
 	}
 	for _, u := range s.Objects {
 		if isWorkload(u.GetKind()) {
-			u.Object["status"] = map[string]any{"replicas": int64(1), "readyReplicas": int64(1), "availableReplicas": int64(1), "updatedReplicas": int64(1),
-				"conditions": []any{map[string]any{"type": "Available", "status": "True"}, map[string]any{"type": "Progressing", "status": "True", "reason": "NewReplicaSetAvailable"}}}
+			u.Object["status"] = map[string]any{
+				"replicas": int64(1), "readyReplicas": int64(1), "availableReplicas": int64(1), "updatedReplicas": int64(1),
+				"conditions": []any{map[string]any{"type": "Available", "status": "True"}, map[string]any{"type": "Progressing", "status": "True", "reason": "NewReplicaSetAvailable"}},
+			}
 			_ = unstructured.SetNestedField(u.Object, int64(1), "spec", "replicas")
 		}
 		if strings.HasPrefix(u.GroupVersionKind().Group, "cert-manager.io") {
@@ -301,10 +303,13 @@ func TestRestartsAreCountedAndTheLastOneIsDated(t *testing.T) {
 	at := s.Time.Add(-5 * time.Minute)
 	s.Objects = append(s.Objects, &unstructured.Unstructured{Object: map[string]any{
 		"apiVersion": "v1", "kind": "Pod",
-		"metadata": map[string]any{"name": "dex-6d4c7-abcde", "namespace": "auth", "labels": map[string]any{"pod-template-hash": "6d4c7"},
-			"ownerReferences": []any{map[string]any{"apiVersion": "apps/v1", "kind": "ReplicaSet", "name": "dex-6d4c7", "uid": "1", "controller": true}}},
+		"metadata": map[string]any{
+			"name": "dex-6d4c7-abcde", "namespace": "auth", "labels": map[string]any{"pod-template-hash": "6d4c7"},
+			"ownerReferences": []any{map[string]any{"apiVersion": "apps/v1", "kind": "ReplicaSet", "name": "dex-6d4c7", "uid": "1", "controller": true}},
+		},
 		"status": map[string]any{"phase": "Running", "containerStatuses": []any{map[string]any{
-			"name": "dex", "restartCount": int64(3), "lastState": map[string]any{"terminated": map[string]any{"exitCode": int64(1), "finishedAt": at.UTC().Format(time.RFC3339)}}}}},
+			"name": "dex", "restartCount": int64(3), "lastState": map[string]any{"terminated": map[string]any{"exitCode": int64(1), "finishedAt": at.UTC().Format(time.RFC3339)}},
+		}}},
 	}})
 	s.index, s.pods = nil, nil
 	row := rowOf(t, s.Report(nil), "dex")
@@ -387,8 +392,10 @@ func TestAWorkloadThatWasSwitchedOffIsNotReady(t *testing.T) {
 	}
 	// kubectl's scaling takes the field away from whoever sent it.
 	s = off()
-	s.Object(proxies).SetManagedFields([]metav1.ManagedFieldsEntry{{Manager: rollout.FieldManager, Operation: metav1.ManagedFieldsOperationApply,
-		FieldsV1: metav1.NewFieldsV1(`{"f:spec":{"f:selector":{}}}`)}})
+	s.Object(proxies).SetManagedFields([]metav1.ManagedFieldsEntry{{
+		Manager: rollout.FieldManager, Operation: metav1.ManagedFieldsOperationApply,
+		FieldsV1: metav1.NewFieldsV1(`{"f:spec":{"f:selector":{}}}`),
+	}})
 	for who, lines := range drifts(s.Component("oauth2-proxy").Objects[slices.IndexFunc(s.Component("oauth2-proxy").Objects, func(u *unstructured.Unstructured) bool { return RefOf(u) == proxies })], s.Object(proxies)) {
 		if slices.ContainsFunc(lines, func(l string) bool { return strings.Contains(l, "replicas") }) {
 			t.Errorf("told a second time, as a change of %s: %q", who, lines)
@@ -396,8 +403,10 @@ func TestAWorkloadThatWasSwitchedOffIsNotReady(t *testing.T) {
 	}
 	// An installation with a kustomization may want none.
 	s = off()
-	s.Object(proxies).SetManagedFields([]metav1.ManagedFieldsEntry{{Manager: rollout.FieldManager, Operation: metav1.ManagedFieldsOperationApply,
-		FieldsV1: metav1.NewFieldsV1(`{"f:spec":{"f:replicas":{}}}`)}})
+	s.Object(proxies).SetManagedFields([]metav1.ManagedFieldsEntry{{
+		Manager: rollout.FieldManager, Operation: metav1.ManagedFieldsOperationApply,
+		FieldsV1: metav1.NewFieldsV1(`{"f:spec":{"f:replicas":{}}}`),
+	}})
 	if causes := checkScaled(s); len(causes) > 0 {
 		t.Errorf("of what was installed so: %+v", causes)
 	}

@@ -117,20 +117,30 @@ func TestADeviceWithoutAFigureLeavesTheSumUnknown(t *testing.T) {
 // three are nodes in no order: a is cordoned and busy, b idle and stale, c not measured.
 func three() *Snapshot {
 	gpus := func(resource string, allocatable int64, requested Maybe[int64], util Maybe[float64]) GPU {
-		return GPU{Resource: resource, Origin: DevicePlugin, Product: "Tesla-T4", Replicas: 1, Capacity: allocatable, Allocatable: allocatable, Requested: requested,
-			Live: Live{Utilization: util, MemoryUsed: Missing[int64](Absence{Reason: "not told"}), MemoryTotal: Missing[int64](Absence{Reason: "not told"})}}
+		return GPU{
+			Resource: resource, Origin: DevicePlugin, Product: "Tesla-T4", Replicas: 1, Capacity: allocatable, Allocatable: allocatable, Requested: requested,
+			Live: Live{Utilization: util, MemoryUsed: Missing[int64](Absence{Reason: "not told"}), MemoryTotal: Missing[int64](Absence{Reason: "not told"})},
+		}
 	}
 	return &Snapshot{Time: noon, Problems: []string{"one thing is missing"}, Nodes: []Node{
-		{Name: "c", Ready: true, Created: noon.Add(-time.Hour), CPU: amount("", "4", "4"), Memory: amount("", "8Gi", "8Gi"),
-			GPUs: []GPU{gpus("nvidia.com/gpu", 4, Missing[int64](Absence{Forbidden: true, Reason: "the user may not list pods"}), Known(10.0))}},
-		{Name: "b", Ready: true, Created: noon.Add(-3 * time.Hour), CPU: amount("200m", "2", "4"), Memory: amount("1Gi", "8Gi", "8Gi"),
+		{
+			Name: "c", Ready: true, Created: noon.Add(-time.Hour), CPU: amount("", "4", "4"), Memory: amount("", "8Gi", "8Gi"),
+			GPUs: []GPU{gpus("nvidia.com/gpu", 4, Missing[int64](Absence{Forbidden: true, Reason: "the user may not list pods"}), Known(10.0))},
+		},
+		{
+			Name: "b", Ready: true, Created: noon.Add(-3 * time.Hour), CPU: amount("200m", "2", "4"), Memory: amount("1Gi", "8Gi", "8Gi"),
 			Sample: &Sample{Time: noon.Add(-3 * time.Minute), Window: 15 * time.Second, Age: 3 * time.Minute},
-			GPUs:   []GPU{gpus("nvidia.com/gpu", 2, Known[int64](0), Known(40.0)), gpus("nvidia.com/mig-1g.5gb", 7, Known[int64](2), Known(0.0))}},
-		{Name: "a", Ready: true, Cordoned: true, Created: noon.Add(-2 * time.Hour), CPU: amount("1", "4", "4"), Memory: amount("2Gi", "8Gi", "16Gi"),
+			GPUs:   []GPU{gpus("nvidia.com/gpu", 2, Known[int64](0), Known(40.0)), gpus("nvidia.com/mig-1g.5gb", 7, Known[int64](2), Known(0.0))},
+		},
+		{
+			Name: "a", Ready: true, Cordoned: true, Created: noon.Add(-2 * time.Hour), CPU: amount("1", "4", "4"), Memory: amount("2Gi", "8Gi", "16Gi"),
 			Sample: &Sample{Time: noon.Add(-10 * time.Second), Window: 15 * time.Second, Age: 10 * time.Second},
-			GPUs:   []GPU{gpus("nvidia.com/gpu", 4, Known[int64](1), Missing[float64](Absence{Reason: "no exporter"}))}},
-		{Name: "d", Created: noon.Add(-2 * time.Hour), CPU: amount("1", "4", "4"), Memory: amount("2Gi", "8Gi", "16Gi"),
-			Sample: &Sample{Time: noon.Add(-10 * time.Second), Window: 15 * time.Second, Age: 10 * time.Second}},
+			GPUs:   []GPU{gpus("nvidia.com/gpu", 4, Known[int64](1), Missing[float64](Absence{Reason: "no exporter"}))},
+		},
+		{
+			Name: "d", Created: noon.Add(-2 * time.Hour), CPU: amount("1", "4", "4"), Memory: amount("2Gi", "8Gi", "16Gi"),
+			Sample: &Sample{Time: noon.Add(-10 * time.Second), Window: 15 * time.Second, Age: 10 * time.Second},
+		},
 	}}
 }
 
@@ -205,8 +215,10 @@ func TestTheTotal(t *testing.T) {
 
 func TestTheTotalWeighsDevicesNotSlots(t *testing.T) {
 	gpu := func(capacity, replicas int64, util Maybe[float64]) []GPU {
-		return []GPU{{Resource: "nvidia.com/gpu", Product: "T4", Capacity: capacity, Allocatable: capacity, Replicas: replicas, Requested: Known[int64](0),
-			Live: Live{Utilization: util, MemoryUsed: Known(capacity), MemoryTotal: Known(capacity)}}}
+		return []GPU{{
+			Resource: "nvidia.com/gpu", Product: "T4", Capacity: capacity, Allocatable: capacity, Replicas: replicas, Requested: Known[int64](0),
+			Live: Live{Utilization: util, MemoryUsed: Known(capacity), MemoryTotal: Known(capacity)},
+		}}
 	}
 	none := Missing[float64](Absence{Reason: "the exporter on this node has no figures of this resource"})
 	s := &Snapshot{Nodes: []Node{

@@ -75,8 +75,10 @@ func TestTheGPUsOfANode(t *testing.T) {
 		{
 			// 2 GPUs with 4 slots each: 8 are advertised.
 			name: "time-sliced GPUs are counted in slots",
-			labels: map[string]string{"nvidia.com/gpu.product": "Tesla-T4-SHARED", "nvidia.com/gpu.count": "2", "nvidia.com/gpu.replicas": "4",
-				"nvidia.com/gpu.sharing-strategy": "time-slicing", "nvidia.com/gpu.memory": "15360"},
+			labels: map[string]string{
+				"nvidia.com/gpu.product": "Tesla-T4-SHARED", "nvidia.com/gpu.count": "2", "nvidia.com/gpu.replicas": "4",
+				"nvidia.com/gpu.sharing-strategy": "time-slicing", "nvidia.com/gpu.memory": "15360",
+			},
 			capacity: resources("nvidia.com/gpu", "8"),
 			want:     []GPU{{Resource: "nvidia.com/gpu", Product: "Tesla-T4", Sharing: TimeSlicing, Replicas: 4, MemoryEach: 15 * gib, Capacity: 8, Allocatable: 8}},
 		},

@@ -314,8 +314,10 @@ func TestWhatIsAsked(t *testing.T) {
 					f.nodes = append(f.nodes, node(fmt.Sprintf("gpu-%d", i+1), gpu, "1"))
 				}
 			},
-			want: []string{"/api/v1/nodes", "/api/v1/pods?spec.nodeName!=,status.phase!=Succeeded,status.phase!=Failed",
-				"/api/v1/pods?spec.nodeName!=,status.phase!=Succeeded,status.phase!=Failed", metrics},
+			want: []string{
+				"/api/v1/nodes", "/api/v1/pods?spec.nodeName!=,status.phase!=Succeeded,status.phase!=Failed",
+				"/api/v1/pods?spec.nodeName!=,status.phase!=Succeeded,status.phase!=Failed", metrics,
+			},
 		},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

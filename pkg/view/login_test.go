@@ -38,7 +38,8 @@ func TestProbesSayWhatWasExpectedAndWhatCame(t *testing.T) {
 		true: `STEP   HOP       RESULT   EXPECTED   CAME                       CAUSE            REQUESTS             TIME
 1      gateway   Passed   200        200                        <none>           GET /healthz/ready   12ms
 2      dex       Failed   200        503, no healthy upstream   DexUnreachable   GET /dex/healthz     0ms
-`} {
+`,
+	} {
 		var b strings.Builder
 		if err := Probes(&b, probes, wide); err != nil || b.String() != want {
 			t.Errorf("wide %t: %v, got\n%swant\n%s", wide, err, b.String(), want)

@@ -37,8 +37,10 @@ func Status(w io.Writer, r *report.Report, wide bool, style Style, now time.Time
 		}
 		row := []string{c.Name, string(c.State), pods, dash(version), restarts(c, now), dash(causeCell(c))}
 		if wide {
-			row = []string{c.Name, string(c.State), pods, fmt.Sprintf("%d/%d", c.Ready, c.Objects), dash(version), dash(c.Offered),
-				restarts(c, now), dash(causeCell(c)), c.Title}
+			row = []string{
+				c.Name, string(c.State), pods, fmt.Sprintf("%d/%d", c.Ready, c.Objects), dash(version), dash(c.Offered),
+				restarts(c, now), dash(causeCell(c)), c.Title,
+			}
 		}
 		rows = append(rows, row)
 	}

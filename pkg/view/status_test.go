@@ -23,11 +23,13 @@ func unwell() *report.Report {
 			{Name: "cert-manager", Title: "cert-manager", State: report.Ready, Objects: 40, Ready: 40, Version: "v1.15.3", Offered: "v1.16.1", Pods: &report.Pods{Ready: 3, Wanted: 3}},
 			{Name: "istio-crds", Title: "Istio's CRDs", State: report.Ready, Objects: 14, Ready: 14, Version: "1.24.3"},
 			{Name: "kubeflow-roles", Title: "aggregated roles", State: report.Unknown, Objects: 9, Cause: "Forbidden"},
-			{Name: "dex", Title: "Dex", State: report.Failed, Objects: 9, Ready: 8, Version: "v2.41.1", Pods: &report.Pods{Wanted: 1}, Restarts: 7, LastRestart: &restarted, Cause: "CrashLoopBackOff",
+			{
+				Name: "dex", Title: "Dex", State: report.Failed, Objects: 9, Ready: 8, Version: "v2.41.1", Pods: &report.Pods{Wanted: 1}, Restarts: 7, LastRestart: &restarted, Cause: "CrashLoopBackOff",
 				Details: &report.Details{
 					Pods:   []report.Pod{{Namespace: "auth", Name: "dex-6d4c7-abcde", Containers: 1, Status: "CrashLoopBackOff", Restarts: 7, Node: "node-0", Created: statusNow.Add(-time.Hour)}},
 					Events: []report.Happening{{Time: statusNow.Add(-time.Minute), Type: "Warning", Reason: "BackOff", Object: report.Ref{Kind: "Pod", Namespace: "auth", Name: "dex-6d4c7-abcde"}, Message: "Back-off restarting\nfailed container", Count: 12}},
-				}},
+				},
+			},
 		},
 		Causes: []report.Cause{
 			{Name: "CrashLoopBackOff", Severity: report.Error, Component: "dex", Object: dex, Summary: "container dex crashes", Evidence: []string{"exit code 1"}, Remedy: "kubectl -n auth logs deployment/dex", Docs: "https://example.com/crash-loop-back-off.md"},

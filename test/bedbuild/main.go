@@ -54,8 +54,10 @@ func run(ctx context.Context, bin string) error {
 		{name: "devcluster", dir: "test/devcluster", pkg: ".", what: "etcd, the Kubernetes control plane, kubelet and kwok"},
 		{name: "cert-manager", dir: "test/devcluster/images/cert-manager", pkg: ".", what: "the real cert-manager"},
 		// Tests and the demo call the real kubectl, which a fresh machine may not have.
-		{name: "kubectl", dir: "test/devcluster", pkg: "k8s.io/kubernetes/cmd/kubectl", what: "kubectl",
-			ldflags: []string{"-s", "-w", "-X", "k8s.io/component-base/version.gitVersion=" + strings.TrimSpace(kubernetes)}},
+		{
+			name: "kubectl", dir: "test/devcluster", pkg: "k8s.io/kubernetes/cmd/kubectl", what: "kubectl",
+			ldflags: []string{"-s", "-w", "-X", "k8s.io/component-base/version.gitVersion=" + strings.TrimSpace(kubernetes)},
+		},
 	}
 	if _, err := os.Stat(filepath.Join(bin, "devcluster")); os.IsNotExist(err) {
 		fmt.Fprintln(os.Stderr, "Building the throwaway cluster from source: Kubernetes and cert-manager. The first time takes about nine minutes on two cores, since everything is compiled; after that it is seconds.")

@@ -198,8 +198,10 @@ func (b *bench) again(ctx context.Context) (*figure, error) {
 	mine := median(of(ours, wallOf))
 	f.checks = []check{
 		{what: "at most " + seconds(againTarget), met: mine <= againTarget, value: seconds(mine)},
-		{what: "no write that changes an object", met: len(changed) == 0,
-			value: fmt.Sprintf("%d of %d objects have another resourceVersion after %d more installs", len(changed), objects, len(ours)+1)},
+		{
+			what: "no write that changes an object", met: len(changed) == 0,
+			value: fmt.Sprintf("%d of %d objects have another resourceVersion after %d more installs", len(changed), objects, len(ours)+1),
+		},
 	}
 	f.table = append(head(), timedRow("kubectl jupyter install, again", ours))
 	var kinds []string
@@ -236,8 +238,10 @@ func (b *bench) render(ctx context.Context) (*figure, error) {
 	}
 	mine, theirs := median(of(ours, func(s sample) time.Duration { return s.wall })), median(of(peer, func(s sample) time.Duration { return s.wall }))
 	f := &figure{title: "render", checks: []check{{what: "at most " + millis(renderTarget), met: mine <= renderTarget, value: millis(mine)}}}
-	f.table = [][]string{{"what", "runs", "median", "fastest", "slowest", "CPU", "peak memory"},
-		shortRow("kubectl jupyter render", ours), shortRow(fmt.Sprintf("kubectl kustomize, upstream's %d directories one after the other", len(upstreamSteps)), peer)}
+	f.table = [][]string{
+		{"what", "runs", "median", "fastest", "slowest", "CPU", "peak memory"},
+		shortRow("kubectl jupyter render", ours), shortRow(fmt.Sprintf("kubectl kustomize, upstream's %d directories one after the other", len(upstreamSteps)), peer),
+	}
 	f.notes = append(f.notes, fmt.Sprintf("kubectl kustomize takes %.1f times as long.", ratio(theirs, mine)))
 	return f, nil
 }
@@ -263,12 +267,16 @@ func (b *bench) size(ctx context.Context) (*figure, error) {
 	mine := median(of(ours, func(s sample) time.Duration { return s.wall }))
 	f := &figure{title: "start-up and size", checks: []check{
 		{what: "version --client in at most " + millis(versionTarget), met: mine <= versionTarget, value: millis(mine)},
-		{what: "a binary of at most " + megabytes(binaryTarget) + ", stripped", met: info.Size() <= binaryTarget && stripped(b.plugin),
-			value: megabytes(float64(info.Size())) + map[bool]string{true: "", false: ", not stripped"}[stripped(b.plugin)]},
+		{
+			what: "a binary of at most " + megabytes(binaryTarget) + ", stripped", met: info.Size() <= binaryTarget && stripped(b.plugin),
+			value: megabytes(float64(info.Size())) + map[bool]string{true: "", false: ", not stripped"}[stripped(b.plugin)],
+		},
 	}}
-	f.table = [][]string{{"what", "runs", "median", "fastest", "slowest", "CPU", "peak memory", "binary"},
+	f.table = [][]string{
+		{"what", "runs", "median", "fastest", "slowest", "CPU", "peak memory", "binary"},
 		append(shortRow("kubectl-jupyter version --client", ours), megabytes(float64(info.Size()))),
-		append(shortRow("kubectl version --client", peer), megabytes(float64(theirs.Size())))}
+		append(shortRow("kubectl version --client", peer), megabytes(float64(theirs.Size()))),
+	}
 	return f, nil
 }
 

@@ -36,18 +36,22 @@ func head() [][]string {
 
 func timedRow(what string, runs []timed) []string {
 	walls := of(runs, wallOf)
-	return []string{what, fmt.Sprint(len(runs)), seconds(median(walls)), seconds(slices.Min(walls)), seconds(slices.Max(walls)),
+	return []string{
+		what, fmt.Sprint(len(runs)), seconds(median(walls)), seconds(slices.Min(walls)), seconds(slices.Max(walls)),
 		seconds(median(of(runs, func(t timed) time.Duration { return t.cpu }))),
 		seconds(median(of(runs, func(t timed) time.Duration { return t.bed }))),
 		seconds(median(of(runs, func(t timed) time.Duration { return t.others }))),
-		megabytes(float64(slices.Max(of(runs, func(t timed) int64 { return t.rss }))))}
+		megabytes(float64(slices.Max(of(runs, func(t timed) int64 { return t.rss })))),
+	}
 }
 
 func shortRow(what string, runs []sample) []string {
 	walls := of(runs, func(s sample) time.Duration { return s.wall })
-	return []string{what, fmt.Sprint(len(runs)), millis(median(walls)), millis(slices.Min(walls)), millis(slices.Max(walls)),
+	return []string{
+		what, fmt.Sprint(len(runs)), millis(median(walls)), millis(slices.Min(walls)), millis(slices.Max(walls)),
 		millis(median(of(runs, func(s sample) time.Duration { return s.cpu }))),
-		megabytes(float64(slices.Max(of(runs, func(s sample) int64 { return s.rss }))))}
+		megabytes(float64(slices.Max(of(runs, func(s sample) int64 { return s.rss })))),
+	}
 }
 
 // middle is the run of median length, the longer one of two.

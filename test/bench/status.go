@@ -69,17 +69,23 @@ func (b *bench) status(ctx context.Context) (*figure, error) {
 	mine, peer := median(of(ours, wallOf)), median(of(theirs, func(s sample) time.Duration { return s.wall }))
 	f := &figure{title: "status of the whole stack", checks: []check{
 		{what: "at most " + millis(statusTarget), met: mine <= statusTarget, value: millis(mine)},
-		{what: fmt.Sprintf("at most 1/%d of kubectl get all in %d namespaces", statusShare, len(looked)), met: mine*statusShare <= peer,
-			value: fmt.Sprintf("%s against %s: 1/%.1f", millis(mine), millis(peer), ratio(peer, mine))},
-		{what: fmt.Sprintf("as many requests at %d nodes as at %d", manyNodes, fewNodes), met: few == many,
-			value: fmt.Sprintf("%d and %d", many, few)},
+		{
+			what: fmt.Sprintf("at most 1/%d of kubectl get all in %d namespaces", statusShare, len(looked)), met: mine*statusShare <= peer,
+			value: fmt.Sprintf("%s against %s: 1/%.1f", millis(mine), millis(peer), ratio(peer, mine)),
+		},
+		{
+			what: fmt.Sprintf("as many requests at %d nodes as at %d", manyNodes, fewNodes), met: few == many,
+			value: fmt.Sprintf("%d and %d", many, few),
+		},
 	}}
 	var samples []sample
 	for _, t := range ours {
 		samples = append(samples, t.sample)
 	}
-	f.table = [][]string{{"what", "runs", "median", "fastest", "slowest", "CPU", "peak memory"},
-		shortRow("kubectl jupyter status", samples), shortRow("kubectl get all -n NS, one after the other", theirs)}
+	f.table = [][]string{
+		{"what", "runs", "median", "fastest", "slowest", "CPU", "peak memory"},
+		shortRow("kubectl jupyter status", samples), shortRow("kubectl get all -n NS, one after the other", theirs),
+	}
 	f.notes = append(f.notes,
 		fmt.Sprintf("Requests, counted between the program and the server: status %d, kubectl get all %d. The namespaces: %s.", few, others, strings.Join(looked, ", ")),
 		shareNote(ours))

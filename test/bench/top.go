@@ -43,8 +43,10 @@ type topStage struct {
 func (b *bench) top(ctx context.Context) (*figure, error) {
 	var stages []topStage
 	// Without these controllers the nodes stay as they are written.
-	err := b.withBedOf(ctx, []string{"--node-count=1", "--gpu-nodes=0", "--stand-ins=false",
-		"--controllers=serviceaccount-controller"}, func(c *bed) error {
+	err := b.withBedOf(ctx, []string{
+		"--node-count=1", "--gpu-nodes=0", "--stand-ins=false",
+		"--controllers=serviceaccount-controller",
+	}, func(c *bed) error {
 		api, err := client(c.kubeconfig())
 		if err != nil {
 			return err
@@ -251,13 +253,19 @@ func topFigure(stages []topStage) *figure {
 		cells += s.nodes
 	}
 	f.checks = []check{
-		{size + fmt.Sprintf("at most %.1f times kubectl top nodes, which knows no GPUs", topSlack), float64(mine) <= topSlack*float64(peer),
-			fmt.Sprintf("%s against %s: %.2f times", seconds(mine), seconds(peer), ratio(mine, peer))},
-		{size + fmt.Sprintf("at most 1/%d of the plain way, all pods in one list", topShare), mine*topShare <= simple,
-			fmt.Sprintf("%s against %s: 1/%.1f", seconds(mine), seconds(simple), ratio(simple, mine))},
+		{
+			size + fmt.Sprintf("at most %.1f times kubectl top nodes, which knows no GPUs", topSlack), float64(mine) <= topSlack*float64(peer),
+			fmt.Sprintf("%s against %s: %.2f times", seconds(mine), seconds(peer), ratio(mine, peer)),
+		},
+		{
+			size + fmt.Sprintf("at most 1/%d of the plain way, all pods in one list", topShare), mine*topShare <= simple,
+			fmt.Sprintf("%s against %s: 1/%.1f", seconds(mine), seconds(simple), ratio(simple, mine)),
+		},
 		{size + fmt.Sprintf("at most %s of memory", megabytes(topMemory)), float64(memory) <= topMemory, megabytes(float64(memory))},
-		{"CPU and memory of every node as kubectl prints them, requests as the plain way counts them", len(differences) == 0,
-			fmt.Sprintf("%d differences on %d nodes", len(differences), cells)},
+		{
+			"CPU and memory of every node as kubectl prints them, requests as the plain way counts them", len(differences) == 0,
+			fmt.Sprintf("%d differences on %d nodes", len(differences), cells),
+		},
 	}
 	f.table = [][]string{append([]string{"nodes (with GPUs)", "pods", "API requests"}, head()[0]...)}
 	for _, s := range stages {

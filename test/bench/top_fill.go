@@ -172,8 +172,10 @@ func largePod(i int) *corev1.Pod {
 		container := corev1.Container{
 			Name: fmt.Sprintf("container-%d", c), Image: "registry.example.com/platform/worker:v1.2.3", Resources: *resources.DeepCopy(),
 			LivenessProbe: &corev1.Probe{ProbeHandler: corev1.ProbeHandler{HTTPGet: &corev1.HTTPGetAction{Path: "/healthz", Port: intstr.FromInt32(8080)}}},
-			SecurityContext: &corev1.SecurityContext{RunAsNonRoot: &yes, AllowPrivilegeEscalation: &no,
-				Capabilities: &corev1.Capabilities{Drop: []corev1.Capability{"ALL"}}},
+			SecurityContext: &corev1.SecurityContext{
+				RunAsNonRoot: &yes, AllowPrivilegeEscalation: &no,
+				Capabilities: &corev1.Capabilities{Drop: []corev1.Capability{"ALL"}},
+			},
 		}
 		if c == 0 && hasGPUs(node) && i%2 == 0 {
 			container.Resources.Limits["nvidia.com/gpu"] = resource.MustParse("1")

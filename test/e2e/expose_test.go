@@ -142,8 +142,10 @@ spec:
   template:
     metadata: {labels: {app: metallb, component: speaker}}
     spec: {containers: [{name: speaker, image: "quay.io/metallb/speaker:v0.9.6"}]}`)
-	config, err := json.Marshal(map[string]any{"apiVersion": "v1", "kind": "ConfigMap",
-		"metadata": map[string]any{"name": "config", "namespace": "metallb-system"}, "data": map[string]any{"config": addon}})
+	config, err := json.Marshal(map[string]any{
+		"apiVersion": "v1", "kind": "ConfigMap",
+		"metadata": map[string]any{"name": "config", "namespace": "metallb-system"}, "data": map[string]any{"config": addon},
+	})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -32,8 +32,10 @@ func (b *bed) browser(t *testing.T) *browser {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &browser{t, gateway, http.Client{Jar: jar, Timeout: 30 * time.Second, Transport: b.transport(t),
-		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}}
+	return &browser{t, gateway, http.Client{
+		Jar: jar, Timeout: 30 * time.Second, Transport: b.transport(t),
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}}
 }
 
 type page struct {

@@ -69,8 +69,16 @@ func TestTopIsWhatKubectlPrints(t *testing.T) {
 	})
 
 	for _, flags := range [][]string{
-		nil, {"--sort-by=cpu"}, {"--sort-by=memory"}, {"--show-capacity"}, {"--show-capacity", "--sort-by=memory"},
-		{"-l", "kubernetes.io/os=linux"}, {"-l", "nvidia.com/gpu.present=true"}, {"gpu-0"}, {"--use-protocol-buffers=false"}, {"--no-headers"},
+		nil,
+		{"--sort-by=cpu"},
+		{"--sort-by=memory"},
+		{"--show-capacity"},
+		{"--show-capacity", "--sort-by=memory"},
+		{"-l", "kubernetes.io/os=linux"},
+		{"-l", "nvidia.com/gpu.present=true"},
+		{"gpu-0"},
+		{"--use-protocol-buffers=false"},
+		{"--no-headers"},
 	} {
 		t.Run(strings.Join(append([]string{"cell for cell"}, flags...), " "), func(t *testing.T) {
 			// metrics-server may measure between the two: then both are asked again.

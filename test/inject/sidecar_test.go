@@ -114,8 +114,10 @@ func TestSidecarsFollowThePodsAnnotations(t *testing.T) {
 		{
 			name:      "without any: the defaults, and all traffic but the agent's own ports",
 			resources: defaults,
-			arguments: map[string]string{"-i": "*", "-x": "", "-b": "*", "-d": "15090,15021,15020", "-q": "", "-o": "",
-				"-p": "15001", "-z": "15006", "-u": "1337", "-m": "REDIRECT"},
+			arguments: map[string]string{
+				"-i": "*", "-x": "", "-b": "*", "-d": "15090,15021,15020", "-q": "", "-o": "",
+				"-p": "15001", "-z": "15006", "-u": "1337", "-m": "REDIRECT",
+			},
 		},
 		{
 			name: "all four resources",
@@ -146,8 +148,10 @@ func TestSidecarsFollowThePodsAnnotations(t *testing.T) {
 				"traffic.sidecar.istio.io/excludeInboundPorts":     "9090",
 			},
 			resources: defaults,
-			arguments: map[string]string{"-i": "10.0.0.0/8", "-x": "10.1.0.0/16", "-q": "5432", "-o": "443",
-				"-b": "5000", "-d": "15090,15021,9090,15020"},
+			arguments: map[string]string{
+				"-i": "10.0.0.0/8", "-x": "10.1.0.0/16", "-q": "5432", "-o": "443",
+				"-b": "5000", "-d": "15090,15021,9090,15020",
+			},
 		},
 		{
 			name: "another image",
@@ -200,7 +204,8 @@ func TestProgramsProbesGoThroughTheAgent(t *testing.T) {
 	// Under strict mutual TLS the kubelet cannot ask the program itself.
 	in := app(nil)
 	in.Spec.Containers[0].ReadinessProbe = &corev1.Probe{ProbeHandler: corev1.ProbeHandler{
-		HTTPGet: &corev1.HTTPGetAction{Path: "/healthz"}}}
+		HTTPGet: &corev1.HTTPGetAction{Path: "/healthz"},
+	}}
 	in.Spec.Containers[0].ReadinessProbe.HTTPGet.Port.IntVal = 5000
 	pod := load(t, "base/injector.yaml").inject(t, "sidecar", in)
 	probe := container(pod.Spec.Containers, "web-app").ReadinessProbe.HTTPGet

@@ -103,27 +103,41 @@ func TestParseDetails(t *testing.T) {
 		want       []gpu
 		fails      string
 	}{
-		{name: "labels of --use-old-namespace name the holder too",
+		{
+			name: "labels of --use-old-namespace name the holder too",
 			text: `DCGM_FI_DEV_GPU_UTIL{gpu="0",UUID="G",pod_name="p",pod_namespace="n",container_name="c"} 3` + "\n",
-			want: []gpu{{uuid: "G", used: nothing, total: nothing, index: "0", percent: 3, pods: []usage.Holder{{Namespace: "n", Pod: "p", Container: "c"}}}}},
-		{name: "a DRA device is told by its driver's names",
+			want: []gpu{{uuid: "G", used: nothing, total: nothing, index: "0", percent: 3, pods: []usage.Holder{{Namespace: "n", Pod: "p", Container: "c"}}}},
+		},
+		{
+			name: "a DRA device is told by its driver's names",
 			text: `DCGM_FI_DEV_GPU_UTIL{gpu="0",UUID="G",dra_driver_name="gpu.nvidia.com",dra_pool_name="n1",dra_device_name="gpu-0"} 3` + "\n",
-			want: []gpu{{uuid: "G", used: nothing, total: nothing, index: "0", percent: 3, claimed: usage.DRADevice{Driver: "gpu.nvidia.com", Pool: "n1", Device: "gpu-0"}}}},
-		{name: "a metric that is described twice is read all the same",
+			want: []gpu{{uuid: "G", used: nothing, total: nothing, index: "0", percent: 3, claimed: usage.DRADevice{Driver: "gpu.nvidia.com", Pool: "n1", Device: "gpu-0"}}},
+		},
+		{
+			name: "a metric that is described twice is read all the same",
 			text: strings.Repeat("# HELP DCGM_FI_DEV_GPU_UTIL x\n# TYPE DCGM_FI_DEV_GPU_UTIL gauge\nDCGM_FI_DEV_GPU_UTIL{UUID=\"G\"} 3\n", 2),
-			want: []gpu{{uuid: "G", used: nothing, total: nothing, percent: 3}}},
-		{name: "where the utilization is switched off, the engine's activity tells it",
+			want: []gpu{{uuid: "G", used: nothing, total: nothing, percent: 3}},
+		},
+		{
+			name: "where the utilization is switched off, the engine's activity tells it",
 			text: `DCGM_FI_PROF_GR_ENGINE_ACTIVE{UUID="G"} 0.5` + "\n",
-			want: []gpu{{uuid: "G", used: nothing, total: nothing, percent: 50}}},
-		{name: "the utilization of the whole GPU is none of an instance",
+			want: []gpu{{uuid: "G", used: nothing, total: nothing, percent: 50}},
+		},
+		{
+			name: "the utilization of the whole GPU is none of an instance",
 			text: `DCGM_FI_DEV_GPU_UTIL{UUID="G",GPU_I_ID="1"} 31` + "\n",
-			want: []gpu{{uuid: "G", percent: nothing, used: nothing, total: nothing, instance: "1"}}},
-		{name: "more than 100 percent is no value, nor is less than none",
+			want: []gpu{{uuid: "G", percent: nothing, used: nothing, total: nothing, instance: "1"}},
+		},
+		{
+			name: "more than 100 percent is no value, nor is less than none",
 			text: "DCGM_FI_DEV_GPU_UTIL{UUID=\"G\"} 101\nDCGM_FI_DEV_FB_USED{UUID=\"G\"} -1\n",
-			want: []gpu{{uuid: "G", percent: nothing, used: nothing, total: nothing}}},
-		{name: "used memory without free memory gives no total",
+			want: []gpu{{uuid: "G", percent: nothing, used: nothing, total: nothing}},
+		},
+		{
+			name: "used memory without free memory gives no total",
 			text: `DCGM_FI_DEV_FB_USED{UUID="G"} 7` + "\n",
-			want: []gpu{{uuid: "G", percent: nothing, total: nothing, used: 7}}},
+			want: []gpu{{uuid: "G", percent: nothing, total: nothing, used: 7}},
+		},
 		{name: "an answer that was cut is refused", text: "DCGM_FI_DEV_GPU_UTIL{UUID=\"G\"} 3\nDCGM_FI_DEV_GPU_UTIL{UUID=\"H\"} 9", fails: "in the middle of a line"},
 		{name: "a wanted line that is garbled is refused", text: "DCGM_FI_DEV_GPU_UTIL{UUID=\"G} 3\n", fails: "not in the text format"},
 		{name: "a page in the place of metrics has no GPUs", text: "<html>\n<p>it works</p>\n</html>\n"},

@@ -191,7 +191,11 @@ func TestGPUsOfANode(t *testing.T) {
 	// Five are published: two are held (one of them tainted), one is free, one is tainted
 	// and free, one is of another product. A sixth is held and gone.
 	devices := []Device{
-		{Claims: []Claim{{}}}, {Claims: []Claim{{}}, Unusable: "tainted"}, {}, {Unusable: "tainted"}, {Product: "Other"},
+		{Claims: []Claim{{}}},
+		{Claims: []Claim{{}}, Unusable: "tainted"},
+		{},
+		{Unusable: "tainted"},
+		{Product: "Other"},
 		{Claims: []Claim{{}}, Gone: true, Unusable: "gone"},
 	}
 	g := usage.GPU{Requested: usage.Known[int64](0)}

@@ -183,17 +183,23 @@ func TestDocuments(t *testing.T) {
 	gpus := &GPUs{Time: noon, Problems: []string{"a problem"}, Rows: []Row{
 		{Node: node, Resource: "nvidia.com/mig-1g.5gb", Origin: usage.DevicePlugin, Product: "A100", State: Held, Device: &device, Pod: Pod{"ada", "vision-0", "vision"}},
 		{Node: &usage.Node{Name: "gpu-1", Cordoned: true}, Resource: "nvidia.com/gpu", Origin: usage.DevicePlugin, Sharing: usage.TimeSlicing, State: Free},
-		{Resource: "gpu.example.com", Origin: usage.DRA, State: Unusable, Why: usage.Absence{Reason: "its driver has tainted it: hot"}, Claims: []string{"ada/c"},
-			Device: &usage.Device{Claimed: usage.DRADevice{Driver: "gpu.example.com", Pool: "fabric", Device: "far-0"}}},
+		{
+			Resource: "gpu.example.com", Origin: usage.DRA, State: Unusable, Why: usage.Absence{Reason: "its driver has tainted it: hot"}, Claims: []string{"ada/c"},
+			Device: &usage.Device{Claimed: usage.DRADevice{Driver: "gpu.example.com", Pool: "fabric", Device: "far-0"}},
+		},
 	}, Waiting: []Waiting{{Pod: Pod{"ada", "greedy", ""}, Created: noon.Add(-time.Minute), Wants: map[string]int64{"nvidia.com/gpu": 8}, Reason: "Unschedulable", Message: "0/2 nodes are available"}}}
 	notebooks := &Notebooks{Time: noon, Notebooks: []Notebook{
-		{Namespace: "ada", Name: "vision", Owner: usage.Known("ada@example.com"), Nodes: []string{"gpu-0"}, Phase: corev1.PodRunning,
+		{
+			Namespace: "ada", Name: "vision", Owner: usage.Known("ada@example.com"), Nodes: []string{"gpu-0"}, Phase: corev1.PodRunning,
 			CPU: usage.Known(resource.MustParse("250m")), Memory: usage.Known(resource.MustParse("512Mi")), Sampled: noon.Add(-20 * time.Second),
 			CPURequested: resource.MustParse("510m"), MemoryRequested: resource.MustParse("1Gi"), GPUs: map[string]int64{"nvidia.com/mig-1g.5gb": 1},
-			Live: device.Live, Created: noon.Add(-time.Hour), LastActivity: usage.Known(noon.Add(-2 * time.Minute))},
-		{Namespace: "bob", Name: "new", Owner: usage.Missing[string](usage.Absence{Forbidden: true, Reason: "the user may not list profiles"}), Phase: corev1.PodPending,
+			Live: device.Live, Created: noon.Add(-time.Hour), LastActivity: usage.Known(noon.Add(-2 * time.Minute)),
+		},
+		{
+			Namespace: "bob", Name: "new", Owner: usage.Missing[string](usage.Absence{Forbidden: true, Reason: "the user may not list profiles"}), Phase: corev1.PodPending,
 			CPU: usage.Missing[resource.Quantity](usage.Absence{Reason: "the pod is on no node yet"}), Memory: usage.Missing[resource.Quantity](usage.Absence{Reason: "the pod is on no node yet"}),
-			GPUs: map[string]int64{}, Live: usage.LiveOf(nil, usage.Absence{Reason: "it has no GPUs"}), Created: noon, LastActivity: usage.Missing[time.Time](usage.Absence{Reason: "no culling"})},
+			GPUs: map[string]int64{}, Live: usage.LiveOf(nil, usage.Absence{Reason: "it has no GPUs"}), Created: noon, LastActivity: usage.Missing[time.Time](usage.Absence{Reason: "no culling"}),
+		},
 	}}
 	for name, document := range map[string]any{"gpus.json": gpus.Document("jupyter.kubectl/v1alpha1"), "notebooks.json": notebooks.Document("jupyter.kubectl/v1alpha1")} {
 		t.Run(name, func(t *testing.T) {

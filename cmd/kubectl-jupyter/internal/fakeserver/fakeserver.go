@@ -7,9 +7,8 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
-	"path/filepath"
-
 	"os"
+	"path/filepath"
 
 	"github.com/rogpeppe/go-internal/testscript"
 )

@@ -156,7 +156,8 @@ func (f *controllerFlags) lead(ctx context.Context, cmctx *controller.Context, h
 	}
 	lock, err := resourcelock.New(resourcelock.LeasesResourceLock, f.leaderElectionNS, "cert-manager-controller",
 		client.CoreV1(), client.CoordinationV1(), resourcelock.ResourceLockConfig{
-			Identity: id + "-external-cert-manager-controller", EventRecorder: cmctx.Recorder})
+			Identity: id + "-external-cert-manager-controller", EventRecorder: cmctx.Recorder,
+		})
 	if err != nil {
 		return fmt.Errorf("lease %s/cert-manager-controller: %w", f.leaderElectionNS, err)
 	}

@@ -12,8 +12,10 @@ func TestParse(t *testing.T) {
 		args    []string
 		wantErr bool
 	}{
-		{"the flags of the controller's Deployment are accepted", []string{"--v=2", "--cluster-resource-namespace=cert-manager",
-			"--leader-election-namespace=kube-system", "--acme-http01-solver-image=x", "--max-concurrent-challenges=60"}, false},
+		{"the flags of the controller's Deployment are accepted", []string{
+			"--v=2", "--cluster-resource-namespace=cert-manager",
+			"--leader-election-namespace=kube-system", "--acme-http01-solver-image=x", "--max-concurrent-challenges=60",
+		}, false},
 		{"a flag that cert-manager does not have is refused", []string{"--no-such-flag"}, true},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

@@ -122,7 +122,8 @@ func (r *runner) startMetricsServer(parts context.Context, applier *apply.Applie
 		"--metric-resolution=10s", "--kubelet-request-timeout=5s")
 	child, err := process.Start(parts, cmd, process.Options{
 		Name: "metrics-server", Book: r.dir.Book(), Log: r.dir.Log("metrics-server"),
-		Grace: time.Second}) // it keeps nothing
+		Grace: time.Second,
+	}) // it keeps nothing
 	if err != nil {
 		return err
 	}

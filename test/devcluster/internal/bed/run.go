@@ -192,7 +192,8 @@ func (r *runner) startParts(ctx, parts context.Context, server string) (stop fun
 	}
 	r.say("etcd, kube-apiserver, kube-controller-manager, kube-scheduler %s", kubeversion.Of(kubeversion.Kubernetes))
 	r.pki, err = pki.Create(r.dir.Path("pki"), []net.IP{
-		net.ParseIP("127.0.0.1"), net.ParseIP(Address), net.ParseIP("10.96.0.1")})
+		net.ParseIP("127.0.0.1"), net.ParseIP(Address), net.ParseIP("10.96.0.1"),
+	})
 	if err != nil {
 		return stop, err
 	}

@@ -113,8 +113,10 @@ func describeLayer(i Image, open func(string) (*os.File, error)) (ocispec.Descri
 	if err := writeLayer(io.MultiWriter(h, &n), i, open); err != nil {
 		return ocispec.Descriptor{}, err
 	}
-	return ocispec.Descriptor{MediaType: ocispec.MediaTypeImageLayer, Size: int64(n),
-		Digest: digest.NewDigestFromEncoded(digest.SHA256, hex.EncodeToString(h.Sum(nil)))}, nil
+	return ocispec.Descriptor{
+		MediaType: ocispec.MediaTypeImageLayer, Size: int64(n),
+		Digest: digest.NewDigestFromEncoded(digest.SHA256, hex.EncodeToString(h.Sum(nil))),
+	}, nil
 }
 
 type counter int64

@@ -69,8 +69,10 @@ func sample(t *testing.T, content string) []byte {
 		t.Fatal(err)
 	}
 	var b bytes.Buffer
-	i := Image{Name: "example.com/a:1", Aliases: []string{"example.com/b:1"}, Kind: StandIn, From: "a test",
-		entrypoint: []string{"/usr/bin/p"}, user: "1000", files: []file{{"p", "/usr/bin/p"}}}
+	i := Image{
+		Name: "example.com/a:1", Aliases: []string{"example.com/b:1"}, Kind: StandIn, From: "a test",
+		entrypoint: []string{"/usr/bin/p"}, user: "1000", files: []file{{"p", "/usr/bin/p"}},
+	}
 	if _, err := write(&b, i, func(string) (*os.File, error) { return os.Open(binary) }); err != nil {
 		t.Fatal(err)
 	}

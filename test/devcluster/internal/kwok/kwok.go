@@ -55,8 +55,10 @@ const DelayAnnotation = "devcluster.test/pod-delay"
 // node pulls images.
 func Configuration(podDelay time.Duration) string {
 	pods := strings.ReplaceAll(podStages, "POD_DELAY_MS", strconv.FormatInt(podDelay.Milliseconds(), 10))
-	docs := []string{options, pods, nodefast.DefaultNodeInit, heartbeat.DefaultNodeHeartbeatWithLease,
-		metricsresource.DefaultMetricsResource, metricsusage.DefaultUsageFromAnnotation}
+	docs := []string{
+		options, pods, nodefast.DefaultNodeInit, heartbeat.DefaultNodeHeartbeatWithLease,
+		metricsresource.DefaultMetricsResource, metricsusage.DefaultUsageFromAnnotation,
+	}
 	return strings.Join(docs, "\n---\n")
 }
 

@@ -57,7 +57,10 @@ func (l layout) write(name string, v values, elem ...string) error {
 
 func (l layout) writeAll(v values) error {
 	for _, f := range []struct{ name, dir string }{
-		{"containerd.toml", ""}, {"kubelet.yaml", ""}, {"kube-proxy.yaml", ""}, {"resolv.conf", ""},
+		{"containerd.toml", ""},
+		{"kubelet.yaml", ""},
+		{"kube-proxy.yaml", ""},
+		{"resolv.conf", ""},
 		{"10-pods.conflist", "cni"},
 	} {
 		if err := l.write(f.name, v, f.dir, f.name); err != nil {

@@ -137,12 +137,16 @@ func (n *Node) start(ctx context.Context, l layout, t tools) error {
 		Processes: []Program{
 			{Name: "containerd", Path: t.containerd, Log: log("containerd"), Args: []string{"--config", l.path("containerd.toml"), "--log-level", "warn"}},
 			// A process finds its own program there, even where its path is hidden from the node.
-			{Name: "kube-proxy", Path: "/proc/self/exe", Log: log("kube-proxy"), Args: []string{"kube-proxy",
-				"--config=" + l.path("kube-proxy.yaml")}},
-			{Name: "kubelet", Path: "/proc/self/exe", Log: log("kubelet"), NeedsRuntime: true, Args: []string{"kubelet",
+			{Name: "kube-proxy", Path: "/proc/self/exe", Log: log("kube-proxy"), Args: []string{
+				"kube-proxy",
+				"--config=" + l.path("kube-proxy.yaml"),
+			}},
+			{Name: "kubelet", Path: "/proc/self/exe", Log: log("kubelet"), NeedsRuntime: true, Args: []string{
+				"kubelet",
 				"--config=" + l.path("kubelet.yaml"), "--kubeconfig=" + n.cfg.Kubeconfig, "--root-dir=" + l.path("kubelet"),
 				"--cert-dir=" + l.path("kubelet", "pki"), "--hostname-override=" + n.cfg.Name, "--node-ip=" + n.cfg.Address,
-				"--node-labels=devcluster.test/node=real"}},
+				"--node-labels=devcluster.test/node=real",
+			}},
 		},
 	}
 	data, err := json.Marshal(plan)

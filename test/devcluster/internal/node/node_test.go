@@ -27,15 +27,19 @@ func TestFindTools(t *testing.T) {
 	}{
 		{"root with everything may run a node", host{everything, allPlugins, 0}, nil},
 		{"an ordinary user is told of sudo and of the simulated nodes", host{everything, allPlugins, 1000}, []string{"sudo", "--nodes simulated"}},
-		{"all that is missing is named at once, with the command that brings it", host{
-			func(n string) (string, error) {
-				if n == "runc" || n == "iptables" {
-					return "", exec.ErrNotFound
-				}
-				return "/bin/" + n, nil
+		{
+			"all that is missing is named at once, with the command that brings it",
+			host{
+				func(n string) (string, error) {
+					if n == "runc" || n == "iptables" {
+						return "", exec.ErrNotFound
+					}
+					return "/bin/" + n, nil
+				},
+				func(string) (fs.FileInfo, error) { return nil, fs.ErrNotExist }, 0,
 			},
-			func(string) (fs.FileInfo, error) { return nil, fs.ErrNotExist }, 0},
-			[]string{"runc", "iptables", "CNI plugins", "apt-get install --no-install-recommends " + Packages}},
+			[]string{"runc", "iptables", "CNI plugins", "apt-get install --no-install-recommends " + Packages},
+		},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			_, err := findTools(tt.host)
@@ -80,8 +84,11 @@ func TestSysctls(t *testing.T) {
 		want  map[string]string
 	}{
 		{"what the kubelet changed is put back", nil, machine},
-		{"what somebody has set since then stays", map[string]string{"kernel/panic": "30"},
-			map[string]string{"kernel/panic": "30", "vm/overcommit_memory": "0"}},
+		{
+			"what somebody has set since then stays",
+			map[string]string{"kernel/panic": "30"},
+			map[string]string{"kernel/panic": "30", "vm/overcommit_memory": "0"},
+		},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			root, notes := t.TempDir(), filepath.Join(t.TempDir(), "sysctls.json")
@@ -179,9 +186,11 @@ func TestBelow(t *testing.T) {
 
 func TestConfigurationsAreReadable(t *testing.T) {
 	l := layout{dir: t.TempDir(), cache: t.TempDir()}
-	if err := l.writeAll(values{Dir: l.dir, Socket: l.socket(), ContainerdRoot: l.containerdRoot(), PluginDir: "/usr/lib/cni",
+	if err := l.writeAll(values{
+		Dir: l.dir, Socket: l.socket(), ContainerdRoot: l.containerdRoot(), PluginDir: "/usr/lib/cni",
 		ClientCA: "/ca.crt", ClusterDNS: ClusterDNS, PodCIDR: PodCIDR, ResolvConf: l.path("resolv.conf"),
-		Kubeconfig: "/kubeconfig", Name: "n", PauseImage: "pause"}); err != nil {
+		Kubeconfig: "/kubeconfig", Name: "n", PauseImage: "pause",
+	}); err != nil {
 		t.Fatal(err)
 	}
 	for file, want := range map[string]string{
@@ -208,8 +217,10 @@ func claim(annotations map[string]string) *corev1.PersistentVolumeClaim {
 	class := "standard"
 	return &corev1.PersistentVolumeClaim{
 		ObjectMeta: metav1.ObjectMeta{Namespace: "ns", Name: "home", UID: "1234", Annotations: annotations},
-		Spec: corev1.PersistentVolumeClaimSpec{StorageClassName: &class, AccessModes: []corev1.PersistentVolumeAccessMode{corev1.ReadWriteOnce},
-			Resources: corev1.VolumeResourceRequirements{Requests: corev1.ResourceList{corev1.ResourceStorage: resource.MustParse("1Gi")}}},
+		Spec: corev1.PersistentVolumeClaimSpec{
+			StorageClassName: &class, AccessModes: []corev1.PersistentVolumeAccessMode{corev1.ReadWriteOnce},
+			Resources: corev1.VolumeResourceRequirements{Requests: corev1.ResourceList{corev1.ResourceStorage: resource.MustParse("1Gi")}},
+		},
 	}
 }
 

@@ -49,7 +49,8 @@ func (p provisioner) run(ctx context.Context) error {
 			}
 		}
 		if _, err := i.AddEventHandler(cache.ResourceEventHandlerFuncs{
-			AddFunc: add, UpdateFunc: func(_, obj any) { add(obj) }}); err != nil {
+			AddFunc: add, UpdateFunc: func(_, obj any) { add(obj) },
+		}); err != nil {
 			return err
 		}
 	}
@@ -108,12 +109,17 @@ func (p provisioner) provision(ctx context.Context, c *corev1.PersistentVolumeCl
 			AccessModes:                   c.Spec.AccessModes,
 			PersistentVolumeReclaimPolicy: corev1.PersistentVolumeReclaimDelete,
 			PersistentVolumeSource: corev1.PersistentVolumeSource{
-				HostPath: &corev1.HostPathVolumeSource{Path: dir, Type: &kind}},
-			ClaimRef: &corev1.ObjectReference{APIVersion: "v1", Kind: "PersistentVolumeClaim",
-				Namespace: c.Namespace, Name: c.Name, UID: c.UID},
+				HostPath: &corev1.HostPathVolumeSource{Path: dir, Type: &kind},
+			},
+			ClaimRef: &corev1.ObjectReference{
+				APIVersion: "v1", Kind: "PersistentVolumeClaim",
+				Namespace: c.Namespace, Name: c.Name, UID: c.UID,
+			},
 			NodeAffinity: &corev1.VolumeNodeAffinity{Required: &corev1.NodeSelector{NodeSelectorTerms: []corev1.NodeSelectorTerm{{
 				MatchExpressions: []corev1.NodeSelectorRequirement{{
-					Key: corev1.LabelHostname, Operator: corev1.NodeSelectorOpIn, Values: []string{p.node}}}}}}},
+					Key: corev1.LabelHostname, Operator: corev1.NodeSelectorOpIn, Values: []string{p.node},
+				}},
+			}}}},
 		},
 	}
 	if c.Spec.StorageClassName != nil {

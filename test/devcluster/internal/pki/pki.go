@@ -153,7 +153,8 @@ func Create(dir string, serverIPs []net.IP) (Dir, error) {
 		t    Template
 	}{
 		{APIServer, ca, Template{CommonName: "kube-apiserver", IPs: serverIPs, Names: []string{
-			"localhost", "kubernetes", "kubernetes.default", "kubernetes.default.svc", "kubernetes.default.svc.cluster.local"}}},
+			"localhost", "kubernetes", "kubernetes.default", "kubernetes.default.svc", "kubernetes.default.svc.cluster.local",
+		}}},
 		{Admin, ca, Template{CommonName: "kubernetes-admin", Groups: []string{"system:masters"}}},
 		{KubeletClient, ca, Template{CommonName: "kube-apiserver-kubelet-client", Groups: []string{"system:masters"}}},
 		{FrontProxyClient, front, Template{CommonName: "front-proxy-client"}},

@@ -84,7 +84,8 @@ func (c *controller) run(ctx context.Context) error {
 			}
 		}
 		if _, err := i.Informer().AddEventHandler(cache.ResourceEventHandlerFuncs{
-			AddFunc: add, UpdateFunc: func(_, obj any) { add(obj) }, DeleteFunc: add}); err != nil {
+			AddFunc: add, UpdateFunc: func(_, obj any) { add(obj) }, DeleteFunc: add,
+		}); err != nil {
 			return err
 		}
 	}

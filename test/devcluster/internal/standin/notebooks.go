@@ -57,7 +57,8 @@ func Notebooks(ctx context.Context, cfg *rest.Config, o NotebookOptions) error {
 	}
 	sources := []source{
 		{notebooksResource, func(ob metav1.Object) string { return ob.GetNamespace() + "/" + ob.GetName() }},
-		{statefulSetsResource, own}, {servicesResource, own},
+		{statefulSetsResource, own},
+		{servicesResource, own},
 		{podsResource, func(ob metav1.Object) string {
 			if n := ob.GetLabels()[notebookLabel]; n != "" {
 				return ob.GetNamespace() + "/" + n

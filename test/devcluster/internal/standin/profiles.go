@@ -120,8 +120,10 @@ func (c *controller) profileNamespace(ctx context.Context, p *unstructured.Unstr
 	if apierrors.IsNotFound(err) {
 		_, err = client.Create(ctx, &unstructured.Unstructured{Object: map[string]any{
 			"apiVersion": "v1", "kind": "Namespace",
-			"metadata": map[string]any{"name": p.GetName(), "labels": toAny(labels),
-				"annotations": map[string]any{"owner": user}, "ownerReferences": ownerReference(p)},
+			"metadata": map[string]any{
+				"name": p.GetName(), "labels": toAny(labels),
+				"annotations": map[string]any{"owner": user}, "ownerReferences": ownerReference(p),
+			},
 		}}, metav1.CreateOptions{})
 		return false, err
 	}
@@ -208,7 +210,8 @@ func profileObjects(p *unstructured.Unstructured, owner map[string]any, o Profil
 	if hard, ok, _ := unstructured.NestedMap(p.Object, "spec", "resourceQuotaSpec", "hard"); ok && len(hard) > 0 {
 		spec, _, _ := unstructured.NestedMap(p.Object, "spec", "resourceQuotaSpec")
 		all = append(all, resourceObject{quotasResource, map[string]any{
-			"apiVersion": "v1", "kind": "ResourceQuota", "metadata": meta("kf-resource-quota"), "spec": spec}})
+			"apiVersion": "v1", "kind": "ResourceQuota", "metadata": meta("kf-resource-quota"), "spec": spec,
+		}})
 	}
 	return all
 }

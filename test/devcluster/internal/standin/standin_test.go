@@ -64,7 +64,8 @@ func notebook(annotations map[string]any) *unstructured.Unstructured {
 		"apiVersion": "kubeflow.org/v1", "kind": "Notebook",
 		"metadata": map[string]any{"name": "nb", "namespace": "ada", "uid": "1", "labels": map[string]any{"team": "x"}, "annotations": annotations},
 		"spec": map[string]any{"template": map[string]any{"spec": map[string]any{
-			"containers": []any{map[string]any{"name": "nb", "image": "jupyter"}}}}},
+			"containers": []any{map[string]any{"name": "nb", "image": "jupyter"}},
+		}}},
 	}}
 }
 
@@ -107,7 +108,8 @@ func TestAProfileGivesItsOwnerTheNamespace(t *testing.T) {
 	owner := map[string]any{"kind": "User", "name": "ada@example.com"}
 	p := &unstructured.Unstructured{Object: map[string]any{
 		"apiVersion": "kubeflow.org/v1", "kind": "Profile", "metadata": map[string]any{"name": "ada", "uid": "1"},
-		"spec": map[string]any{"owner": owner, "resourceQuotaSpec": map[string]any{"hard": map[string]any{"cpu": "4"}}}}}
+		"spec": map[string]any{"owner": owner, "resourceQuotaSpec": map[string]any{"hard": map[string]any{"cpu": "4"}}},
+	}}
 	var got []string
 	for _, e := range profileObjects(p, owner, ProfileOptions{UserIDHeader: "kubeflow-userid", GatewayPrincipal: "gw"}) {
 		u := unstructured.Unstructured{Object: e.object}

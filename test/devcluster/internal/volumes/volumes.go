@@ -307,10 +307,13 @@ func Volume(pvc *corev1.PersistentVolumeClaim, class *storagev1.StorageClass) *c
 			PersistentVolumeReclaimPolicy: policy,
 			StorageClassName:              class.Name,
 			VolumeMode:                    pvc.Spec.VolumeMode,
-			ClaimRef: &corev1.ObjectReference{APIVersion: "v1", Kind: "PersistentVolumeClaim",
-				Namespace: pvc.Namespace, Name: pvc.Name, UID: pvc.UID},
+			ClaimRef: &corev1.ObjectReference{
+				APIVersion: "v1", Kind: "PersistentVolumeClaim",
+				Namespace: pvc.Namespace, Name: pvc.Name, UID: pvc.UID,
+			},
 			PersistentVolumeSource: corev1.PersistentVolumeSource{
-				HostPath: &corev1.HostPathVolumeSource{Path: "/simulated/" + string(pvc.UID)}},
+				HostPath: &corev1.HostPathVolumeSource{Path: "/simulated/" + string(pvc.UID)},
+			},
 		},
 	}
 }

@@ -58,8 +58,10 @@ func TestAPodMayStartOnceItsSecretIsThereAndAClaimGetsAVolume(t *testing.T) {
 			Spec:       corev1.PodSpec{NodeName: "cpu-0", Volumes: []corev1.Volume{{Name: "v", VolumeSource: corev1.VolumeSource{Secret: &corev1.SecretVolumeSource{SecretName: "late"}}}}},
 			Status:     corev1.PodStatus{PodIP: "10.244.0.1"},
 		},
-		&corev1.PersistentVolumeClaim{ObjectMeta: metav1.ObjectMeta{Namespace: "ns", Name: "data", UID: "7"},
-			Spec: corev1.PersistentVolumeClaimSpec{StorageClassName: ptr.To("simulated")}},
+		&corev1.PersistentVolumeClaim{
+			ObjectMeta: metav1.ObjectMeta{Namespace: "ns", Name: "data", UID: "7"},
+			Spec:       corev1.PersistentVolumeClaimSpec{StorageClassName: ptr.To("simulated")},
+		},
 	)
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 	defer cancel()

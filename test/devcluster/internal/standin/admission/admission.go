@@ -37,12 +37,14 @@ func Handler(review Review) http.Handler {
 		}
 		if err != nil {
 			response = &admissionv1.AdmissionResponse{UID: in.Request.UID, Result: &metav1.Status{
-				Status: metav1.StatusFailure, Code: http.StatusBadRequest, Reason: metav1.StatusReasonBadRequest, Message: err.Error()}}
+				Status: metav1.StatusFailure, Code: http.StatusBadRequest, Reason: metav1.StatusReasonBadRequest, Message: err.Error(),
+			}}
 		}
 		w.Header().Set("Content-Type", "application/json")
 		_ = json.NewEncoder(w).Encode(admissionv1.AdmissionReview{
 			// The answer has the version of the question: a configuration may ask
 			// for v1beta1, whose fields are the same.
-			TypeMeta: in.TypeMeta, Response: response})
+			TypeMeta: in.TypeMeta, Response: response,
+		})
 	})
 }

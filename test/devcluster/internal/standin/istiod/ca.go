@@ -69,7 +69,8 @@ func firstBlock(b []byte) []byte {
 
 func (s *server) servingCertificate(ca *pki.Pair) (tls.Certificate, error) {
 	p, err := ca.Issue(pki.Template{CommonName: "istiod", Names: []string{
-		"istiod." + s.namespace + ".svc", "istiod." + s.namespace + ".svc.cluster.local", "istiod." + s.namespace}})
+		"istiod." + s.namespace + ".svc", "istiod." + s.namespace + ".svc.cluster.local", "istiod." + s.namespace,
+	}})
 	if err != nil {
 		return tls.Certificate{}, err
 	}

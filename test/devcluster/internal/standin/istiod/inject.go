@@ -139,9 +139,11 @@ func sidecar(pod *corev1.Pod, v Values) (corev1.Container, error) {
 			{Name: "POD_NAMESPACE", ValueFrom: &corev1.EnvVarSource{FieldRef: &corev1.ObjectFieldSelector{FieldPath: "metadata.namespace"}}},
 		},
 		ReadinessProbe: &corev1.Probe{PeriodSeconds: 15, FailureThreshold: 4, TimeoutSeconds: 3, ProbeHandler: corev1.ProbeHandler{
-			HTTPGet: &corev1.HTTPGetAction{Path: "/healthz/ready", Port: intstr.FromInt32(15021)}}},
+			HTTPGet: &corev1.HTTPGetAction{Path: "/healthz/ready", Port: intstr.FromInt32(15021)},
+		}},
 		StartupProbe: &corev1.Probe{PeriodSeconds: 1, FailureThreshold: 600, TimeoutSeconds: 3, ProbeHandler: corev1.ProbeHandler{
-			HTTPGet: &corev1.HTTPGetAction{Path: "/healthz/ready", Port: intstr.FromInt32(15021)}}},
+			HTTPGet: &corev1.HTTPGetAction{Path: "/healthz/ready", Port: intstr.FromInt32(15021)},
+		}},
 		VolumeMounts: []corev1.VolumeMount{
 			{Name: "istiod-ca-cert", MountPath: "/var/run/secrets/istio"},
 			{Name: "istio-token", MountPath: "/var/run/secrets/tokens"},
@@ -194,9 +196,11 @@ func volumes() []corev1.Volume {
 	return []corev1.Volume{
 		{Name: "istio-envoy", VolumeSource: corev1.VolumeSource{EmptyDir: &corev1.EmptyDirVolumeSource{Medium: corev1.StorageMediumMemory}}},
 		{Name: "istio-token", VolumeSource: corev1.VolumeSource{Projected: &corev1.ProjectedVolumeSource{Sources: []corev1.VolumeProjection{{
-			ServiceAccountToken: &corev1.ServiceAccountTokenProjection{Audience: "istio-ca", ExpirationSeconds: ptr.To(int64(43200)), Path: "istio-token"}}}}}},
+			ServiceAccountToken: &corev1.ServiceAccountTokenProjection{Audience: "istio-ca", ExpirationSeconds: ptr.To(int64(43200)), Path: "istio-token"},
+		}}}}},
 		{Name: "istiod-ca-cert", VolumeSource: corev1.VolumeSource{ConfigMap: &corev1.ConfigMapVolumeSource{
-			LocalObjectReference: corev1.LocalObjectReference{Name: rootConfigMap}}}},
+			LocalObjectReference: corev1.LocalObjectReference{Name: rootConfigMap},
+		}}},
 	}
 }
 

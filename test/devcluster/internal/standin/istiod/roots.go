@@ -42,7 +42,8 @@ func (s *server) writeRoots(ctx context.Context, ca []byte) error {
 		}
 	}
 	if _, err := configs.Informer().AddEventHandler(cache.ResourceEventHandlerFuncs{
-		UpdateFunc: func(_, obj any) { ours(obj) }, DeleteFunc: ours}); err != nil {
+		UpdateFunc: func(_, obj any) { ours(obj) }, DeleteFunc: ours,
+	}); err != nil {
 		return err
 	}
 	f.Start(ctx.Done())

@@ -33,7 +33,8 @@ func (s *server) patchWebhooks(ctx context.Context, ca []byte) error {
 		}
 	}
 	handler := cache.ResourceEventHandlerFuncs{
-		AddFunc: func(any) { notify() }, UpdateFunc: func(any, any) { notify() }}
+		AddFunc: func(any) { notify() }, UpdateFunc: func(any, any) { notify() },
+	}
 	mutating := f.Admissionregistration().V1().MutatingWebhookConfigurations()
 	validating := f.Admissionregistration().V1().ValidatingWebhookConfigurations()
 	for _, i := range []cache.SharedIndexInformer{mutating.Informer(), validating.Informer()} {

@@ -48,7 +48,8 @@ func Handler(client kubernetes.Interface) http.Handler {
 			}
 			bindings = append(bindings, map[string]any{
 				"user": map[string]string{"kind": "User", "name": user}, "referredNamespace": b.Namespace,
-				"roleRef": map[string]string{"kind": "ClusterRole", "name": role}})
+				"roleRef": map[string]string{"kind": "ClusterRole", "name": role},
+			})
 		}
 		w.Header().Set("Content-Type", "application/json")
 		_ = json.NewEncoder(w).Encode(map[string]any{"bindings": bindings})

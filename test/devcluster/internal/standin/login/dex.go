@@ -143,7 +143,8 @@ func storageCRDs(ctx context.Context, c *pods.Container) error {
 				"group": "dex.coreos.com", "scope": "Namespaced",
 				"names": map[string]any{"plural": plural, "singular": strings.ToLower(kind), "kind": kind, "listKind": kind + "List"},
 				"versions": []any{map[string]any{"name": "v1", "served": true, "storage": true, "schema": map[string]any{
-					"openAPIV3Schema": map[string]any{"type": "object", "x-kubernetes-preserve-unknown-fields": true}}}},
+					"openAPIV3Schema": map[string]any{"type": "object", "x-kubernetes-preserve-unknown-fields": true},
+				}}},
 			},
 		}}, metav1.CreateOptions{})
 		if err != nil && !errors.IsAlreadyExists(err) {

@@ -52,8 +52,10 @@ func summary(n unstructured.Unstructured) map[string]any {
 	case ready > 0:
 		phase, message = "ready", "Running"
 	}
-	return map[string]any{"name": n.GetName(), "namespace": n.GetNamespace(), "image": image,
-		"age": n.GetCreationTimestamp().UTC().Format(time.RFC3339), "status": map[string]any{"phase": phase, "message": message}}
+	return map[string]any{
+		"name": n.GetName(), "namespace": n.GetNamespace(), "image": image,
+		"age": n.GetCreationTimestamp().UTC().Format(time.RFC3339), "status": map[string]any{"phase": phase, "message": message},
+	}
 }
 
 // form is what the page sends for a new notebook; only what the stand-in heeds.
@@ -103,8 +105,10 @@ func notebook(ns, user string, f form) *unstructured.Unstructured {
 	}
 	return &unstructured.Unstructured{Object: map[string]any{
 		"apiVersion": notebooks.Group + "/" + notebooks.Version, "kind": "Notebook",
-		"metadata": map[string]any{"name": f.Name, "namespace": ns, "labels": map[string]any{"app": f.Name},
-			"annotations": map[string]any{"notebooks.kubeflow.org/creator": user}},
+		"metadata": map[string]any{
+			"name": f.Name, "namespace": ns, "labels": map[string]any{"app": f.Name},
+			"annotations": map[string]any{"notebooks.kubeflow.org/creator": user},
+		},
 		"spec": map[string]any{"template": map[string]any{"spec": map[string]any{
 			"serviceAccountName": "default-editor",
 			"containers":         []any{map[string]any{"name": f.Name, "image": f.Image, "resources": resources}},

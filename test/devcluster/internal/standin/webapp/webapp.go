@@ -153,8 +153,10 @@ func checkCSRF(r *http.Request) error {
 
 // page sets the CSRF cookie, as opening the real front end does.
 func (a *App) page(w http.ResponseWriter, _ *http.Request) {
-	http.SetCookie(w, &http.Cookie{Name: csrfCookie, Value: rand.Text(), Path: a.Prefix,
-		Secure: a.SecureCookies, SameSite: http.SameSiteStrictMode})
+	http.SetCookie(w, &http.Cookie{
+		Name: csrfCookie, Value: rand.Text(), Path: a.Prefix,
+		Secure: a.SecureCookies, SameSite: http.SameSiteStrictMode,
+	})
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
 	w.Header().Set("Cache-Control", "no-cache")
 	fmt.Fprint(w, "<!doctype html><title>Jupyter (stand-in)</title><p>A stand-in for the Jupyter web app: its API is here, its pages are not.\n")
@@ -164,7 +166,8 @@ func (a *App) page(w http.ResponseWriter, _ *http.Request) {
 func (a *App) allowed(r *http.Request, user, verb, namespace string) error {
 	review, err := a.client.AuthorizationV1().SubjectAccessReviews().Create(r.Context(), &authorizationv1.SubjectAccessReview{
 		Spec: authorizationv1.SubjectAccessReviewSpec{User: user, ResourceAttributes: &authorizationv1.ResourceAttributes{
-			Group: notebooks.Group, Version: notebooks.Version, Resource: notebooks.Resource, Verb: verb, Namespace: namespace}},
+			Group: notebooks.Group, Version: notebooks.Version, Resource: notebooks.Resource, Verb: verb, Namespace: namespace,
+		}},
 	}, metav1.CreateOptions{})
 	if err != nil {
 		return err

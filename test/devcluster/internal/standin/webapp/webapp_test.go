@@ -57,8 +57,10 @@ func TestAPI(t *testing.T) {
 		{"those of others are not", "GET", "/api/namespaces/joe/notebooks", "", user, 403, "not authorized to list"},
 		{"a change without the cookie is refused", "POST", "/api/namespaces/jane/notebooks", "{}", user, 403, "Could not find CSRF cookie XSRF-TOKEN in the request."},
 		{"a change without the header is refused", "POST", "/api/namespaces/jane/notebooks", "{}", with(map[string]string{"Cookie": "XSRF-TOKEN=abc"}), 403, "X-XSRF-TOKEN"},
-		{"a change with another token is refused", "POST", "/api/namespaces/jane/notebooks", "{}",
-			with(map[string]string{"Cookie": "XSRF-TOKEN=abc", "X-XSRF-TOKEN": "abd"}), 403, "doesn't match"},
+		{
+			"a change with another token is refused", "POST", "/api/namespaces/jane/notebooks", "{}",
+			with(map[string]string{"Cookie": "XSRF-TOKEN=abc", "X-XSRF-TOKEN": "abd"}), 403, "doesn't match",
+		},
 		{"a notebook without a name is refused", "POST", "/api/namespaces/jane/notebooks", "{}", with(token), 400, "Parameter 'name' is missing"},
 		{"nobody creates notebooks for others", "POST", "/api/namespaces/joe/notebooks", `{"name":"n"}`, with(token), 403, "not authorized to create"},
 		{"a notebook is created", "POST", "/api/namespaces/jane/notebooks", `{"name":"n","image":"i"}`, with(token), 200, "created"},

@@ -126,6 +126,7 @@ func Names() []string { return slices.Sorted(maps.Keys(weight)) }
 // Page is where a cause is documented, relative to the repository:
 // docs/troubleshooting/image-pull-back-off.md for ImagePullBackOff.
 func Page(name string) string {
+	name = strings.ReplaceAll(name, "OAuth", "Oauth") // one word, although it looks like two
 	name = acronym.ReplaceAllString(name, "$1-$2")
 	name = boundary.ReplaceAllString(name, "$1-$2")
 	return "docs/troubleshooting/" + strings.ToLower(name) + ".md"
@@ -133,5 +134,5 @@ func Page(name string) string {
 
 var (
 	acronym  = regexp.MustCompile(`([A-Z]+)([A-Z][a-z])`)
-	boundary = regexp.MustCompile(`([a-z])([A-Z])`)
+	boundary = regexp.MustCompile(`([a-z0-9])([A-Z])`)
 )

@@ -82,6 +82,7 @@ func TestPage(t *testing.T) {
 		OOMKilled:              "docs/troubleshooting/oom-killed.md",
 		InsufficientCPU:        "docs/troubleshooting/insufficient-cpu.md",
 		CRDNamesConflict:       "docs/troubleshooting/crd-names-conflict.md",
+		OAuth2ProxyUnreachable: "docs/troubleshooting/oauth2-proxy-unreachable.md",
 		WebhookCABundleMissing: "docs/troubleshooting/webhook-ca-bundle-missing.md",
 	} {
 		if got := Page(name); got != want {

@@ -93,6 +93,9 @@ Exit codes:
 			# For programs
 			kubectl jupyter status -o jsonpath='{.state} {.wayIn.url}'`),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if cmd.Flags().Changed("timeout") && !f.wait {
+				return usageError(cmd, errors.New("--timeout bounds --wait: give both, or --request-timeout for one look"))
+			}
 			o, err := f.ToOptions(b, args)
 			if err != nil {
 				return usageError(cmd, err)

@@ -11,6 +11,7 @@ import (
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/components"
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/rollout"
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/users"
+	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/view"
 )
 
 func newUserCommand(b *base) *cobra.Command {
@@ -164,8 +165,29 @@ func (b *base) newPassword(ctx context.Context, fromStdin bool, whose string) (p
 	return users.GeneratePassword(), true, nil
 }
 
-func (b *base) showPassword(email string, password []byte) {
-	style := styleFor(b.ErrOut)
-	fmt.Fprintf(b.ErrOut, "\nUser:      %s\nPassword:  %s\n           It is shown this once: the cluster keeps only a hash.\n\n",
-		style.Bold(email), style.Bold(string(password)))
+// changedPerson is the machine-readable form of who was added or has a new password.
+type changedPerson struct {
+	Email   string `json:"email"`
+	Profile string `json:"profile,omitempty"`
+	// Password only where it was generated.
+	Password string `json:"password,omitempty"`
+}
+
+// printPerson says what has become of a person, and shows the password if there is one
+// to show: in the document, or once on standard error.
+func (b *base) printPerson(format string, person changedPerson, what string) error {
+	if view.IsDocument(format) {
+		return view.Document(b.Out, format, person)
+	}
+	if person.Password != "" {
+		style := styleFor(b.ErrOut)
+		fmt.Fprintf(b.ErrOut, "\nUser:      %s\nPassword:  %s\n           It is shown this once: the cluster keeps only a hash.\n\n",
+			style.Bold(person.Email), style.Bold(person.Password))
+	}
+	line := person.Email + " " + what
+	if format == view.Name {
+		line = person.Email
+	}
+	_, err := fmt.Fprintln(b.Out, line)
+	return err
 }

@@ -112,14 +112,6 @@ func (f *UserAddFlags) ToOptions(b *base, email string) (*UserAddOptions, error)
 	return &UserAddOptions{base: b, Person: person, PasswordStdin: f.passwordStdin, Timeout: f.timeout, Format: f.output}, nil
 }
 
-// addedUser is the machine-readable form.
-type addedUser struct {
-	Email   string `json:"email"`
-	Profile string `json:"profile,omitempty"`
-	// Password only where it was generated.
-	Password string `json:"password,omitempty"`
-}
-
 // Run adds the person and sees that they can sign in.
 func (o *UserAddOptions) Run(ctx context.Context) error {
 	p, err := o.base.people(ctx, o.Timeout)
@@ -146,7 +138,11 @@ func (o *UserAddOptions) Run(ctx context.Context) error {
 		return err
 	}
 	// Before anything else can fail: nobody could find the password out later.
-	if err := o.print(password, generated); err != nil {
+	added := changedPerson{Email: person.Email, Profile: person.Name()}
+	if generated {
+		added.Password = string(password)
+	}
+	if err := o.base.printPerson(o.Format, added, "added"); err != nil {
 		return err
 	}
 	if existed {
@@ -156,23 +152,4 @@ func (o *UserAddOptions) Run(ctx context.Context) error {
 		return fmt.Errorf("%s is added, but has no usable namespace yet: %w", person.Email, err)
 	}
 	return p.verified(ctx, o.base, person.Email, password)
-}
-
-func (o *UserAddOptions) print(password []byte, generated bool) error {
-	added := addedUser{Email: o.Person.Email, Profile: o.Person.Name()}
-	if view.IsDocument(o.Format) {
-		if generated {
-			added.Password = string(password)
-		}
-		return view.Document(o.base.Out, o.Format, added)
-	}
-	if generated {
-		o.base.showPassword(added.Email, password)
-	}
-	line := added.Email + " added"
-	if o.Format == view.Name {
-		line = added.Email
-	}
-	_, err := fmt.Fprintln(o.base.Out, line)
-	return err
 }

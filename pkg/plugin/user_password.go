@@ -111,7 +111,11 @@ func (o *UserSetPasswordOptions) Run(ctx context.Context) error {
 	ctx, cancel := someTime(ctx, o.Timeout)
 	defer cancel()
 	fmt.Fprintf(o.base.ErrOut, "Changing the password of %s in %s.\n", o.Email, where(p.cluster))
-	show := func() error { return o.print(password, generated) }
+	changed := changedPerson{Email: o.Email}
+	if generated {
+		changed.Password = string(password)
+	}
+	show := func() error { return o.base.printPerson(o.Format, changed, "has a new password") }
 	if first {
 		err = p.replaceFirst(ctx, o.base, o.Kustomization, o.Timeout, password, false, show)
 	} else if err = p.SetPassword(ctx, o.Email, password); err == nil {
@@ -155,24 +159,5 @@ func (p *people) replaceFirst(ctx context.Context, b *base, kustomization string
 		return err
 	}
 	_, err = part.apply(ctx, engine, plan)
-	return err
-}
-
-func (o *UserSetPasswordOptions) print(password []byte, generated bool) error {
-	changed := addedUser{Email: o.Email}
-	if view.IsDocument(o.Format) {
-		if generated {
-			changed.Password = string(password)
-		}
-		return view.Document(o.base.Out, o.Format, changed)
-	}
-	if generated {
-		o.base.showPassword(o.Email, password)
-	}
-	line := o.Email + " has a new password"
-	if o.Format == view.Name {
-		line = o.Email
-	}
-	_, err := fmt.Fprintln(o.base.Out, line)
 	return err
 }

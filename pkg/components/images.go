@@ -61,7 +61,7 @@ func Images(rendered []Rendered, o Options) []Image {
 
 // image is the reference after --image and --registry.
 func (o Options) image(ref string) string {
-	if repl, ok := o.Images[repository(ref)]; ok {
+	if repl, ok := o.Images[Repository(ref)]; ok {
 		return repl
 	}
 	if o.Registry == "" {
@@ -70,8 +70,8 @@ func (o Options) image(ref string) string {
 	return o.Registry + "/" + withoutHost(ref)
 }
 
-// repository is the reference without tag and digest.
-func repository(ref string) string {
+// Repository is an image's reference without tag and digest.
+func Repository(ref string) string {
 	ref, _, _ = strings.Cut(ref, "@")
 	if i := strings.LastIndex(ref, ":"); i > strings.LastIndex(ref, "/") {
 		ref = ref[:i]
@@ -102,7 +102,7 @@ func (e *Embedded) checkImages(replaced map[string]string) error {
 	known := map[string]bool{}
 	for _, c := range e.release.Components {
 		for _, ref := range c.ConfigImages {
-			known[repository(ref)] = true
+			known[Repository(ref)] = true
 		}
 	}
 	err := fs.WalkDir(e.files, ".", func(file string, d fs.DirEntry, err error) error {
@@ -111,7 +111,7 @@ func (e *Embedded) checkImages(replaced map[string]string) error {
 		}
 		data, err := fs.ReadFile(e.files, file)
 		for _, match := range imageOf.FindAllSubmatch(data, -1) {
-			known[repository(string(match[1]))] = true
+			known[Repository(string(match[1]))] = true
 		}
 		return err
 	})
@@ -121,8 +121,8 @@ func (e *Embedded) checkImages(replaced map[string]string) error {
 	for _, name := range slices.Sorted(maps.Keys(replaced)) {
 		switch {
 		case known[name]:
-		case known[repository(name)]:
-			return fmt.Errorf("--image: %q: NAME goes without a tag: %s", name, repository(name))
+		case known[Repository(name)]:
+			return fmt.Errorf("--image: %q: NAME goes without a tag: %s", name, Repository(name))
 		default:
 			return fmt.Errorf("--image: release %s has no image %q: `kubectl jupyter images` lists what it has", e.release.Name, name)
 		}

@@ -6,12 +6,9 @@ import (
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
+	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/cluster"
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/report"
 )
-
-func refOfObject(u *unstructured.Unstructured) report.Ref {
-	return report.Ref{Group: u.GroupVersionKind().Group, Kind: u.GetKind(), Namespace: u.GetNamespace(), Name: u.GetName()}
-}
 
 func certificateSecret(u *unstructured.Unstructured) string {
 	name, _, _ := unstructured.NestedString(u.Object, "spec", "secretName")
@@ -112,7 +109,7 @@ func (s *Snapshot) ignored(c report.Cause, u *unstructured.Unstructured) report.
 	if waited > patience {
 		c.Severity, c.Summary = report.Error, "cert-manager does not look at the object: its controller may not be running"
 	}
-	c.Evidence = []string{fmt.Sprintf("%s: created %s ago, no conditions", refOfObject(u), age(waited))}
+	c.Evidence = []string{fmt.Sprintf("%s: created %s ago, no conditions", cluster.RefOf(u), age(waited))}
 	c.Remedy = "kubectl -n cert-manager get pods; kubectl -n cert-manager logs deployment/cert-manager --tail=20"
 	return c
 }

@@ -9,6 +9,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	storagev1 "k8s.io/api/storage/v1"
 
+	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/cluster"
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/report"
 )
 
@@ -181,7 +182,7 @@ func findMount(s *Snapshot, sub Subject, p *corev1.Pod) []report.Cause {
 			if u.GetKind() == "Certificate" && u.GetNamespace() == p.Namespace && certificateSecret(u) == secret {
 				c.Severity = report.Delay
 				c.Summary = fmt.Sprintf("the pod waits for Secret %s, which Certificate %s has not made yet", secret, u.GetName())
-				return append(s.certificate(Subject{Component: sub.Component, Ref: refOfObject(u)}, u), c)
+				return append(s.certificate(Subject{Component: sub.Component, Ref: cluster.RefOf(u)}, u), c)
 			}
 		}
 	case m != nil:

@@ -68,7 +68,7 @@ func (p *PoolPlan) Objects() []report.Ref {
 		return []report.Ref{{Kind: "ConfigMap", Namespace: p.Namespace, Name: p.ConfigMap}}
 	}
 	pool, advertisement := p.objects()
-	return []report.Ref{refOf(pool), refOf(advertisement)}
+	return []report.Ref{cluster.RefOf(pool), cluster.RefOf(advertisement)}
 }
 
 // Pool writes our pool and its advertisement. MetalLB's webhook may need a moment after
@@ -82,7 +82,7 @@ func (a *Applier) Pool(ctx context.Context, p *PoolPlan) ([]Change, error) {
 	objects := []*unstructured.Unstructured{pool, advertisement}
 	if a.DryRun {
 		if _, _, err := a.Cluster.For(pool); err != nil {
-			return []Change{{Object: refOf(pool), Action: report.Created, Note: "not tried: its kind comes with MetalLB"}, {Object: refOf(advertisement), Action: report.Created}}, nil
+			return []Change{{Object: cluster.RefOf(pool), Action: report.Created, Note: "not tried: its kind comes with MetalLB"}, {Object: cluster.RefOf(advertisement), Action: report.Created}}, nil
 		}
 	} else if err := rollout.Enlist(ctx, a.Cluster, objects...); err != nil {
 		return nil, err
@@ -100,7 +100,7 @@ func (a *Applier) Pool(ctx context.Context, p *PoolPlan) ([]Change, error) {
 
 // send applies one object of ours.
 func (a *Applier) send(ctx context.Context, u *unstructured.Unstructured) (Change, error) {
-	c := Change{Object: refOf(u), Action: report.Created}
+	c := Change{Object: cluster.RefOf(u), Action: report.Created}
 	client, _, err := a.Cluster.For(u)
 	if err != nil {
 		return c, fmt.Errorf("%s: %w", c.Object, err)
@@ -248,11 +248,6 @@ func writes(namespace string, resource schema.GroupResource, verbs ...string) []
 		out[i] = rollout.Right{Verb: v, Namespace: namespace, Resource: resource}
 	}
 	return out
-}
-
-func refOf(u *unstructured.Unstructured) report.Ref {
-	gvk := u.GroupVersionKind()
-	return report.Ref{Group: gvk.Group, Kind: gvk.Kind, Namespace: u.GetNamespace(), Name: u.GetName()}
 }
 
 var errNoGateway = errors.New("the gateway's Service has been deleted meanwhile")

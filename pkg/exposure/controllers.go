@@ -9,6 +9,8 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/version"
+
+	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/components"
 )
 
 // Roles of a workload in giving and announcing addresses.
@@ -38,7 +40,7 @@ func roleOf(name string, labels map[string]string, pod *corev1.PodSpec) string {
 	app := labels["app"] + "," + labels["app.kubernetes.io/name"]
 	part := labels["component"] + "," + labels["app.kubernetes.io/component"]
 	for _, c := range pod.Containers {
-		image := repository(c.Image)
+		image := components.Repository(c.Image)
 		metal := strings.Contains(image, "metallb") || strings.Contains(app, "metallb")
 		base := path.Base(image)
 		switch {
@@ -65,19 +67,10 @@ func concerns(name string, labels map[string]string, pod *corev1.PodSpec) bool {
 	return roleOf(name, labels, pod) != ""
 }
 
-// repository is an image without tag and digest.
-func repository(image string) string {
-	image, _, _ = strings.Cut(image, "@")
-	if colon := strings.LastIndex(image, ":"); colon > strings.LastIndex(image, "/") {
-		image = image[:colon]
-	}
-	return image
-}
-
 // imageVersion is the version that an image's tag names; empty where it names none.
 func imageVersion(image string) string {
 	image, _, _ = strings.Cut(image, "@")
-	tag := strings.TrimPrefix(image, repository(image)+":")
+	tag := strings.TrimPrefix(image, components.Repository(image)+":")
 	if _, err := version.ParseGeneric(tag); err != nil || tag == image {
 		return ""
 	}

@@ -14,6 +14,7 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
+	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/cluster"
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/components"
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/report"
 )
@@ -329,11 +330,11 @@ func (r *run) served(n *node, u *unstructured.Unstructured) error {
 func (r *run) awaitGone(ctx context.Context, n *node, u *unstructured.Unstructured) error {
 	client, err := r.clientFor(u)
 	if err != nil {
-		return refusal(refOf(u), err)
+		return refusal(cluster.RefOf(u), err)
 	}
 	message := "waits until the older object of that name is deleted"
 	r.note(n, keyOf(u), message)
-	r.events.wait(n.Component.Name, refOf(u), message)
+	r.events.wait(n.Component.Name, cluster.RefOf(u), message)
 	return until(ctx, client, u.GetName(), "", func(live *unstructured.Unstructured) (bool, error) {
 		return live == nil, nil
 	})
@@ -351,12 +352,12 @@ func (r *run) awaitProduced(ctx context.Context, n *node, p components.Produced)
 	}
 	client, err := r.clientFor(u)
 	if err != nil {
-		return refusal(refOf(u), err)
+		return refusal(cluster.RefOf(u), err)
 	}
 	r.note(n, keyOf(u), "has not been made by its controller yet")
 	err = until(ctx, client, p.Name, "", func(u *unstructured.Unstructured) (bool, error) { return u != nil, nil })
 	if err != nil {
-		return fmt.Errorf("%s: %w", refOf(u), err)
+		return fmt.Errorf("%s: %w", cluster.RefOf(u), err)
 	}
 	r.ready(n, keyOf(u))
 	return nil
@@ -381,7 +382,7 @@ func (r *run) prune(ctx context.Context) error {
 var namespaceKind = schema.GroupKind{Kind: "Namespace"}
 
 func (r *run) accepted(n *node, u *unstructured.Unstructured, action report.Action) {
-	ref := refOf(u)
+	ref := cluster.RefOf(u)
 	n.mu.Lock()
 	n.acceptedN++
 	n.changes[action]++

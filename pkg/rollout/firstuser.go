@@ -28,7 +28,7 @@ func (e *Engine) ReplacePassword(ctx context.Context, plan *Plan, hash string, l
 	if secret == nil {
 		return errors.New("the plan has no Secret for the first user's password")
 	}
-	ref := refOf(secret)
+	ref := cluster.RefOf(secret)
 	client := e.cluster.Dynamic.Resource(secretsResource).Namespace(secret.GetNamespace())
 	err := retry.RetryOnConflict(retry.DefaultRetry, func() error {
 		live, err := client.Get(ctx, secret.GetName(), metav1.GetOptions{})
@@ -68,7 +68,7 @@ func PasswordLocked(ctx context.Context, c *cluster.Cluster, rendered []componen
 		return false, nil
 	}
 	if err != nil {
-		return false, refusal(refOf(secret), err)
+		return false, refusal(cluster.RefOf(secret), err)
 	}
 	return live.Annotations[lockedAnnotation] != "", nil
 }

@@ -11,6 +11,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/client-go/dynamic"
 
+	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/cluster"
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/components"
 )
 
@@ -97,7 +98,7 @@ func WithoutCA(u *unstructured.Unstructured) string {
 
 // probe sends a server-side dry run until the answer is the one of a working webhook.
 func (r *run) probe(ctx context.Context, n *node, p *components.Probe) error {
-	ref := refOf(p.Object)
+	ref := cluster.RefOf(p.Object)
 	pause := retryPause()
 	for {
 		client, err := r.clientFor(p.Object)

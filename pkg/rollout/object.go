@@ -37,8 +37,6 @@ func (k key) ref() report.Ref {
 	return report.Ref{Group: k.group, Kind: k.kind, Namespace: k.namespace, Name: k.name}
 }
 
-func refOf(u *unstructured.Unstructured) report.Ref { return keyOf(u).ref() }
-
 func isWorkload(kind string) bool { return slices.Contains(components.WorkloadKinds, kind) }
 
 func isWebhookConfiguration(kind string) bool {

@@ -10,6 +10,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
+	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/cluster"
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/components"
 )
 
@@ -51,7 +52,7 @@ func (r *run) recordParent(ctx context.Context) error {
 	client := r.cluster.Dynamic.Resource(configMaps).Namespace(InventoryNamespace)
 	_, err = client.Apply(ctx, InventoryName, parent, metav1.ApplyOptions{FieldManager: FieldManager, Force: true})
 	if err != nil {
-		return refusal(refOf(parent), err)
+		return refusal(cluster.RefOf(parent), err)
 	}
 	return nil
 }

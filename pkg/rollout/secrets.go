@@ -17,6 +17,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/client-go/dynamic"
 
+	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/cluster"
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/components"
 )
 
@@ -79,7 +80,7 @@ func (e *Engine) openVault(ctx context.Context, plan *Plan) (*vault, error) {
 			}
 			live, err := e.cluster.Dynamic.Resource(secretsResource).Namespace(u.GetNamespace()).Get(ctx, u.GetName(), metav1.GetOptions{})
 			if err != nil && !apierrors.IsNotFound(err) {
-				return nil, refusal(refOf(u), err)
+				return nil, refusal(cluster.RefOf(u), err)
 			}
 			if apierrors.IsNotFound(err) {
 				live = nil
@@ -100,7 +101,7 @@ func (e *Engine) openVault(ctx context.Context, plan *Plan) (*vault, error) {
 					continue
 				}
 				if name == passwordHash && e.options.Password != nil && bcrypt.CompareHashAndPassword([]byte(value), e.options.Password) != nil {
-					return nil, fmt.Errorf("--password-stdin: %s already holds another password, which install does not change: leave the flag out", refOf(u))
+					return nil, fmt.Errorf("--password-stdin: %s already holds another password, which install does not change: leave the flag out", cluster.RefOf(u))
 				}
 				v.values[name] = value
 			}
@@ -111,7 +112,7 @@ func (e *Engine) openVault(ctx context.Context, plan *Plan) (*vault, error) {
 			if v.values[name] == "" {
 				value, err := v.generate(name, e.options.Password)
 				if err != nil {
-					return nil, fmt.Errorf("%s: %w", refOf(state.object), err)
+					return nil, fmt.Errorf("%s: %w", cluster.RefOf(state.object), err)
 				}
 				v.values[name] = value
 			}

@@ -15,6 +15,7 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
+	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/cluster"
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/report"
 )
 
@@ -170,7 +171,7 @@ func (e *Engine) Survey(ctx context.Context, plan *Plan) (*Survey, error) {
 	var mu sync.Mutex
 	err = e.parallel(ctx, len(objects), func(ctx context.Context, i int) error {
 		u := objects[i]
-		change := &Change{Ref: refOf(u), Component: owner[keyOf(u)], Action: report.Created, Merged: u}
+		change := &Change{Ref: cluster.RefOf(u), Component: owner[keyOf(u)], Action: report.Created, Merged: u}
 		var conflict *Conflict
 		var refused error
 		_, mapErr := e.cluster.Mapper.Resource(u.GroupVersionKind())
@@ -272,10 +273,10 @@ func (e *Engine) proveExisting(ctx context.Context, plan *Plan) error {
 				err = e.learnEstablished(u, live)
 			}
 			if errors.Is(err, errNotServed) || apierrors.IsNotFound(err) {
-				return Lacking{name, refOf(u)}
+				return Lacking{name, cluster.RefOf(u)}
 			}
 			if err != nil {
-				return refusal(refOf(u), err)
+				return refusal(cluster.RefOf(u), err)
 			}
 		}
 	}

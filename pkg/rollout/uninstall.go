@@ -14,6 +14,7 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
+	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/cluster"
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/components"
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/report"
 )
@@ -68,7 +69,7 @@ func (r *Removal) Deleted() []report.Ref {
 		}
 	}
 	if r.parent != nil {
-		out = append(out, refOf(r.parent))
+		out = append(out, cluster.RefOf(r.parent))
 	}
 	return out
 }
@@ -359,7 +360,7 @@ func (e *Engine) awaitNamespaces(ctx context.Context, profiles []member) error {
 			if u == nil || !slices.ContainsFunc(u.GetOwnerReferences(), func(o metav1.OwnerReference) bool { return o.UID == p.meta.UID }) {
 				return true, nil
 			}
-			e.events.wait(p.component, refOf(u), "is being deleted with its Profile"+finalizing(u))
+			e.events.wait(p.component, cluster.RefOf(u), "is being deleted with its Profile"+finalizing(u))
 			return false, nil
 		})
 	})

@@ -6,6 +6,7 @@ import (
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
+	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/cluster"
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/diagnose"
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/report"
 )
@@ -32,7 +33,7 @@ func checkCertificates(s *Snapshot) []report.Cause {
 		if left > soon || planned && s.Time.Sub(renewal) < late {
 			continue
 		}
-		ref := RefOf(u)
+		ref := cluster.RefOf(u)
 		secret, _, _ := unstructured.NestedString(u.Object, "spec", "secretName")
 		c := report.Cause{
 			Name: diagnose.CertificateExpiring, Severity: report.Warning, Component: s.Owner(ref), Object: ref,

@@ -9,6 +9,7 @@ import (
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
+	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/cluster"
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/components"
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/diagnose"
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/report"
@@ -22,8 +23,8 @@ func (s *Snapshot) suspicious(r components.Rendered, u *unstructured.Unstructure
 	if s.Inventory == nil || r.Component.UserData || s.Existing(r.Component.Name) || components.Generated(u) != nil || u.GetKind() == definition {
 		return false
 	}
-	live := s.Object(RefOf(u))
-	return live != nil && live.GetDeletionTimestamp() == nil && !s.Inventory.Holds(RefOf(u), u, live)
+	live := s.Object(cluster.RefOf(u))
+	return live != nil && live.GetDeletionTimestamp() == nil && !s.Inventory.Holds(cluster.RefOf(u), u, live)
 }
 
 // checkDrift: fields that the installation has set, that somebody else has changed since.
@@ -34,7 +35,7 @@ func checkDrift(s *Snapshot) []report.Cause {
 			if !s.suspicious(r, u) {
 				continue
 			}
-			ref := RefOf(u)
+			ref := cluster.RefOf(u)
 			for who, lines := range drifts(wanted(u), s.Object(ref)) {
 				slices.Sort(lines)
 				c := report.Cause{

@@ -8,6 +8,7 @@ import (
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
+	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/cluster"
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/diagnose"
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/login"
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/report"
@@ -33,7 +34,7 @@ func checkLogin(s *Snapshot) []report.Cause {
 		}
 		if err := g.Configure(ref, u); err != nil {
 			causes = append(causes, report.Cause{
-				Name: diagnose.InvalidObject, Severity: report.Error, Component: s.Owner(ref), Object: RefOf(u),
+				Name: diagnose.InvalidObject, Severity: report.Error, Component: s.Owner(ref), Object: cluster.RefOf(u),
 				Summary: "the settings cannot be read", Evidence: []string{err.Error()},
 				Remedy: "put them back: kubectl jupyter install --adopt",
 			})
@@ -202,7 +203,7 @@ func checkProfiles(s *Snapshot) []report.Cause {
 			continue
 		}
 		c := report.Cause{
-			Name: diagnose.ProfileMissing, Severity: report.Error, Component: "profiles", Object: RefOf(p),
+			Name: diagnose.ProfileMissing, Severity: report.Error, Component: "profiles", Object: cluster.RefOf(p),
 			Summary:  fmt.Sprintf("the profile controller has not made what notebooks in namespace %s need", p.GetName()),
 			Evidence: []string{ref.String() + ": not found"},
 			Remedy:   "kubectl describe profile " + p.GetName() + "\nkubectl -n kubeflow logs deployment/profiles-deployment -c manager --tail=20",

@@ -9,6 +9,7 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"sigs.k8s.io/yaml"
 
+	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/cluster"
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/diagnose"
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/report"
 )
@@ -53,11 +54,11 @@ func checkMesh(s *Snapshot) []report.Cause {
 		if action != "CUSTOM" || u.GetNamespace() != meshConfig.Namespace {
 			continue
 		}
-		c := report.Cause{Severity: report.Error, Component: "oauth2-proxy", Object: RefOf(u)}
+		c := report.Cause{Severity: report.Error, Component: "oauth2-proxy", Object: cluster.RefOf(u)}
 		i := slices.IndexFunc(config.Providers, func(p provider) bool { return p.Name == name })
 		if i < 0 {
 			c.Name, c.Summary = diagnose.ExtAuthzProviderMissing, fmt.Sprintf("the mesh has no provider %q, so every request is denied: RBAC: access denied", name)
-			c.Evidence = []string{fmt.Sprintf("%s: spec.provider.name is %q; extensionProviders of %s: %s", RefOf(u), name, meshConfig, names(config.Providers))}
+			c.Evidence = []string{fmt.Sprintf("%s: spec.provider.name is %q; extensionProviders of %s: %s", cluster.RefOf(u), name, meshConfig, names(config.Providers))}
 			c.Remedy = "put the provider back: kubectl jupyter install --adopt"
 			causes = append(causes, c)
 			continue

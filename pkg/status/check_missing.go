@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/cluster"
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/diagnose"
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/report"
 )
@@ -23,7 +24,7 @@ func checkMissing(s *Snapshot) []report.Cause {
 			continue // its objects may have other names
 		}
 		for _, u := range r.Objects {
-			ref := RefOf(u)
+			ref := cluster.RefOf(u)
 			if s.Inventory == nil && !essential(ref.Kind) {
 				continue
 			}

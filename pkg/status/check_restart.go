@@ -9,6 +9,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
+	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/cluster"
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/diagnose"
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/report"
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/rollout"
@@ -73,8 +74,8 @@ func checkRestarts(s *Snapshot) []report.Cause {
 			continue
 		}
 		causes = append(causes, report.Cause{
-			Name: o.cause, Severity: report.Error, Component: o.component, Object: RefOf(u), Summary: o.summary,
-			Evidence: append([]string{fmt.Sprintf("%s: %s at %s", RefOf(u), who, at.UTC().Format(time.RFC3339))}, old...),
+			Name: o.cause, Severity: report.Error, Component: o.component, Object: cluster.RefOf(u), Summary: o.summary,
+			Evidence: append([]string{fmt.Sprintf("%s: %s at %s", cluster.RefOf(u), who, at.UTC().Format(time.RFC3339))}, old...),
 			Remedy:   fmt.Sprintf("kubectl -n %s rollout restart deployment %s", o.namespace, o.workload),
 		})
 	}

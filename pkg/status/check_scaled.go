@@ -6,6 +6,7 @@ import (
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
+	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/cluster"
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/diagnose"
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/report"
 )
@@ -16,11 +17,11 @@ func checkScaled(s *Snapshot) []report.Cause {
 	var causes []report.Cause
 	for _, r := range s.Expected {
 		for _, u := range r.Objects {
-			live := s.Object(RefOf(u))
+			live := s.Object(cluster.RefOf(u))
 			if live == nil || !switchedOff(u, live) {
 				continue
 			}
-			ref := RefOf(u)
+			ref := cluster.RefOf(u)
 			_, wanted := replicas(u)
 			causes = append(causes, report.Cause{
 				Name: diagnose.ScaledToZero, Severity: report.Error, Component: r.Component.Name, Object: ref,

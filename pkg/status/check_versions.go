@@ -8,6 +8,7 @@ import (
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
+	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/cluster"
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/components"
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/diagnose"
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/report"
@@ -103,10 +104,10 @@ func (s *Snapshot) running(r *components.Rendered) []runningImage {
 		if !isWorkload(u.GetKind()) {
 			continue
 		}
-		there := images(s.Object(RefOf(u)))
+		there := images(s.Object(cluster.RefOf(u)))
 		for _, want := range images(u) {
 			if i := slices.IndexFunc(there, func(i image) bool { return i.program() == want.program() }); i >= 0 {
-				out = append(out, runningImage{RefOf(u), there[i], want})
+				out = append(out, runningImage{cluster.RefOf(u), there[i], want})
 			}
 		}
 	}

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/cluster"
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/diagnose"
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/report"
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/rollout"
@@ -48,7 +49,7 @@ func checkCABundles(s *Snapshot) []report.Cause {
 	var causes []report.Cause
 	for _, r := range s.Expected {
 		for _, u := range r.Objects {
-			ref := RefOf(u)
+			ref := cluster.RefOf(u)
 			live := s.Object(ref)
 			if live == nil || ref.Group != "admissionregistration.k8s.io" {
 				continue

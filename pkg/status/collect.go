@@ -271,7 +271,7 @@ func (k *collector) missing() {
 	}
 	for _, r := range k.s.Expected {
 		for _, u := range r.Objects {
-			ref := RefOf(u)
+			ref := cluster.RefOf(u)
 			switch {
 			case ref.Kind == definition:
 				if slices.Contains(k.s.Unserved, ref.Name) {
@@ -319,13 +319,13 @@ func (k *collector) add(r Read, err error, objects ...*unstructured.Unstructured
 	}
 	k.s.Reads = append(k.s.Reads, r)
 	for _, u := range objects {
-		ref := RefOf(u)
+		ref := cluster.RefOf(u)
 		whole := len(u.Object) > 3 // more than apiVersion, kind and metadata
 		if was, known := k.whole[ref]; known {
 			if was || !whole {
 				continue
 			}
-			k.s.Objects = slices.DeleteFunc(k.s.Objects, func(o *unstructured.Unstructured) bool { return RefOf(o) == ref })
+			k.s.Objects = slices.DeleteFunc(k.s.Objects, func(o *unstructured.Unstructured) bool { return cluster.RefOf(o) == ref })
 		}
 		k.whole[ref] = whole
 		k.s.Objects = append(k.s.Objects, u)
@@ -353,7 +353,7 @@ func bare(m *metav1.PartialObjectMetadata, gvk schema.GroupVersionKind) (*unstru
 
 // sort makes a snapshot of parallel reads independent of which came first.
 func (s *Snapshot) sort() {
-	slices.SortFunc(s.Objects, func(a, b *unstructured.Unstructured) int { return compareRefs(RefOf(a), RefOf(b)) })
+	slices.SortFunc(s.Objects, func(a, b *unstructured.Unstructured) int { return compareRefs(cluster.RefOf(a), cluster.RefOf(b)) })
 	slices.SortFunc(s.Reads, func(a, b Read) int { return strings.Compare(a.String(), b.String()) })
 	slices.SortFunc(s.StackPods, func(a, b corev1.Pod) int {
 		return cmp.Or(strings.Compare(a.Namespace, b.Namespace), strings.Compare(a.Name, b.Name))

@@ -15,6 +15,7 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
+	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/cluster"
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/login"
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/report"
 )
@@ -89,7 +90,7 @@ func (k *collector) editors() {
 func (k *collector) lateLogin() {
 	for _, ref := range login.SettingsRefs() {
 		if u := k.s.suffixed(ref); u != nil && k.s.Object(ref) == nil {
-			k.get(RefOf(u), false)
+			k.get(cluster.RefOf(u), false)
 		}
 	}
 	for _, l := range loud {

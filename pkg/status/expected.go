@@ -68,7 +68,7 @@ func (s *Snapshot) settle() {
 		known, there := false, false
 		programs := slices.ContainsFunc(r.Objects, func(u *unstructured.Unstructured) bool { return isWorkload(u.GetKind()) })
 		for _, u := range r.Objects {
-			known = known || applied[RefOf(u)]
+			known = known || applied[cluster.RefOf(u)]
 			telling := isWorkload(u.GetKind()) || !programs && u.GetKind() != definition
 			there = there || telling && s.live(u) != nil
 		}
@@ -93,7 +93,7 @@ func (s *Snapshot) settle() {
 			continue
 		}
 		r.Objects = slices.DeleteFunc(slices.Clone(r.Objects), func(u *unstructured.Unstructured) bool {
-			return components.Generated(u) == nil && !applied[RefOf(u)] && s.live(u) == nil
+			return components.Generated(u) == nil && !applied[cluster.RefOf(u)] && s.live(u) == nil
 		})
 	}
 }
@@ -105,7 +105,7 @@ var suffix = regexp.MustCompile(`^-[a-z0-9]{10}$`)
 // name, or of its name with the suffix that kustomize's generators give to ConfigMaps
 // and Secrets.
 func (s *Snapshot) live(u *unstructured.Unstructured) *unstructured.Unstructured {
-	ref := RefOf(u)
+	ref := cluster.RefOf(u)
 	if o := s.Object(ref); o != nil {
 		return o
 	}

@@ -24,7 +24,7 @@ func (s *Snapshot) waitingNotebooks() []diagnose.Subject {
 		ready, _, _ := unstructured.NestedInt64(u.Object, "status", "readyReplicas")
 		_, stopped := u.GetAnnotations()[stopped]
 		if ready == 0 && !stopped && u.GetDeletionTimestamp() == nil && len(out) < maxNotebooks {
-			out = append(out, diagnose.Subject{Ref: RefOf(u), Message: "has no ready pod"})
+			out = append(out, diagnose.Subject{Ref: cluster.RefOf(u), Message: "has no ready pod"})
 		}
 	}
 	return out

@@ -12,6 +12,7 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"sigs.k8s.io/yaml"
 
+	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/cluster"
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/components"
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/diagnose"
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/report"
@@ -37,11 +38,11 @@ func lookedAt(t *testing.T, recorded string) *Snapshot {
 	s := &Snapshot{Time: metav1.NewTime(time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)), Release: components.Release110(), Expected: expected}
 	known := map[report.Ref]int{}
 	add := func(u *unstructured.Unstructured) {
-		if i, replaced := known[RefOf(u)]; replaced {
+		if i, replaced := known[cluster.RefOf(u)]; replaced {
 			s.Objects[i] = u
 			return
 		}
-		known[RefOf(u)] = len(s.Objects)
+		known[cluster.RefOf(u)] = len(s.Objects)
 		s.Objects = append(s.Objects, u)
 	}
 	for _, r := range expected {

@@ -10,6 +10,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
+	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/cluster"
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/components"
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/report"
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/rollout"
@@ -69,7 +70,7 @@ func (k *collector) prove(ctx context.Context) {
 
 func (k *collector) attempt(ctx context.Context, a attempt) Proof {
 	u := a.probe.Object
-	p := Proof{Component: a.component, Object: RefOf(u), RefusedBy: a.probe.RefusedBy, Advisory: a.advisory}
+	p := Proof{Component: a.component, Object: cluster.RefOf(u), RefusedBy: a.probe.RefusedBy, Advisory: a.advisory}
 	client, _, err := k.c.For(u)
 	if meta.IsNoMatchError(err) {
 		p.Impossible = true

@@ -7,6 +7,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
+	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/cluster"
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/components"
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/diagnose"
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/report"
@@ -55,7 +56,7 @@ func (s *Snapshot) row(r *components.Rendered, causes []report.Cause) report.Com
 	onlyDefinitions := !slices.ContainsFunc(r.Objects, func(u *unstructured.Unstructured) bool { return u.GetKind() != definition })
 	for _, u := range r.Objects {
 		row.Objects++
-		switch presence := s.Presence(RefOf(u)); {
+		switch presence := s.Presence(cluster.RefOf(u)); {
 		case presence == Present || s.live(u) != nil:
 			if onlyDefinitions || u.GetKind() != definition {
 				there++
@@ -101,7 +102,7 @@ func (s *Snapshot) row(r *components.Rendered, causes []report.Cause) report.Com
 func (s *Snapshot) concerning(r *components.Rendered, causes []report.Cause) []report.Cause {
 	mine := func(ref report.Ref) bool {
 		return slices.ContainsFunc(r.Objects, func(u *unstructured.Unstructured) bool {
-			have := RefOf(u)
+			have := cluster.RefOf(u)
 			return have.Kind == ref.Kind && have.Namespace == ref.Namespace && have.Name == ref.Name
 		})
 	}
@@ -119,7 +120,7 @@ func (s *Snapshot) concerning(r *components.Rendered, causes []report.Cause) []r
 func (s *Snapshot) hides(r *components.Rendered) bool {
 	programs := slices.ContainsFunc(r.Objects, func(u *unstructured.Unstructured) bool { return isWorkload(u.GetKind()) })
 	for _, u := range r.Objects {
-		if p := s.Presence(RefOf(u)); isWorkload(u.GetKind()) == programs && (p == Forbidden || p == Unread) {
+		if p := s.Presence(cluster.RefOf(u)); isWorkload(u.GetKind()) == programs && (p == Forbidden || p == Unread) {
 			return true
 		}
 	}
@@ -129,7 +130,7 @@ func (s *Snapshot) hides(r *components.Rendered) bool {
 // hidden is the name for why a component's state is not known.
 func (s *Snapshot) hidden(r *components.Rendered) string {
 	for _, u := range r.Objects {
-		if s.Presence(RefOf(u)) == Forbidden {
+		if s.Presence(cluster.RefOf(u)) == Forbidden {
 			return diagnose.Forbidden
 		}
 	}
@@ -140,7 +141,7 @@ func (s *Snapshot) hidden(r *components.Rendered) string {
 func (s *Snapshot) podsOf(r *components.Rendered) *report.Pods {
 	var out *report.Pods
 	for _, u := range r.Objects {
-		live := s.Object(RefOf(u))
+		live := s.Object(cluster.RefOf(u))
 		if !isWorkload(u.GetKind()) || live == nil {
 			continue
 		}
@@ -175,7 +176,7 @@ func (s *Snapshot) available(r *components.Rendered) bool {
 		if !isWorkload(u.GetKind()) {
 			continue
 		}
-		live := s.Object(RefOf(u))
+		live := s.Object(cluster.RefOf(u))
 		if live == nil {
 			return false
 		}
@@ -217,7 +218,7 @@ func (s *Snapshot) podsBy(r *components.Rendered) []*corev1.Pod {
 	pods := s.Pods()
 	for i := range pods {
 		owner := s.ownerOf(&pods[i])
-		if slices.ContainsFunc(r.Objects, func(u *unstructured.Unstructured) bool { return isWorkload(u.GetKind()) && RefOf(u) == owner }) {
+		if slices.ContainsFunc(r.Objects, func(u *unstructured.Unstructured) bool { return isWorkload(u.GetKind()) && cluster.RefOf(u) == owner }) {
 			out = append(out, &pods[i])
 		}
 	}

@@ -4,6 +4,7 @@ import (
 	"slices"
 	"testing"
 
+	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/cluster"
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/diagnose"
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/report"
 )
@@ -16,7 +17,7 @@ func TestARowTellsTheStateOfItsComponent(t *testing.T) {
 		for _, r := range whole(t).Expected {
 			for _, u := range r.Objects {
 				if r.Component.Name == name {
-					refs = append(refs, RefOf(u))
+					refs = append(refs, cluster.RefOf(u))
 				}
 			}
 		}

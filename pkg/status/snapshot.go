@@ -10,6 +10,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/util/version"
 
+	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/cluster"
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/components"
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/report"
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/rollout"
@@ -137,7 +138,7 @@ func (s *Snapshot) Object(ref report.Ref) *unstructured.Unstructured {
 	if s.index == nil {
 		s.index = make(map[report.Ref]*unstructured.Unstructured, len(s.Objects))
 		for _, u := range s.Objects {
-			s.index[RefOf(u)] = u
+			s.index[cluster.RefOf(u)] = u
 		}
 	}
 	return s.index[ref]
@@ -166,12 +167,6 @@ func (s *Snapshot) Pods() []corev1.Pod {
 		}
 	}
 	return s.pods
-}
-
-// RefOf names an object.
-func RefOf(u *unstructured.Unstructured) report.Ref {
-	gvk := u.GroupVersionKind()
-	return report.Ref{Group: gvk.Group, Kind: gvk.Kind, Namespace: u.GetNamespace(), Name: u.GetName()}
 }
 
 // into decodes an object; false where it is nil or is not of that shape.
@@ -211,7 +206,7 @@ func (s *Snapshot) workloads() []*unstructured.Unstructured {
 	var out []*unstructured.Unstructured
 	for _, r := range s.Expected {
 		for _, u := range r.Objects {
-			if live := s.Object(RefOf(u)); live != nil && isWorkload(u.GetKind()) {
+			if live := s.Object(cluster.RefOf(u)); live != nil && isWorkload(u.GetKind()) {
 				out = append(out, live)
 			}
 		}
@@ -223,7 +218,7 @@ func (s *Snapshot) workloads() []*unstructured.Unstructured {
 func (s *Snapshot) Owner(ref report.Ref) string {
 	for _, r := range s.Expected {
 		for _, u := range r.Objects {
-			if RefOf(u) == ref {
+			if cluster.RefOf(u) == ref {
 				return r.Component.Name
 			}
 		}

@@ -10,6 +10,7 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/util/version"
 
+	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/cluster"
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/components"
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/diagnose"
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/report"
@@ -43,7 +44,7 @@ func whole(t *testing.T) *Snapshot {
 
 // without takes objects out of what was read.
 func (s *Snapshot) without(refs ...report.Ref) *Snapshot {
-	s.Objects = slices.DeleteFunc(s.Objects, func(u *unstructured.Unstructured) bool { return slices.Contains(refs, RefOf(u)) })
+	s.Objects = slices.DeleteFunc(s.Objects, func(u *unstructured.Unstructured) bool { return slices.Contains(refs, cluster.RefOf(u)) })
 	s.index = nil
 	return s
 }
@@ -159,8 +160,8 @@ func TestComponentsThatWereLeftOutAreNotMissing(t *testing.T) {
 	s.without(issuer)
 	for _, r := range s.Expected {
 		for _, u := range r.Objects {
-			if RefOf(u) != issuer {
-				s.Inventory.Applied = append(s.Inventory.Applied, RefOf(u))
+			if cluster.RefOf(u) != issuer {
+				s.Inventory.Applied = append(s.Inventory.Applied, cluster.RefOf(u))
 			}
 		}
 	}
@@ -339,8 +340,8 @@ func TestDriftNamesWhoTookWhichFieldFromTheInstallation(t *testing.T) {
 	s.Expected = []components.Rendered{*s.Component("oauth2-proxy")}
 	for _, r := range s.Expected {
 		for _, u := range r.Objects {
-			if s.Object(RefOf(u)) != nil {
-				owns(t, s, RefOf(u), `{"f:metadata":{},"f:spec":{},"f:data":{}}`, `{}`, s.Time.Time)
+			if s.Object(cluster.RefOf(u)) != nil {
+				owns(t, s, cluster.RefOf(u), `{"f:metadata":{},"f:spec":{},"f:data":{}}`, `{}`, s.Time.Time)
 			}
 		}
 	}
@@ -396,7 +397,7 @@ func TestAWorkloadThatWasSwitchedOffIsNotReady(t *testing.T) {
 		Manager: rollout.FieldManager, Operation: metav1.ManagedFieldsOperationApply,
 		FieldsV1: metav1.NewFieldsV1(`{"f:spec":{"f:selector":{}}}`),
 	}})
-	for who, lines := range drifts(s.Component("oauth2-proxy").Objects[slices.IndexFunc(s.Component("oauth2-proxy").Objects, func(u *unstructured.Unstructured) bool { return RefOf(u) == proxies })], s.Object(proxies)) {
+	for who, lines := range drifts(s.Component("oauth2-proxy").Objects[slices.IndexFunc(s.Component("oauth2-proxy").Objects, func(u *unstructured.Unstructured) bool { return cluster.RefOf(u) == proxies })], s.Object(proxies)) {
 		if slices.ContainsFunc(lines, func(l string) bool { return strings.Contains(l, "replicas") }) {
 			t.Errorf("told a second time, as a change of %s: %q", who, lines)
 		}

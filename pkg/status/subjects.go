@@ -8,6 +8,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
+	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/cluster"
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/diagnose"
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/report"
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/rollout"
@@ -28,7 +29,7 @@ func (s *Snapshot) Subjects() []diagnose.Subject {
 	for _, r := range s.Expected {
 		for _, u := range r.Objects {
 			if why, bad := s.unready(u); bad {
-				add(diagnose.Subject{Component: r.Component.Name, Ref: RefOf(u), Message: why})
+				add(diagnose.Subject{Component: r.Component.Name, Ref: cluster.RefOf(u), Message: why})
 			}
 		}
 	}
@@ -46,7 +47,7 @@ func (s *Snapshot) Subjects() []diagnose.Subject {
 
 // unready tells what an object that is there still lacks.
 func (s *Snapshot) unready(u *unstructured.Unstructured) (string, bool) {
-	ref := RefOf(u)
+	ref := cluster.RefOf(u)
 	if ref.Kind == definition {
 		// Its conditions are read by whoever explains it: a definition is large.
 		return "", slices.Contains(s.Unserved, ref.Name) && s.Object(ref) != nil

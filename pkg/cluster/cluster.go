@@ -163,3 +163,11 @@ func targetOf(getter Getter, o Options) (report.Target, error) {
 	}
 	return t, nil
 }
+
+// Where names a cluster before anything is done to it.
+func (c *Cluster) Where() string {
+	if c.Target.Context == "" {
+		return fmt.Sprintf("the cluster at %s (%s)", c.Target.Server, c.Target.Version)
+	}
+	return fmt.Sprintf("cluster %q (context %q, %s, %s)", c.Target.Cluster, c.Target.Context, c.Target.Server, c.Target.Version)
+}

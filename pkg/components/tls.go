@@ -10,6 +10,9 @@ import (
 	"k8s.io/apimachinery/pkg/util/validation"
 )
 
+// PasswordComponent keeps the first user's password.
+const PasswordComponent = "dex"
+
 // CertificateComponent makes the gateway's own certificate. It is on demand: `expose
 // --tls self-signed` brings it.
 const CertificateComponent = "gateway-certificate"

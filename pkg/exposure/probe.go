@@ -13,8 +13,10 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 
+	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/cluster"
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/diagnose"
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/report"
+	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/rollout"
 )
 
 const (
@@ -138,4 +140,23 @@ func Unreachable(way report.WayIn, err error) report.Cause {
 		c.Remedy = "find the hop that answers so: kubectl jupyter login-url --check; and whether it is the network: kubectl jupyter login-url --check --port-forward"
 	}
 	return c
+}
+
+// Answers probes the way in, and says why it does not answer.
+func Answers(ctx context.Context, c *cluster.Cluster, way report.WayIn, say func(string)) error {
+	snapshot, err := Read(ctx, c)
+	if err != nil {
+		return err
+	}
+	failed := Probe(ctx, snapshot.Gateway(), way, say)
+	if failed == nil {
+		return nil
+	}
+	causes := append(snapshot.Causes(), Unreachable(way, failed))
+	if !snapshot.GatewayRuns() {
+		// The way there is not at fault, as far as anybody can tell.
+		gateway := report.Ref{Group: "apps", Kind: "Deployment", Namespace: Namespace, Name: ServiceName}
+		causes = diagnose.Explain(ctx, c, []diagnose.Subject{{Component: "istio", Ref: gateway, Message: "has no ready pod, so that nobody is behind the address"}})
+	}
+	return &rollout.Failure{Err: fmt.Errorf("%s has the address %s, which does not answer from here: %w", ServiceRef, way.Address, failed), Causes: causes}
 }

@@ -2,7 +2,6 @@ package plugin
 
 import (
 	"context"
-	"fmt"
 	"io"
 	"os"
 	"strings"
@@ -15,16 +14,9 @@ import (
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/diagnose"
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/report"
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/rollout"
+	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/version"
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/view"
 )
-
-// where names a cluster before anything is done to it.
-func where(c *cluster.Cluster) string {
-	if c.Target.Context == "" {
-		return fmt.Sprintf("the cluster at %s (%s)", c.Target.Server, c.Target.Version)
-	}
-	return fmt.Sprintf("cluster %q (context %q, %s, %s)", c.Target.Cluster, c.Target.Context, c.Target.Server, c.Target.Version)
-}
 
 // messages is an error stream whose target can be changed while others write to it:
 // the API server's warnings go above the progress display while there is one.
@@ -91,6 +83,15 @@ func quote(s string) string {
 		return s
 	}
 	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
+}
+
+// engine shows its progress until the returned function is called. It waits until what it
+// has applied is ready.
+func (b *base) engine(c *cluster.Cluster, o rollout.Options) (*rollout.Engine, func()) {
+	progress, _ := b.progress(false)
+	o.Wait, o.Explain, o.Hopeless = true, explain(c), diagnose.Hopeless
+	o.Events, o.Tooling = progress.Event, version.Get().Tooling()
+	return rollout.New(c, o), progress.Close
 }
 
 // explain asks why objects are not ready.

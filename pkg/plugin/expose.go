@@ -42,7 +42,7 @@ type ExposeFlags struct {
 type ExposeOptions struct {
 	base    *base
 	source  components.Source
-	tls     *tlsChoice
+	tls     *exposure.HTTPS
 	Request exposure.Request
 	// Undo takes back what earlier runs have done, RemoveMetalLB with MetalLB itself.
 	Undo          bool
@@ -183,7 +183,7 @@ func (f *ExposeFlags) ToOptions(b *base, given func(string) bool) (*ExposeOption
 		o.Request.Addresses = append(o.Request.Addresses, a)
 	}
 	var err error
-	if o.tls, err = f.tls.options(b, f.timeout); err != nil {
+	if o.tls, err = f.tls.options(b.kubectl(), f.timeout); err != nil {
 		return nil, err
 	}
 	o.source, err = b.source()

@@ -35,7 +35,7 @@ type exposed struct {
 
 // Run exposes the gateway, or takes that back.
 func (o *ExposeOptions) Run(ctx context.Context) error {
-	ctx, cancel := someTime(ctx, o.Timeout)
+	ctx, cancel := rollout.Bounded(ctx, o.Timeout)
 	defer cancel()
 	c, err := o.base.connect(ctx, o.base.ErrOut)
 	if err != nil {
@@ -47,7 +47,7 @@ func (o *ExposeOptions) Run(ctx context.Context) error {
 	}
 	snapshot, err := exposure.Read(ctx, c)
 	if err != nil {
-		return fmt.Errorf("%s: what its gateway is and what gives addresses cannot be found out, nothing was changed:\n  %w", where(c), indented{err})
+		return fmt.Errorf("%s: what its gateway is and what gives addresses cannot be found out, nothing was changed:\n  %w", c.Where(), indented{err})
 	}
 	a := &exposure.Applier{Cluster: c, DryRun: o.DryRun == dryRunServer, Say: func(s string) { fmt.Fprintln(o.base.ErrOut, s) }}
 	if o.Undo {
@@ -87,28 +87,34 @@ func (o *ExposeOptions) expose(ctx context.Context, c *cluster.Cluster, a *expos
 	}
 	out.Detection, out.Warnings = plan.Detection, plan.Warnings
 	o.announce(c, plan)
-	if err := o.tls.check(ctx, c, o.source); err != nil {
+	if err := o.tls.Check(ctx, c, o.source); err != nil {
 		return err
 	}
-	metalLB, err := o.metalLB(ctx, c, plan)
+	quiet := rollout.New(c, rollout.Options{AskAll: true})
+	metalLB, err := exposure.NewInstallation(ctx, c, o.source, plan, o.tls.Kustomization, quiet)
 	if err != nil {
 		return err
 	}
-	missing, err := metalLB.quiet.Lacking(ctx, plan.Rights())
+	missing, err := quiet.Lacking(ctx, plan.Rights())
 	if err != nil {
 		return fmt.Errorf("permissions: %w", err)
 	}
-	if err := lacks(c, append(missing, metalLB.missing...)); err != nil {
+	if err := rollout.Lacks(c, append(missing, metalLB.Missing...)); err != nil {
 		return err
 	}
 	if o.DryRun != dryRunNone {
-		return o.dry(ctx, a, plan, metalLB, out)
+		return o.dry(ctx, a, plan, metalLB, quiet, out)
 	}
 	if err := o.ask(ctx, c, plan); err != nil {
 		return err
 	}
-	if err := metalLB.install(ctx, out); err != nil {
-		return err
+	if metalLB.Needed() {
+		engine, done := o.base.engine(c, rollout.Options{Timeout: o.Timeout})
+		changes, err := metalLB.Install(ctx, engine)
+		done()
+		if out.Changes = append(out.Changes, changes...); err != nil {
+			return err
+		}
 	}
 	if plan.Pool != nil && plan.Pool.Action != report.Unchanged {
 		changes, err := a.Pool(ctx, plan.Pool)
@@ -135,8 +141,13 @@ func (o *ExposeOptions) expose(ctx context.Context, c *cluster.Cluster, a *expos
 	} else if address == "" && plan.Set.Type == corev1.ServiceTypeNodePort {
 		address = login.NodeAddress(snapshot.Nodes)
 	}
-	if err := o.tls.apply(ctx, c, o.source, address, out); err != nil {
-		return err
+	if o.tls.Mode != "" {
+		engine, done := o.base.engine(c, rollout.Options{Timeout: o.Timeout})
+		changes, err := o.tls.Apply(ctx, c, o.source, address, engine)
+		done()
+		if out.Changes = append(out.Changes, changes...); err != nil {
+			return err
+		}
 	}
 	return o.arrive(ctx, c, a, address, out)
 }
@@ -144,7 +155,7 @@ func (o *ExposeOptions) expose(ctx context.Context, c *cluster.Cluster, a *expos
 // announce says what is there and what will be done, and where, before it is done.
 func (o *ExposeOptions) announce(c *cluster.Cluster, p *exposure.Plan) {
 	w := o.base.ErrOut
-	fmt.Fprintf(w, "Exposing the gateway (%s) of %s, as type %s.\n", exposure.ServiceRef, where(c), p.Set.Type)
+	fmt.Fprintf(w, "Exposing the gateway (%s) of %s, as type %s.\n", exposure.ServiceRef, c.Where(), p.Set.Type)
 	if p.Set.Type == corev1.ServiceTypeLoadBalancer && !p.Install {
 		fmt.Fprintf(w, "LoadBalancer addresses come from: %s.\n", p.Detection)
 	}
@@ -169,7 +180,7 @@ func (o *ExposeOptions) ask(ctx context.Context, c *cluster.Cluster, p *exposure
 	if o.Yes {
 		return nil
 	}
-	fmt.Fprintf(o.base.ErrOut, "All of this changes %s.\n", where(c))
+	fmt.Fprintf(o.base.ErrOut, "All of this changes %s.\n", c.Where())
 	return o.base.confirm(ctx, strings.Join(flags, " ")+", or --yes")
 }
 
@@ -197,26 +208,13 @@ func (o *ExposeOptions) arrive(ctx context.Context, c *cluster.Cluster, a *expos
 		return err
 	}
 	out.WayIn = way
-	if err := o.tls.say(ctx, o.base.ErrOut, c, address); err != nil {
+	if err := sayTLS(ctx, o.base.ErrOut, o.tls, c, address); err != nil {
 		return err
 	}
 	if way.URL == "" || !o.Probe {
 		return nil
 	}
-	snapshot, err := exposure.Read(ctx, c)
-	if err != nil {
-		return err
-	}
-	if err := exposure.Probe(ctx, snapshot.Gateway(), way, a.Say); err != nil {
-		causes := append(snapshot.Causes(), exposure.Unreachable(way, err))
-		if !snapshot.GatewayRuns() {
-			// The way there is not at fault, as far as anybody can tell.
-			gateway := report.Ref{Group: "apps", Kind: "Deployment", Namespace: exposure.Namespace, Name: exposure.ServiceName}
-			causes = explain(c)(ctx, []rollout.Subject{{Component: "istio", Ref: gateway, Message: "has no ready pod, so that nobody is behind the address"}})
-		}
-		return &rollout.Failure{Err: fmt.Errorf("%s has the address %s, which does not answer from here: %w", exposure.ServiceRef, way.Address, err), Causes: causes}
-	}
-	return nil
+	return exposure.Answers(ctx, c, way, a.Say)
 }
 
 // end prints the answer.
@@ -263,13 +261,16 @@ func (o *ExposeOptions) end(out *exposed, failed error) error {
 }
 
 // dry says what a run would do.
-func (o *ExposeOptions) dry(ctx context.Context, a *exposure.Applier, p *exposure.Plan, metalLB *metalLBInstallation, out *exposed) error {
+func (o *ExposeOptions) dry(ctx context.Context, a *exposure.Applier, p *exposure.Plan, metalLB *exposure.Installation, quiet *rollout.Engine, out *exposed) error {
 	for _, ask := range p.Asks {
 		fmt.Fprintf(o.base.ErrOut, "%s.\n", ask.Says)
 	}
-	o.tls.announce(o.base.ErrOut)
-	if err := metalLB.dry(ctx, out); err != nil {
-		return err
+	announceTLS(o.base.ErrOut, o.tls)
+	if metalLB.Needed() {
+		changes, err := metalLB.Dry(ctx, quiet)
+		if out.Changes = append(out.Changes, changes...); err != nil {
+			return err
+		}
 	}
 	if o.DryRun == dryRunClient {
 		if p.Pool != nil {
@@ -300,7 +301,7 @@ func printDry(w io.Writer, out *exposed) error {
 		if ch.Note != "" {
 			note += "; " + ch.Note
 		}
-		if _, err := fmt.Fprintf(w, "%s %s (%s)\n", refName(ch.Object), ch.Action, note); err != nil {
+		if _, err := fmt.Fprintf(w, "%s %s (%s)\n", view.RefName(ch.Object), ch.Action, note); err != nil {
 			return err
 		}
 	}

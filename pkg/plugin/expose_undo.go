@@ -22,10 +22,10 @@ func (o *ExposeOptions) takeBack(ctx context.Context, c *cluster.Cluster, a *exp
 		out.Kept = append(out.Kept, "HTTPS stays on; kubectl jupyter expose --tls off turns it off")
 	}
 	if undo.Nothing() {
-		fmt.Fprintf(o.base.ErrOut, "Nothing to take back: expose has changed nothing of the gateway (%s) of %s.\n", exposure.ServiceRef, where(c))
+		fmt.Fprintf(o.base.ErrOut, "Nothing to take back: expose has changed nothing of the gateway (%s) of %s.\n", exposure.ServiceRef, c.Where())
 		return nil
 	}
-	fmt.Fprintf(o.base.ErrOut, "Taking back what expose has changed in %s.\n", where(c))
+	fmt.Fprintf(o.base.ErrOut, "Taking back what expose has changed in %s.\n", c.Where())
 	quiet := rollout.New(c, rollout.Options{})
 	missing, err := quiet.Lacking(ctx, undo.Rights())
 	if err != nil {
@@ -38,7 +38,7 @@ func (o *ExposeOptions) takeBack(ctx context.Context, c *cluster.Cluster, a *exp
 		}
 		missing = append(missing, more...)
 	}
-	if err := lacks(c, missing); err != nil {
+	if err := rollout.Lacks(c, missing); err != nil {
 		return err
 	}
 	if o.DryRun == dryRunClient {
@@ -56,8 +56,8 @@ func (o *ExposeOptions) takeBack(ctx context.Context, c *cluster.Cluster, a *exp
 		o.tell(out, component)
 		return nil
 	}
-	engine, done := partial{base: o.base, cluster: c, timeout: o.Timeout}.engine()
-	n, err := engine.RemoveComponent(ctx, o.source.Release(), metalLBComponent)
+	engine, done := o.base.engine(c, rollout.Options{Timeout: o.Timeout})
+	n, err := engine.RemoveComponent(ctx, o.source.Release(), exposure.MetalLBComponent)
 	done()
 	if err != nil {
 		return err

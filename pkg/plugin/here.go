@@ -29,7 +29,7 @@ func (b *base) here(ctx context.Context) {
 	if err != nil || ctx.Err() != nil {
 		return
 	}
-	fmt.Fprintf(b.Out, "\nThe %s: %s\n", where(c), stateLine(r))
+	fmt.Fprintf(b.Out, "\nThe %s: %s\n", c.Where(), stateLine(r))
 }
 
 func stateLine(r *report.Report) string {

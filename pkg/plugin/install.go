@@ -2,33 +2,17 @@ package plugin
 
 import (
 	"errors"
-	"fmt"
-	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
 
-	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/components"
+	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/rollout"
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/view"
 )
 
-// Values of --dry-run.
-const (
-	dryRunNone   = "none"
-	dryRunClient = "client"
-	dryRunServer = "server"
-)
-
-// defaultTimeout leaves room for slow image pulls: the stack is some gigabytes.
-const defaultTimeout = 15 * time.Minute
-
 // InstallFlags are what was typed.
 type InstallFlags struct {
-	manifests     manifestFlags
-	only          []string
-	skip          []string
-	useExisting   []string
-	adopt         bool
+	choices       choiceFlags
 	skipPreflight bool
 	passwordStdin bool
 	timeout       time.Duration
@@ -41,14 +25,8 @@ type InstallFlags struct {
 // InstallOptions are what is meant.
 type InstallOptions struct {
 	base *base
-	// Source of the manifests.
-	Source components.Source
-	// Manifests are the choices about them; Given tells which flags were typed. What
-	// was not typed is taken from the installation that is there.
-	Manifests components.Options
-	Given     func(flag string) bool
-
-	Only, Skip, UseExisting []string
+	// Intent is what is to be installed.
+	Intent rollout.Intent
 
 	Adopt         bool
 	SkipPreflight bool
@@ -111,21 +89,8 @@ line and the report at the end, which then holds the password.`,
 	return cmd
 }
 
-// addChoices adds the flags that say what is to be installed.
-func (f *InstallFlags) addChoices(cmd *cobra.Command) {
-	f.manifests.add(cmd)
-	fs := cmd.Flags()
-	fs.StringSliceVar(&f.only, "only", nil, "Install these `components` and no others; can be repeated")
-	fs.StringSliceVar(&f.skip, "skip", nil, "Leave these `components` out; can be repeated")
-	fs.StringSliceVar(&f.useExisting, "use-existing", nil, "Use these `components` as somebody else installed them; can be repeated")
-	fs.BoolVar(&f.adopt, "adopt", false, "Take over objects and fields that somebody else owns")
-	for _, flag := range []string{"only", "skip", "use-existing"} {
-		complete(cmd, flag, components.Release110().Names)
-	}
-}
-
 func (f *InstallFlags) add(cmd *cobra.Command) {
-	f.addChoices(cmd)
+	f.choices.add(cmd)
 	fs := cmd.Flags()
 	fs.BoolVar(&f.skipPreflight, "skip-preflight", false, "Do not look at the cluster first: its version, the rights, the room on its nodes. Objects of others still end the run")
 	fs.BoolVar(&f.passwordStdin, "password-stdin", false, "Read the first user's password from standard input; without it one is generated")
@@ -140,10 +105,6 @@ func (f *InstallFlags) add(cmd *cobra.Command) {
 
 // ToOptions checks everything that can be checked without a cluster.
 func (f *InstallFlags) ToOptions(b *base, given func(string) bool) (*InstallOptions, error) {
-	manifests, err := f.manifests.options()
-	if err != nil {
-		return nil, err
-	}
 	if err := checkTimeout(f.timeout); err != nil {
 		return nil, err
 	}
@@ -163,43 +124,13 @@ func (f *InstallFlags) ToOptions(b *base, given func(string) bool) (*InstallOpti
 	case f.passwordStdin && (f.diff || f.dryRun != dryRunNone):
 		return nil, errors.New("--password-stdin has no use in a dry run: leave it out")
 	}
-	source, err := b.source()
+	intent, err := f.choices.intent(b, given)
 	if err != nil {
 		return nil, err
 	}
-	for _, flag := range []struct {
-		name   string
-		values []string
-	}{{"--only", f.only}, {"--skip", f.skip}, {"--use-existing", f.useExisting}} {
-		for _, n := range flag.values {
-			if _, err := source.Release().Component(n); err != nil {
-				return nil, fmt.Errorf("%s: %w", flag.name, err)
-			}
-		}
-	}
-	for _, n := range f.useExisting {
-		if slices.Contains(f.only, n) {
-			return nil, fmt.Errorf("--only and --use-existing both name %s: leave it out of one", n)
-		}
-	}
 	return &InstallOptions{
-		base: b, Source: source, Manifests: manifests, Given: given,
-		Only: f.only, Skip: f.skip, UseExisting: f.useExisting,
-		Adopt: f.adopt, SkipPreflight: f.skipPreflight, PasswordStdin: f.passwordStdin, Timeout: f.timeout, Wait: f.wait,
+		base: b, Intent: intent,
+		Adopt: f.choices.adopt, SkipPreflight: f.skipPreflight, PasswordStdin: f.passwordStdin, Timeout: f.timeout, Wait: f.wait,
 		DryRun: f.dryRun, Diff: f.diff, Format: f.output,
 	}, nil
-}
-
-func checkTimeout(d time.Duration) error {
-	if d < 0 {
-		return fmt.Errorf("--timeout: %s is negative: give a duration such as 90s or 20m, or 0 for no bound", d)
-	}
-	return nil
-}
-
-func checkDryRun(mode string) error {
-	if !slices.Contains([]string{dryRunNone, dryRunClient, dryRunServer}, mode) {
-		return fmt.Errorf("--dry-run: unknown value %q: choose none, client or server", mode)
-	}
-	return nil
 }

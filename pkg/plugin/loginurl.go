@@ -168,7 +168,7 @@ func (o *LoginURLOptions) Run(ctx context.Context) error {
 	}
 	in, err := login.FindWayIn(ctx, c)
 	if err != nil {
-		return unclear{fmt.Errorf("%s: %w", where(c), err)}
+		return unclear{fmt.Errorf("%s: %w", c.Where(), err)}
 	}
 	return errors.Join(o.printWayIn(ctx, c, in), o.openURL(ctx, in.URL))
 }
@@ -220,7 +220,7 @@ func (o *LoginURLOptions) noAddress(c *cluster.Cluster, in report.WayIn, causes 
 	if in.Via == "" {
 		todo = "`kubectl jupyter install` brings it"
 	}
-	return fmt.Errorf("%s: no URL leads to the web app: %s\n%s", where(c), in.Missing, todo)
+	return fmt.Errorf("%s: no URL leads to the web app: %s\n%s", c.Where(), in.Missing, todo)
 }
 
 // missingCauses names why the gateway has no address.

@@ -19,7 +19,7 @@ import (
 func (o *LoginURLOptions) explain(ctx context.Context, c *cluster.Cluster) error {
 	g, err := login.Read(ctx, c)
 	if err != nil {
-		return unclear{fmt.Errorf("%s: %w", where(c), err)}
+		return unclear{fmt.Errorf("%s: %w", c.Where(), err)}
 	}
 	path := login.Explain(g, c.Target)
 	if view.IsDocument(o.Format) {
@@ -35,9 +35,9 @@ func (o *LoginURLOptions) explain(ctx context.Context, c *cluster.Cluster) error
 	case err != nil:
 		return err
 	case path.Broken():
-		return fmt.Errorf("%s: the way to the web app is broken where the list says so; `kubectl jupyter login-url --check` says what comes of it", where(c))
+		return fmt.Errorf("%s: the way to the web app is broken where the list says so; `kubectl jupyter login-url --check` says what comes of it", c.Where())
 	case path.Unclear():
-		return unclear{fmt.Errorf("%s: some of the way could not be read: it is marked with a question mark", where(c))}
+		return unclear{fmt.Errorf("%s: some of the way could not be read: it is marked with a question mark", c.Where())}
 	}
 	return nil
 }
@@ -46,10 +46,10 @@ func (o *LoginURLOptions) explain(ctx context.Context, c *cluster.Cluster) error
 func (o *LoginURLOptions) check(ctx context.Context, c *cluster.Cluster, password string) error {
 	g, err := login.Read(ctx, c)
 	if err != nil {
-		return unclear{fmt.Errorf("%s: %w", where(c), err)}
+		return unclear{fmt.Errorf("%s: %w", c.Where(), err)}
 	}
 	if err := g.Unread(); err != nil {
-		return unclear{fmt.Errorf("%s: %w", where(c), err)}
+		return unclear{fmt.Errorf("%s: %w", c.Where(), err)}
 	}
 	in := g.WayIn()
 	options := login.CheckOptions{
@@ -72,7 +72,7 @@ func (o *LoginURLOptions) check(ctx context.Context, c *cluster.Cluster, passwor
 	}
 	// The first line of what is kept or piped is the result's.
 	if view.IsTerminal(o.base.ErrOut) {
-		fmt.Fprintf(o.base.ErrOut, "Checking %s in %s.\n", options.Base, where(c))
+		fmt.Fprintf(o.base.ErrOut, "Checking %s in %s.\n", options.Base, c.Where())
 	}
 	result, err := login.Check(ctx, c, g, options)
 	if err != nil {
@@ -85,7 +85,7 @@ func (o *LoginURLOptions) check(ctx context.Context, c *cluster.Cluster, passwor
 	case !result.Passed():
 		return errSilent
 	case result.Unclear():
-		return unclear{fmt.Errorf("%s: the check ran out of time: give it longer with --timeout", where(c))}
+		return unclear{fmt.Errorf("%s: the check ran out of time: give it longer with --timeout", c.Where())}
 	}
 	return o.openURL(ctx, result.WayIn.URL)
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/cluster"
+	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/exposure"
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/forward"
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/login"
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/view"
@@ -126,19 +127,13 @@ func (o *PortForwardOptions) Run(ctx context.Context) error {
 	return o.forward(ctx, c)
 }
 
-// Where the way in is.
-const (
-	gatewayNamespace = "istio-system"
-	gatewayService   = "istio-ingressgateway"
-)
-
 func (o *PortForwardOptions) forward(ctx context.Context, c *cluster.Cluster) error {
 	scheme, port := "http", int32(80)
 	// Who may not read the Gateway is taken to the plain port: the answer there says more.
 	if in, err := login.FindWayIn(ctx, c); err == nil && in.Scheme == "https" {
 		scheme, port = "https", 443
 	}
-	target := forward.Target{Namespace: gatewayNamespace, Service: gatewayService, Port: port}
+	target := forward.Target{Namespace: exposure.Namespace, Service: exposure.ServiceName, Port: port}
 	w := o.base.ErrOut
 	f, err := forward.Start(ctx, c, target, forward.Options{Address: o.Address, Port: o.Port, Notice: func(n forward.Notice) {
 		switch n.State {
@@ -154,7 +149,7 @@ func (o *PortForwardOptions) forward(ctx context.Context, c *cluster.Cluster) er
 		return err
 	}
 	out := forwarded{URL: localURL(scheme, f.Address), Address: f.Address, Pod: f.Pod}
-	fmt.Fprintf(w, "Forwarding %s to port %d of %s in %s. Ctrl-C ends it.\n", f.Address, port, target, where(c))
+	fmt.Fprintf(w, "Forwarding %s to port %d of %s in %s. Ctrl-C ends it.\n", f.Address, port, target, c.Where())
 	if host, _, _ := net.SplitHostPort(f.Address); !net.ParseIP(host).IsLoopback() {
 		fmt.Fprintf(w, "warning: %s is not only this machine: whoever reaches it reaches the sign-in page\n", host)
 	}

@@ -5,39 +5,38 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"slices"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/cluster"
-	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/components"
-	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/diagnose"
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/preflight"
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/report"
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/rollout"
-	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/status"
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/version"
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/view"
 )
 
 // PreflightFlags are what was typed. Those about the manifests are install's own.
 type PreflightFlags struct {
-	install InstallFlags
+	choices choiceFlags
+	timeout time.Duration
 	output  string
 }
 
 // PreflightOptions are what is meant.
 type PreflightOptions struct {
-	// Install is the installation that would follow.
-	Install *InstallOptions
+	base *base
+	// Intent is the installation that would follow.
+	Intent  rollout.Intent
+	Adopt   bool
+	Timeout time.Duration
 	Format  string
 }
 
 func newPreflightCommand(b *base) *cobra.Command {
-	f := &PreflightFlags{install: InstallFlags{dryRun: dryRunServer, wait: true}}
+	f := &PreflightFlags{}
 	cmd := &cobra.Command{
 		Use:     "preflight",
 		GroupID: groupStack,
@@ -75,9 +74,9 @@ flags are wrong; 2 when nothing fatal was found and something could not be told.
 			return o.Run(cmd.Context())
 		},
 	}
-	f.install.addChoices(cmd)
+	f.choices.add(cmd)
 	fs := cmd.Flags()
-	fs.DurationVar(&f.install.timeout, "timeout", time.Minute, "How long it may take, such as 30s; 0 for no bound")
+	fs.DurationVar(&f.timeout, "timeout", time.Minute, "How long it may take, such as 30s; 0 for no bound")
 	fs.StringVarP(&f.output, "output", "o", formatTable, "Output format: table, wide, json, yaml or jsonpath=TEMPLATE")
 	complete(cmd, "output", func() []string { return []string{formatTable, formatWide, view.JSON, view.YAML, view.JSONPath + "="} })
 	return cmd
@@ -88,39 +87,41 @@ func (f *PreflightFlags) ToOptions(b *base, given func(string) bool) (*Preflight
 	if err := view.CheckOutput(f.output, formatTable, formatWide); err != nil {
 		return nil, err
 	}
-	install, err := f.install.ToOptions(b, given)
+	if err := checkTimeout(f.timeout); err != nil {
+		return nil, err
+	}
+	intent, err := f.choices.intent(b, given)
 	if err != nil {
 		return nil, err
 	}
-	return &PreflightOptions{Install: install, Format: f.output}, nil
+	return &PreflightOptions{base: b, Intent: intent, Adopt: f.choices.adopt, Timeout: f.timeout, Format: f.output}, nil
 }
 
 // Run looks, prints what was found, and fails where an installation would.
 func (o *PreflightOptions) Run(ctx context.Context) error {
-	i := o.Install
 	started := time.Now()
-	messages := newMessages(i.base.ErrOut)
-	c, settings, err := i.look(ctx, messages)
+	messages := newMessages(o.base.ErrOut)
+	c, settings, err := o.base.look(ctx, o.Timeout, messages)
 	blind := err != nil
 	if blind && (c == nil || !apierrors.IsForbidden(err)) {
 		return unclear{err}
 	}
-	if err := i.keep(settings); err != nil {
+	if err := o.Intent.Keep(settings); err != nil {
 		return err
 	}
-	i.fitServer(c)
-	progress, _ := i.base.progress(false)
+	o.Intent.FitServer(c)
+	progress, _ := o.base.progress(false)
 	defer progress.Close()
-	engine := rollout.New(c, rollout.Options{Timeout: i.Timeout, Adopt: i.Adopt, AskAll: true, KeepRefusals: true, Events: progress.Event, Tooling: version.Get().Tooling()})
-	plan, err := i.plan(ctx, engine, blind)
+	engine := rollout.New(c, rollout.Options{Timeout: o.Timeout, Adopt: o.Adopt, AskAll: true, KeepRefusals: true, Events: progress.Event, Tooling: version.Get().Tooling()})
+	plan, err := o.Intent.Plan(ctx, engine, blind)
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(messages, "Looking at %s for an installation of release %s (profile %s). Nothing is written.\n", where(c), plan.Release.Name, plan.Settings.Profile)
-	facts, _, err := preflight.Look(ctx, c, engine, i.preflightOptions(plan, false))
+	fmt.Fprintf(messages, "Looking at %s for an installation of release %s (profile %s). Nothing is written.\n", c.Where(), plan.Release.Name, plan.Settings.Profile)
+	facts, _, err := preflight.Look(ctx, c, engine, preflight.OptionsFor(&o.Intent, plan, false))
 	progress.Close()
 	if err != nil {
-		return unlessPlan(i.beforeWriting(ctx, err))
+		return unlessPlan(beforeWriting(ctx, o.Timeout, err))
 	}
 	findings := preflight.Judge(facts)
 	if err := o.print(c, plan, findings, time.Since(started)); err != nil {
@@ -146,77 +147,6 @@ func unlessPlan(err error) error {
 	return err
 }
 
-// preflightOptions for what install is about to do, or might.
-func (o *InstallOptions) preflightOptions(plan *rollout.Plan, brief bool) preflight.Options {
-	p := preflight.Options{Plan: plan, CanSkip: o.canSkip, Brief: brief}
-	if o.Manifests.Profile == components.ProfileSlim {
-		return p
-	}
-	p.Smaller = func(ctx context.Context) (string, []components.Rendered, error) {
-		slim := o.Manifests
-		slim.Profile = components.ProfileSlim
-		var names []string
-		for _, r := range plan.Rendered {
-			if c, err := plan.Release.Component(r.Component.Name); err == nil && !slices.Contains(c.NotIn, slim.Profile) {
-				names = append(names, c.Name)
-			}
-		}
-		rendered, err := o.Source.Render(ctx, names, slim)
-		return slim.Profile, rendered, err
-	}
-	return p
-}
-
-// examine runs the checks before an installation, or only looks at what is there. The
-// error is for whoever installs: it says that nothing was changed.
-func (o *InstallOptions) examine(ctx context.Context, c *cluster.Cluster, engine *rollout.Engine, plan *rollout.Plan, messages *messages) (*rollout.Survey, error) {
-	if o.SkipPreflight {
-		survey, err := engine.Survey(ctx, plan)
-		if err != nil {
-			return nil, o.beforeWriting(ctx, err)
-		}
-		return survey, conflictError(survey.Conflicts(), o.canSkip)
-	}
-	facts, survey, err := preflight.Look(ctx, c, engine, o.preflightOptions(plan, true))
-	if err != nil {
-		return nil, o.beforeWriting(ctx, err)
-	}
-	findings := preflight.Judge(facts)
-	for _, w := range findings.Warnings() {
-		warn(messages, w)
-	}
-	return survey, refused(c, findings.Fatal())
-}
-
-// warn says in a line or two what an installation goes on with.
-func warn(m *messages, c report.Cause) {
-	todo, _, _ := strings.Cut(c.Remedy, "\n")
-	if c.Name == diagnose.ServerUntested || todo == "" {
-		fmt.Fprintf(m, "warning: %s\n", c.Summary)
-		return
-	}
-	fmt.Fprintf(m, "warning: %s (what to do: %s)\n", c.Summary, todo)
-}
-
-// refused ends a run before its first write; nil where nothing is fatal.
-func refused(c *cluster.Cluster, fatal []report.Cause) error {
-	if len(fatal) == 0 {
-		return nil
-	}
-	said := fmt.Sprintf("%s: %s", where(c), fatal[0].Summary)
-	if more := len(fatal) - 1; more > 0 {
-		said += fmt.Sprintf(", and %d more", more)
-	}
-	return &rollout.Failure{Err: fmt.Errorf("%s: nothing was changed", said), Causes: documented(fatal)}
-}
-
-func documented(causes []report.Cause) []report.Cause {
-	for i := range causes {
-		causes[i].Docs = status.Docs + diagnose.Page(causes[i].Name)
-	}
-	return causes
-}
-
 // preflightReport is the machine-readable form.
 type preflightReport struct {
 	report.Report
@@ -227,7 +157,7 @@ type preflightReport struct {
 }
 
 func (o *PreflightOptions) print(c *cluster.Cluster, plan *rollout.Plan, f *preflight.Findings, elapsed time.Duration) error {
-	out, b := o.Install.base.Out, o.Install.base
+	out, b := o.base.Out, o.base
 	causes := documented(f.Causes)
 	if view.IsDocument(o.Format) {
 		r := preflightReport{
@@ -264,7 +194,7 @@ func (o *PreflightOptions) print(c *cluster.Cluster, plan *rollout.Plan, f *pref
 			return err
 		}
 	}
-	_, err := fmt.Fprintf(out, "\n%s\n", conclusion(f.Result, b.installCommand()))
+	_, err := fmt.Fprintf(out, "\n%s\n", conclusion(f.Result, "kubectl jupyter install"+b.flags()))
 	return err
 }
 
@@ -279,5 +209,3 @@ func conclusion(r preflight.Result, install string) string {
 	}
 	return "An installation can begin: " + install
 }
-
-func (b *base) installCommand() string { return "kubectl jupyter install" + b.flags() }

@@ -3,10 +3,8 @@ package plugin
 import (
 	"context"
 	"fmt"
-	"slices"
 
 	"github.com/spf13/cobra"
-	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/util/version"
 
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/components"
@@ -102,12 +100,4 @@ func (o *RenderOptions) Run(ctx context.Context) error {
 		return err
 	}
 	return view.Manifests(o.base.Out, o.Format, objectsOf(rendered))
-}
-
-func objectsOf(rendered []components.Rendered) []*unstructured.Unstructured {
-	var out []*unstructured.Unstructured
-	for _, r := range rendered {
-		out = slices.Concat(out, r.Objects)
-	}
-	return out
 }

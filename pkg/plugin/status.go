@@ -174,11 +174,11 @@ func (o *StatusOptions) look(ctx context.Context, changes *status.Changes) (*rep
 	}
 	r, err := status.Run(ctx, c, status.Options{Source: o.Source, Only: o.Only})
 	if err != nil {
-		return nil, unknown(ctx, fmt.Errorf("%s: %w", where(c), err))
+		return nil, unknown(ctx, fmt.Errorf("%s: %w", c.Where(), err))
 	}
 	for _, name := range o.Only {
 		if !slices.ContainsFunc(r.Components, func(c report.Component) bool { return c.Name == name }) {
-			return nil, fmt.Errorf("component %s is not part of the installation in %s", name, where(c))
+			return nil, fmt.Errorf("component %s is not part of the installation in %s", name, c.Where())
 		}
 	}
 	r.Elapsed = time.Since(started).Seconds()

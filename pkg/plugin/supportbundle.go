@@ -147,7 +147,7 @@ func (o *SupportBundleOptions) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(o.base.ErrOut, "Reading %s.\n", where(c))
+	fmt.Fprintf(o.base.ErrOut, "Reading %s.\n", c.Where())
 	if o.File == "-" {
 		manifest, err := o.write(ctx, c, o.base.Out)
 		if err == nil {
@@ -218,7 +218,7 @@ func (o *SupportBundleOptions) write(ctx context.Context, c *cluster.Cluster, w 
 		Progress:  func(what string) { fmt.Fprintf(o.base.ErrOut, "Reading %s.\n", what) },
 	})
 	if err != nil {
-		return nil, fmt.Errorf("support bundle of %s: %w", where(c), err)
+		return nil, fmt.Errorf("support bundle of %s: %w", c.Where(), err)
 	}
 	return manifest, nil
 }

@@ -19,13 +19,6 @@ import (
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/view"
 )
 
-// Formats of top and its subcommands beside those of documents.
-const (
-	formatTable = "table"
-	formatWide  = "wide"
-	formatCSV   = "csv"
-)
-
 // topFlags are what every form of top takes.
 type topFlags struct {
 	output    string

@@ -122,13 +122,13 @@ func (o *UninstallOptions) Run(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("permissions: %w", err)
 	}
-	if err := lacks(c, missing); err != nil {
+	if err := rollout.Lacks(c, missing); err != nil {
 		return err
 	}
 	removal, err := engine.PlanUninstall(ctx, source.Release(), rollout.UninstallOptions{DeleteCRDs: o.DeleteCRDs, DeleteData: o.DeleteData})
 	if errors.Is(err, rollout.ErrNothingInstalled) {
 		// What was asked for is so already, as with `kubectl delete --ignore-not-found`.
-		fmt.Fprintf(messages, "Nothing to do: %s in %s.\n", err, where(c))
+		fmt.Fprintf(messages, "Nothing to do: %s in %s.\n", err, c.Where())
 		if machine != nil {
 			machine.Document(report.Report{APIVersion: report.APIVersion, Kind: "Report", Release: source.Release().Name, Target: c.Target})
 		}
@@ -168,10 +168,10 @@ func (o *UninstallOptions) connect(ctx context.Context, messages *messages) (*cl
 func (o *UninstallOptions) printPlan(r *rollout.Removal) error {
 	var b strings.Builder
 	for _, ref := range r.Deleted() {
-		fmt.Fprintf(&b, "%s %s (dry run)\n", refName(ref), report.Deleted)
+		fmt.Fprintf(&b, "%s %s (dry run)\n", view.RefName(ref), report.Deleted)
 	}
 	for _, k := range r.Kept() {
-		fmt.Fprintf(&b, "%s %s (dry run): %s\n", refName(k.Ref), report.Kept, k.Why)
+		fmt.Fprintf(&b, "%s %s (dry run): %s\n", view.RefName(k.Ref), report.Kept, k.Why)
 	}
 	_, err := io.WriteString(o.base.Out, b.String())
 	return err
@@ -181,7 +181,7 @@ func (o *UninstallOptions) printPlan(r *rollout.Removal) error {
 // nobody can answer, so --yes is wanted.
 func (o *UninstallOptions) confirm(ctx context.Context, c *cluster.Cluster, r *rollout.Removal) error {
 	w := o.base.ErrOut
-	fmt.Fprintf(w, "This deletes from %s:\n  %s\n", where(c), kinds(r.Deleted()))
+	fmt.Fprintf(w, "This deletes from %s:\n  %s\n", c.Where(), kinds(r.Deleted()))
 	for _, line := range keptLines(r.Kept()) {
 		fmt.Fprintf(w, "%s\n", line)
 	}

@@ -3,13 +3,9 @@ package plugin
 import (
 	"context"
 	"fmt"
-	"time"
 
 	"github.com/spf13/cobra"
 
-	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/cluster"
-	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/components"
-	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/rollout"
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/users"
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/view"
 )
@@ -47,56 +43,6 @@ their own for their notebooks.`,
 	return cmd
 }
 
-// people is an installation with its users.
-type people struct {
-	*users.Users
-	cluster  *cluster.Cluster
-	source   *components.Embedded
-	settings *rollout.Settings
-}
-
-// people connects and finds out who the first user is, within the time that the command
-// has for whatever it waits for.
-func (b *base) people(ctx context.Context, timeout time.Duration) (*people, error) {
-	ctx, cancel := someTime(ctx, timeout)
-	defer cancel()
-	c, err := b.connect(ctx, b.ErrOut)
-	if err != nil {
-		return nil, err
-	}
-	source, err := b.source()
-	if err != nil {
-		return nil, err
-	}
-	p := &people{cluster: c, source: source, Users: &users.Users{Cluster: c}}
-	if p.settings, err = rollout.ReadSettings(ctx, c); err != nil {
-		return nil, fmt.Errorf("%s: %w", where(c), err)
-	}
-	if p.settings == nil {
-		return p, nil
-	}
-	p.First.Email = p.settings.UserEmail
-	dex, err := source.Render(ctx, []string{passwordKeeper}, p.settings.Options())
-	if err != nil {
-		return nil, err
-	}
-	p.First.Locked, err = rollout.PasswordLocked(ctx, c, dex)
-	return p, err
-}
-
-// toChange refuses what is not ours to change.
-func (p *people) toChange() error {
-	if p.settings == nil {
-		return fmt.Errorf("nothing is installed in %s: `kubectl jupyter install` comes first", where(p.cluster))
-	}
-	for _, name := range p.settings.UseExisting {
-		if name == passwordKeeper {
-			return fmt.Errorf("the Dex of %s is somebody else's (--use-existing %s): its people are changed where it is configured", where(p.cluster), name)
-		}
-	}
-	return nil
-}
-
 // oneEmail takes the address that a command is about.
 func oneEmail(cmd *cobra.Command, args []string) error {
 	switch len(args) {
@@ -108,34 +54,9 @@ func oneEmail(cmd *cobra.Command, args []string) error {
 	return usageError(cmd, fmt.Errorf("%s takes one e-mail address, got %q as well", cmd.CommandPath(), args[1]))
 }
 
-// completionTime is how long somebody waits for a completion.
-const completionTime = 3 * time.Second
-
-// completeUsers offers the addresses that the cluster knows.
-func (b *base) completeUsers(cmd *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
-	if len(args) > 0 {
-		return nil, cobra.ShellCompDirectiveNoFileComp
-	}
-	ctx, cancel := context.WithTimeout(cmd.Context(), completionTime)
-	defer cancel()
-	p, err := b.people(ctx, 0)
-	if err != nil {
-		return nil, cobra.ShellCompDirectiveNoFileComp
-	}
-	all, err := p.List(ctx)
-	if err != nil {
-		return nil, cobra.ShellCompDirectiveNoFileComp
-	}
-	var emails []string
-	for _, u := range all {
-		emails = append(emails, u.Email)
-	}
-	return emails, cobra.ShellCompDirectiveNoFileComp
-}
-
 // verified says what Dex said about a password; that it could not be asked is no failure
 // of what was done.
-func (p *people) verified(ctx context.Context, b *base, email string, password []byte) error {
+func verified(ctx context.Context, b *base, p *users.Installation, email string, password []byte) error {
 	err := p.Verify(ctx, email, password, true)
 	switch {
 	case err == nil:
@@ -146,14 +67,6 @@ func (p *people) verified(ctx context.Context, b *base, email string, password [
 		return nil
 	}
 	return err
-}
-
-// someTime bounds a command that waits; zero means no bound.
-func someTime(ctx context.Context, timeout time.Duration) (context.Context, context.CancelFunc) {
-	if timeout <= 0 {
-		return context.WithCancel(ctx)
-	}
-	return context.WithTimeoutCause(ctx, timeout, fmt.Errorf("%w after %s", rollout.ErrTimeout, timeout))
 }
 
 // newPassword reads the password or makes one.

@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 	"k8s.io/apimachinery/pkg/api/resource"
 
+	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/rollout"
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/users"
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/view"
 )
@@ -118,7 +119,7 @@ func (o *UserAddOptions) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := p.toChange(); err != nil {
+	if err := p.ToChange(); err != nil {
 		return err
 	}
 	person := o.Person
@@ -129,11 +130,11 @@ func (o *UserAddOptions) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	ctx, cancel := someTime(ctx, o.Timeout)
+	ctx, cancel := rollout.Bounded(ctx, o.Timeout)
 	defer cancel()
 	w := o.base.ErrOut
-	fmt.Fprintf(w, "Adding %s with the namespace %s to %s.\n", person.Email, person.Name(), where(p.cluster))
-	existed, err := p.Add(ctx, p.source, person, password)
+	fmt.Fprintf(w, "Adding %s with the namespace %s to %s.\n", person.Email, person.Name(), p.Cluster.Where())
+	existed, err := p.Add(ctx, p.Source, person, password)
 	if err != nil {
 		return err
 	}
@@ -151,5 +152,5 @@ func (o *UserAddOptions) Run(ctx context.Context) error {
 	if err := p.AwaitHome(ctx, person.Name()); err != nil {
 		return fmt.Errorf("%s is added, but has no usable namespace yet: %w", person.Email, err)
 	}
-	return p.verified(ctx, o.base, person.Email, password)
+	return verified(ctx, o.base, p, person.Email, password)
 }

@@ -92,7 +92,7 @@ func (o *UserListOptions) Run(ctx context.Context) error {
 		}
 		return view.Document(o.base.Out, o.Format, userList{report.APIVersion, "UserList", all})
 	case len(all) == 0:
-		fmt.Fprintf(o.base.ErrOut, "There are no people in %s.\n", where(p.cluster))
+		fmt.Fprintf(o.base.ErrOut, "There are no people in %s.\n", p.Cluster.Where())
 		return nil
 	case o.Format == view.Name:
 		for _, u := range all {

@@ -7,7 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/users"
+	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/rollout"
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/view"
 )
 
@@ -93,7 +93,7 @@ func (o *UserSetPasswordOptions) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := p.toChange(); err != nil {
+	if err := p.ToChange(); err != nil {
 		return err
 	}
 	first := p.First.Is(o.Email)
@@ -108,56 +108,23 @@ func (o *UserSetPasswordOptions) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	ctx, cancel := someTime(ctx, o.Timeout)
+	ctx, cancel := rollout.Bounded(ctx, o.Timeout)
 	defer cancel()
-	fmt.Fprintf(o.base.ErrOut, "Changing the password of %s in %s.\n", o.Email, where(p.cluster))
+	fmt.Fprintf(o.base.ErrOut, "Changing the password of %s in %s.\n", o.Email, p.Cluster.Where())
 	changed := changedPerson{Email: o.Email}
 	if generated {
 		changed.Password = string(password)
 	}
 	show := func() error { return o.base.printPerson(o.Format, changed, "has a new password") }
 	if first {
-		err = p.replaceFirst(ctx, o.base, o.Kustomization, o.Timeout, password, false, show)
+		engine, done := o.base.engine(p.Cluster, rollout.Options{Timeout: o.Timeout})
+		err = p.ReplaceFirst(ctx, engine, o.Kustomization, password, false, show)
+		done()
 	} else if err = p.SetPassword(ctx, o.Email, password); err == nil {
 		err = show()
 	}
 	if err != nil {
 		return err
 	}
-	return p.verified(ctx, o.base, o.Email, password)
-}
-
-// replaceFirst changes the first user's password and has Dex read it. Written is called
-// as soon as the cluster has the new password and not the old one.
-func (p *people) replaceFirst(ctx context.Context, b *base, kustomization string, timeout time.Duration, password []byte, locked bool, written func() error) error {
-	part := partial{base: b, cluster: p.cluster, source: p.source, settings: *p.settings, kustomization: kustomization, timeout: timeout}
-	plan, err := part.plan(ctx, passwordKeeper)
-	if err != nil {
-		return err
-	}
-	engine, done := part.engine()
-	defer done()
-	if err := part.allowed(ctx, engine, plan); err != nil {
-		return err
-	}
-	// What would keep Dex from being changed is found before the password is.
-	if _, err := survey(ctx, engine, plan); err != nil {
-		return err
-	}
-	hash, err := users.Hash(password)
-	if err != nil {
-		return err
-	}
-	if err := engine.ReplacePassword(ctx, plan, hash, locked); err != nil {
-		return err
-	}
-	if err := written(); err != nil {
-		return err
-	}
-	// The survey has marked the plan's objects with what it found: a fresh one is rendered.
-	if plan, err = part.plan(ctx, passwordKeeper); err != nil {
-		return err
-	}
-	_, err = part.apply(ctx, engine, plan)
-	return err
+	return verified(ctx, o.base, p, o.Email, password)
 }

@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/rollout"
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/users"
 )
 
@@ -83,7 +84,7 @@ func (o *UserRemoveOptions) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := p.toChange(); err != nil {
+	if err := p.ToChange(); err != nil {
 		return err
 	}
 	user, err := p.Find(ctx, o.Email)
@@ -92,7 +93,7 @@ func (o *UserRemoveOptions) Run(ctx context.Context) error {
 	}
 	switch {
 	case user == nil || !user.Password && !o.DeleteNamespace && !user.First:
-		return fmt.Errorf("nobody signs in as %s in %s: `kubectl jupyter user list` shows who does", o.Email, where(p.cluster))
+		return fmt.Errorf("nobody signs in as %s in %s: `kubectl jupyter user list` shows who does", o.Email, p.Cluster.Where())
 	case p.First.Is(o.Email):
 		return o.lockFirst(ctx, p, user)
 	case o.DeleteNamespace && user.Profile == "":
@@ -106,7 +107,7 @@ func (o *UserRemoveOptions) Run(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		fmt.Fprintf(w, "This deletes from %s the namespace %s of %s, with everything in it:\n", where(p.cluster), profile, o.Email)
+		fmt.Fprintf(w, "This deletes from %s the namespace %s of %s, with everything in it:\n", p.Cluster.Where(), profile, o.Email)
 		fmt.Fprintf(w, "  notebooks: %s\n  volumes:   %s\n", list(lost.Notebooks), list(lost.Volumes))
 		if !o.Yes {
 			if err := o.base.confirm(ctx, "--yes to delete it"); err != nil {
@@ -114,9 +115,9 @@ func (o *UserRemoveOptions) Run(ctx context.Context) error {
 			}
 		}
 	} else {
-		fmt.Fprintf(w, "Taking the password of %s away in %s.\n", o.Email, where(p.cluster))
+		fmt.Fprintf(w, "Taking the password of %s away in %s.\n", o.Email, p.Cluster.Where())
 	}
-	ctx, cancel := someTime(ctx, o.Timeout)
+	ctx, cancel := rollout.Bounded(ctx, o.Timeout)
 	defer cancel()
 	if err := p.Remove(ctx, o.Email, profile); err != nil {
 		return err
@@ -144,18 +145,20 @@ func (o *UserRemoveOptions) after(profile string, deleted bool) {
 
 // lockFirst takes the first user's password away. The installation names that person, and
 // so would every later run: the namespace has to stay.
-func (o *UserRemoveOptions) lockFirst(ctx context.Context, p *people, user *users.User) error {
+func (o *UserRemoveOptions) lockFirst(ctx context.Context, p *users.Installation, user *users.User) error {
 	if o.DeleteNamespace {
 		return fmt.Errorf("--delete-namespace: %s is the first user, whose namespace the next install would make again: leave the flag out to take the password away", o.Email)
 	}
 	if p.First.Locked {
 		return fmt.Errorf("nobody signs in as %s: the password was taken away already", o.Email)
 	}
-	fmt.Fprintf(o.base.ErrOut, "Taking the password of %s away in %s.\n", o.Email, where(p.cluster))
-	ctx, cancel := someTime(ctx, o.Timeout)
+	fmt.Fprintf(o.base.ErrOut, "Taking the password of %s away in %s.\n", o.Email, p.Cluster.Where())
+	ctx, cancel := rollout.Bounded(ctx, o.Timeout)
 	defer cancel()
 	nobodyKnows := users.GeneratePassword()
-	err := p.replaceFirst(ctx, o.base, o.Kustomization, o.Timeout, nobodyKnows, true, func() error { return nil })
+	engine, done := o.base.engine(p.Cluster, rollout.Options{Timeout: o.Timeout})
+	err := p.ReplaceFirst(ctx, engine, o.Kustomization, nobodyKnows, true, func() error { return nil })
+	done()
 	if err != nil {
 		return err
 	}

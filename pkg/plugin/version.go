@@ -8,7 +8,6 @@ import (
 	"github.com/spf13/cobra"
 	"sigs.k8s.io/yaml"
 
-	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/report"
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/rollout"
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/version"
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/view"
@@ -68,14 +67,6 @@ func (f *VersionFlags) ToOptions(b *base) (*VersionOptions, error) {
 		}
 	}
 	return &VersionOptions{base: b, Client: f.client, Format: f.output}, nil
-}
-
-// versions is the machine-readable form.
-type versions struct {
-	Client version.Info   `json:"client"`
-	Server *report.Target `json:"server,omitempty"`
-	// Installed is what the inventory in the cluster says, absent where there is none.
-	Installed *rollout.Settings `json:"installed,omitempty"`
 }
 
 // Run prints the versions. Where the server does not answer, the plugin's own

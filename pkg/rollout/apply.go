@@ -71,10 +71,7 @@ func (e *Engine) Apply(ctx context.Context, plan *Plan, survey *Survey) (*report
 }
 
 func (e *Engine) bounded(ctx context.Context) (context.Context, context.CancelFunc) {
-	if e.options.Timeout <= 0 {
-		return context.WithCancel(ctx)
-	}
-	return context.WithTimeoutCause(ctx, e.options.Timeout, fmt.Errorf("%w after %s", ErrTimeout, e.options.Timeout))
+	return Bounded(ctx, e.options.Timeout)
 }
 
 func (r *run) do(ctx context.Context) error {

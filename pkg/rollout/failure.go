@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"strings"
+	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
@@ -119,4 +120,12 @@ func refusal(ref report.Ref, err error) error {
 		return fmt.Errorf("%s: not allowed: %w", ref, err)
 	}
 	return fmt.Errorf("%s: %w", ref, err)
+}
+
+// Bounded ends a context after the time that --timeout gives; zero means no bound.
+func Bounded(ctx context.Context, timeout time.Duration) (context.Context, context.CancelFunc) {
+	if timeout <= 0 {
+		return context.WithCancel(ctx)
+	}
+	return context.WithTimeoutCause(ctx, timeout, fmt.Errorf("%w after %s", ErrTimeout, timeout))
 }

@@ -4,11 +4,14 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+
+	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/cluster"
 )
 
 var accessReviews = schema.GroupVersionResource{Group: "authorization.k8s.io", Version: "v1", Resource: "selfsubjectaccessreviews"}
@@ -146,4 +149,17 @@ func (e *Engine) allowed(ctx context.Context, verb string, resource schema.Group
 	}
 	ok, _, _ := unstructured.NestedBool(answer.Object, "status", "allowed")
 	return ok, nil
+}
+
+// Lacks is the error of a user who may not do what a command needs; nil for nothing missing.
+func Lacks(c *cluster.Cluster, missing []string) error {
+	if len(missing) == 0 {
+		return nil
+	}
+	who := fmt.Sprintf("the user of context %q", c.Target.Context)
+	if as := c.Config.Impersonate.UserName; as != "" {
+		who = fmt.Sprintf("user %q", as)
+	}
+	return fmt.Errorf("%s lacks %d permissions in cluster %q, nothing was changed:\n  %s\nask for them, or choose another --context, --user or --as",
+		who, len(missing), c.Target.Cluster, strings.Join(Gathered(missing), "\n  "))
 }

@@ -9,6 +9,8 @@ import (
 	"strings"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+
+	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/report"
 )
 
 // Formats of manifests.
@@ -101,4 +103,18 @@ func JSONLine(w io.Writer, v any) error {
 	e := json.NewEncoder(w)
 	e.SetEscapeHTML(false)
 	return e.Encode(v)
+}
+
+// RefName is KIND.GROUP/NAME, with the namespace where there is one: the same name
+// stands in several.
+func RefName(r report.Ref) string {
+	name := strings.ToLower(r.Kind)
+	if r.Group != "" {
+		name += "." + r.Group
+	}
+	name += "/" + r.Name
+	if r.Namespace != "" {
+		name += " -n " + r.Namespace
+	}
+	return name
 }

@@ -1,0 +1,62 @@
+package plugin
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/spf13/cobra"
+
+	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/components"
+	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/rollout"
+)
+
+// choiceFlags say what is to be installed. Install and preflight have them.
+type choiceFlags struct {
+	manifests   manifestFlags
+	only        []string
+	skip        []string
+	useExisting []string
+	adopt       bool
+}
+
+func (f *choiceFlags) add(cmd *cobra.Command) {
+	f.manifests.add(cmd)
+	fs := cmd.Flags()
+	fs.StringSliceVar(&f.only, "only", nil, "Install these `components` and no others; can be repeated")
+	fs.StringSliceVar(&f.skip, "skip", nil, "Leave these `components` out; can be repeated")
+	fs.StringSliceVar(&f.useExisting, "use-existing", nil, "Use these `components` as somebody else installed them; can be repeated")
+	fs.BoolVar(&f.adopt, "adopt", false, "Take over objects and fields that somebody else owns")
+	for _, flag := range []string{"only", "skip", "use-existing"} {
+		complete(cmd, flag, components.Release110().Names)
+	}
+}
+
+// intent checks everything about the choices that can be checked without a cluster.
+func (f *choiceFlags) intent(b *base, given func(string) bool) (rollout.Intent, error) {
+	intent := rollout.Intent{Given: given, Only: f.only, Skip: f.skip, UseExisting: f.useExisting}
+	var err error
+	if intent.Manifests, err = f.manifests.options(); err != nil {
+		return intent, err
+	}
+	source, err := b.source()
+	if err != nil {
+		return intent, err
+	}
+	intent.Source = source
+	for _, flag := range []struct {
+		name   string
+		values []string
+	}{{"--only", f.only}, {"--skip", f.skip}, {"--use-existing", f.useExisting}} {
+		for _, n := range flag.values {
+			if _, err := source.Release().Component(n); err != nil {
+				return intent, fmt.Errorf("%s: %w", flag.name, err)
+			}
+		}
+	}
+	for _, n := range f.useExisting {
+		if slices.Contains(f.only, n) {
+			return intent, fmt.Errorf("--only and --use-existing both name %s: leave it out of one", n)
+		}
+	}
+	return intent, nil
+}

@@ -1,0 +1,52 @@
+package plugin
+
+import (
+	"context"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/rollout"
+	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/users"
+)
+
+// people connects and finds out who the first user is, within the time that the command
+// has for whatever it waits for.
+func (b *base) people(ctx context.Context, timeout time.Duration) (*users.Installation, error) {
+	ctx, cancel := rollout.Bounded(ctx, timeout)
+	defer cancel()
+	c, err := b.connect(ctx, b.ErrOut)
+	if err != nil {
+		return nil, err
+	}
+	source, err := b.source()
+	if err != nil {
+		return nil, err
+	}
+	return users.Open(ctx, c, source)
+}
+
+// completionTime is how long somebody waits for a completion.
+const completionTime = 3 * time.Second
+
+// completeUsers offers the addresses that the cluster knows.
+func (b *base) completeUsers(cmd *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
+	if len(args) > 0 {
+		return nil, cobra.ShellCompDirectiveNoFileComp
+	}
+	ctx, cancel := context.WithTimeout(cmd.Context(), completionTime)
+	defer cancel()
+	p, err := b.people(ctx, 0)
+	if err != nil {
+		return nil, cobra.ShellCompDirectiveNoFileComp
+	}
+	all, err := p.List(ctx)
+	if err != nil {
+		return nil, cobra.ShellCompDirectiveNoFileComp
+	}
+	var emails []string
+	for _, u := range all {
+		emails = append(emails, u.Email)
+	}
+	return emails, cobra.ShellCompDirectiveNoFileComp
+}

@@ -1,0 +1,188 @@
+package rollout
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/cluster"
+	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/components"
+)
+
+// Intent is what somebody wants installed: the components, and the choices about them.
+type Intent struct {
+	// Source of the manifests.
+	Source components.Source
+	// Manifests are the choices about them; Given tells which flags were typed. What
+	// was not typed is taken from the installation that is there.
+	Manifests components.Options
+	Given     func(flag string) bool
+
+	Only, Skip, UseExisting []string
+}
+
+// Keep takes from the last run what was not named this time: an install without
+// flags must not undo the flags of the one before.
+func (i *Intent) Keep(s *Settings) error {
+	if s == nil {
+		return nil
+	}
+	if s.Kustomization != "" && !i.Given("kustomize") {
+		return fmt.Errorf(`the installation was made with -k %s: name it again, or give -k "" to install without it`, s.Kustomization)
+	}
+	m := &i.Manifests
+	// Another first user would take the login of the one who is there.
+	if i.Given("user-email") && s.UserEmail != "" && m.UserEmail != s.UserEmail {
+		return fmt.Errorf("--user-email: the first user is %s already, and install does not change who that is: leave the flag out", s.UserEmail)
+	}
+	for flag, take := range map[string]func(){
+		"profile":        func() { m.Profile = s.Profile },
+		"user-email":     func() { m.UserEmail = s.UserEmail },
+		"secure-cookies": func() { m.SecureCookies = s.SecureCookies },
+		"registry":       func() { m.Registry = s.Registry },
+		"image":          func() { m.Images = s.Images },
+		"use-existing": func() {
+			i.UseExisting = slices.DeleteFunc(slices.Clone(s.UseExisting), func(n string) bool { return slices.Contains(i.Only, n) })
+		},
+	} {
+		if !i.Given(flag) {
+			take()
+		}
+	}
+	m.TLS = s.TLS // chosen by expose, and by nothing else
+	return m.Validate()
+}
+
+// FitServer makes the manifests fit the server's version.
+func (i *Intent) FitServer(c *cluster.Cluster) {
+	i.Manifests.OrdinarySidecars = ordinarySidecars(c)
+}
+
+func ordinarySidecars(c *cluster.Cluster) bool {
+	return int(c.Version.Minor()) < components.NativeSidecarsSince
+}
+
+// Names are the components to send. Installed are those of an earlier run.
+func (i *Intent) Names(installed []string) ([]string, error) {
+	return Select(i.Source.Release(), i.Manifests.Profile, i.Only, slices.Concat(i.Skip, i.UseExisting), slices.Concat(i.UseExisting, installed))
+}
+
+// CanSkip tells whether the components can be left out: nothing that stays needs them.
+func (i *Intent) CanSkip(names []string) bool {
+	_, err := Select(i.Source.Release(), i.Manifests.Profile, i.Only, slices.Concat(i.Skip, names), i.UseExisting)
+	return err == nil
+}
+
+// Plan renders what is to be sent. Blind: what is in the cluster may not be read.
+func (i *Intent) Plan(ctx context.Context, engine *Engine, blind bool) (*Plan, error) {
+	release := i.Source.Release()
+	partial := len(i.Only)+len(i.Skip) > 0
+	var installed []string
+	switch {
+	case blind:
+		installed = release.Names() // nothing may be read, so nothing is known to be missing
+	case partial:
+		// Only what is left out now can be needed from an earlier run.
+		var err error
+		if installed, err = engine.Installed(ctx); err != nil {
+			return nil, err
+		}
+		// What a person's own kustomization added is in no catalogue.
+		installed = slices.DeleteFunc(installed, func(n string) bool { return !slices.Contains(release.Names(), n) })
+	}
+	names, err := i.Names(installed)
+	if err != nil {
+		return nil, err
+	}
+	m := i.Manifests
+	plan := &Plan{
+		Release: release,
+		Settings: Settings{
+			Release: release.Name, Profile: m.Profile, UserEmail: m.UserEmail,
+			SecureCookies: m.SecureCookies, Registry: m.Registry, Images: m.Images,
+			UseExisting: i.UseExisting, Kustomization: m.Kustomization, TLS: m.TLS,
+		},
+		Partial: partial,
+	}
+	return plan, plan.render(ctx, i.Source, names, slices.Concat(i.UseExisting, installed), m)
+}
+
+// render makes the objects of the named components, and of those in the cluster that
+// they need. The user's own kustomization belongs to what is sent, not to what is there.
+func (p *Plan) render(ctx context.Context, source components.Source, names, inCluster []string, o components.Options) (err error) {
+	if p.Rendered, err = source.Render(ctx, names, o); err != nil {
+		return err
+	}
+	existing := needed(p.Release, names, inCluster)
+	if len(existing) == 0 {
+		return nil
+	}
+	o.Kustomization = ""
+	p.Existing, err = source.Render(ctx, existing, o)
+	return err
+}
+
+// needed are the components in the cluster that the chosen ones need, directly or
+// through another one of them.
+func needed(release *components.Release, names, inCluster []string) []string {
+	var out []string
+	var visit func(name string)
+	visit = func(name string) {
+		c, err := release.Component(name)
+		if err != nil {
+			return // the user's own objects need no component by name
+		}
+		needs := slices.Clone(c.Needs)
+		for _, g := range c.Gates {
+			needs = append(needs, g.Needs...)
+		}
+		for _, n := range needs {
+			if !slices.Contains(names, n.Component) && slices.Contains(inCluster, n.Component) && !slices.Contains(out, n.Component) {
+				out = append(out, n.Component)
+				visit(n.Component)
+			}
+		}
+	}
+	for _, n := range names {
+		visit(n)
+	}
+	return out
+}
+
+// conflictsShown bounds the list of what belongs to others; a foreign Istio has hundreds of objects.
+const conflictsShown = 20
+
+// Refusal is the error of an installation that would take over what belongs to others: it
+// names the objects and the choices. Nil where there are none.
+func (i *Intent) Refusal(conflicts []Conflict) error { return conflictError(conflicts, i.CanSkip) }
+
+func conflictError(conflicts []Conflict, canSkip func(names []string) bool) error {
+	if len(conflicts) == 0 {
+		return nil
+	}
+	var b strings.Builder
+	noun := "objects belong"
+	if len(conflicts) == 1 {
+		noun = "object belongs"
+	}
+	fmt.Fprintf(&b, "%d %s to somebody else, nothing was changed:", len(conflicts), noun)
+	var names []string
+	for i, c := range conflicts {
+		if i < conflictsShown {
+			fmt.Fprintf(&b, "\n  %s", c)
+		}
+		if !slices.Contains(names, c.Component) {
+			names = append(names, c.Component)
+		}
+	}
+	if n := len(conflicts) - conflictsShown; n > 0 {
+		fmt.Fprintf(&b, "\n  and %d more", n)
+	}
+	fmt.Fprintf(&b, "\nchoose: --use-existing %s (use what is there) or --adopt (take it over)", strings.Join(names, ","))
+	if canSkip(names) {
+		fmt.Fprintf(&b, ", or leave it out: --skip %s", strings.Join(names, ","))
+	}
+	return errors.New(b.String())
+}

@@ -1,0 +1,88 @@
+package rollout
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/cluster"
+	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/components"
+)
+
+// Part is a change of some components of an installation, which keeps every other
+// choice of it.
+type Part struct {
+	Cluster  *cluster.Cluster
+	Source   components.Source
+	Settings Settings
+	// Kustomization is named again where the installation was made with one: without it
+	// what it had patched would be undone.
+	Kustomization string
+}
+
+// Plan renders the components with the settings.
+func (p Part) Plan(ctx context.Context, names ...string) (*Plan, error) {
+	if p.Settings.Kustomization != "" && p.Kustomization == "" {
+		return nil, fmt.Errorf("the installation was made with -k %s: name it again, so that what it changes stays", p.Settings.Kustomization)
+	}
+	o := p.Settings.Options()
+	o.OrdinarySidecars = ordinarySidecars(p.Cluster)
+	o.Kustomization = p.Kustomization
+	release := p.Source.Release()
+	plan := &Plan{Release: release, Settings: p.Settings, Partial: true}
+	return plan, plan.render(ctx, p.Source, names, release.Names(), o)
+}
+
+// InstalledOf are those of the components that the inventory has objects of.
+func (e *Engine) InstalledOf(ctx context.Context, names []string) ([]string, error) {
+	installed, err := e.Installed(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var out []string
+	for _, n := range names {
+		if slices.Contains(installed, n) {
+			out = append(out, n)
+		}
+	}
+	return out, nil
+}
+
+// Allowed refuses a plan that the user lacks a right for.
+func (e *Engine) Allowed(ctx context.Context, plan *Plan) error {
+	missing, err := e.Permissions(ctx, plan)
+	if err != nil {
+		return fmt.Errorf("permissions: %w", err)
+	}
+	return Lacks(e.cluster, missing)
+}
+
+// Unopposed surveys what a plan would change, and refuses to write over what somebody
+// else has changed.
+func (e *Engine) Unopposed(ctx context.Context, plan *Plan) (*Survey, error) {
+	survey, err := e.Survey(ctx, plan)
+	if err != nil {
+		return nil, err
+	}
+	conflicts := survey.Conflicts()
+	if len(conflicts) == 0 {
+		return survey, nil
+	}
+	lines := make([]string, 0, len(conflicts))
+	for _, c := range conflicts {
+		lines = append(lines, c.String())
+	}
+	return survey, fmt.Errorf("somebody else has changed what this would change, nothing was changed:\n  %s\n`kubectl jupyter install --adopt` takes it back; then run this again", strings.Join(lines, "\n  "))
+}
+
+// Change brings a plan into the cluster and waits until it is ready. It returns what it
+// has found before, which is what it has changed.
+func (e *Engine) Change(ctx context.Context, plan *Plan) (*Survey, error) {
+	survey, err := e.Unopposed(ctx, plan)
+	if err != nil {
+		return nil, err
+	}
+	_, _, err = e.Apply(ctx, plan, survey)
+	return survey, err
+}

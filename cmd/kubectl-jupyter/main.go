@@ -12,6 +12,7 @@ import (
 	_ "k8s.io/client-go/plugin/pkg/client/auth"
 
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/plugin"
+	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/plugin/commands"
 )
 
 func main() { os.Exit(run()) }
@@ -30,5 +31,6 @@ func run() int {
 		<-signals
 		os.Exit(plugin.ExitInterrupted)
 	}()
-	return plugin.Execute(ctx, os.Args[1:], genericiooptions.IOStreams{In: os.Stdin, Out: os.Stdout, ErrOut: os.Stderr})
+	streams := genericiooptions.IOStreams{In: os.Stdin, Out: os.Stdout, ErrOut: os.Stderr}
+	return plugin.Execute(ctx, commands.New(streams), os.Args[1:], streams)
 }

@@ -23,7 +23,7 @@ import (
 	"github.com/spf13/pflag"
 	"k8s.io/cli-runtime/pkg/genericiooptions"
 
-	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/plugin"
+	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/plugin/commands"
 )
 
 func main() {
@@ -114,7 +114,7 @@ var manDate = regexp.MustCompile(`(?m)^(\.TH "[^"]*" "1") "[^"]*"`)
 
 // generate makes all pages in memory: NAME.md, and man/NAME.1.
 func generate() (map[string][]byte, error) {
-	root := plugin.NewCommand(genericiooptions.NewTestIOStreamsDiscard())
+	root := commands.New(genericiooptions.NewTestIOStreamsDiscard())
 	root.DisableAutoGenTag = true
 	// The default is a folder in the home of whoever runs this.
 	root.PersistentFlags().Lookup("cache-dir").DefValue = "$HOME/.kube/cache"

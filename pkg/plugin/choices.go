@@ -10,35 +10,35 @@ import (
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/rollout"
 )
 
-// choiceFlags say what is to be installed. Install and preflight have them.
-type choiceFlags struct {
-	manifests   manifestFlags
+// ChoiceFlags say what is to be installed. Install and preflight have them.
+type ChoiceFlags struct {
+	manifests   ManifestFlags
 	only        []string
 	skip        []string
 	useExisting []string
-	adopt       bool
+	Adopt       bool
 }
 
-func (f *choiceFlags) add(cmd *cobra.Command) {
-	f.manifests.add(cmd)
+func (f *ChoiceFlags) Add(cmd *cobra.Command) {
+	f.manifests.Add(cmd)
 	fs := cmd.Flags()
 	fs.StringSliceVar(&f.only, "only", nil, "Install these `components` and no others; can be repeated")
 	fs.StringSliceVar(&f.skip, "skip", nil, "Leave these `components` out; can be repeated")
 	fs.StringSliceVar(&f.useExisting, "use-existing", nil, "Use these `components` as somebody else installed them; can be repeated")
-	fs.BoolVar(&f.adopt, "adopt", false, "Take over objects and fields that somebody else owns")
+	fs.BoolVar(&f.Adopt, "adopt", false, "Take over objects and fields that somebody else owns")
 	for _, flag := range []string{"only", "skip", "use-existing"} {
-		complete(cmd, flag, components.Release110().Names)
+		Complete(cmd, flag, components.Release110().Names)
 	}
 }
 
-// intent checks everything about the choices that can be checked without a cluster.
-func (f *choiceFlags) intent(b *base, given func(string) bool) (rollout.Intent, error) {
+// Intent checks everything about the choices that can be checked without a cluster.
+func (f *ChoiceFlags) Intent(b *Base, given func(string) bool) (rollout.Intent, error) {
 	intent := rollout.Intent{Given: given, Only: f.only, Skip: f.skip, UseExisting: f.useExisting}
 	var err error
-	if intent.Manifests, err = f.manifests.options(); err != nil {
+	if intent.Manifests, err = f.manifests.Options(); err != nil {
 		return intent, err
 	}
-	source, err := b.source()
+	source, err := b.Source()
 	if err != nil {
 		return intent, err
 	}

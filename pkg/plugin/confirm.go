@@ -10,9 +10,9 @@ import (
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/view"
 )
 
-// confirm asks whether to go on, after what will happen, and where, has been said. Where
+// Confirm asks whether to go on, after what will happen, and where, has been said. Where
 // nobody can be asked, instead says what to give.
-func (b *base) confirm(ctx context.Context, instead string) error {
+func (b *Base) Confirm(ctx context.Context, instead string) error {
 	if !view.IsTerminal(b.In) {
 		return fmt.Errorf("standard input is not a terminal, so nobody can be asked: give %s; nothing was changed", instead)
 	}

@@ -29,19 +29,20 @@ const (
 // ErrInterrupted is the cause of a context that a signal has cancelled.
 var ErrInterrupted = errors.New("interrupted")
 
-// errSilent ends a command with ExitFailed whose output has said everything.
-var errSilent = errors.New("failed")
+// ErrSilent ends a command with ExitFailed whose output has said everything.
+var ErrSilent = errors.New("failed")
 
-// unclear marks an error as one that says nothing about what was asked: the cluster did
+// Unclear marks an error as one that says nothing about what was asked: the cluster did
 // not answer, or may not be read.
+func Unclear(err error) error { return unclear{err} }
+
 type unclear struct{ error }
 
 func (u unclear) Unwrap() error { return u.error }
 
-// Execute runs the program with args and returns its exit code. Errors are
-// printed once, on the error stream.
-func Execute(ctx context.Context, args []string, streams genericiooptions.IOStreams) int {
-	cmd := NewCommand(streams)
+// Execute runs a command tree with args and returns the program's exit code. Errors
+// are printed once, on the error stream.
+func Execute(ctx context.Context, cmd *cobra.Command, args []string, streams genericiooptions.IOStreams) int {
 	cmd.SetArgs(args)
 	return finish(ctx, cmd.ExecuteContext(ctx), streams.ErrOut)
 }
@@ -52,7 +53,7 @@ func finish(ctx context.Context, err error, w io.Writer) int {
 	if err == nil {
 		return ExitDone
 	}
-	if !errors.Is(err, errSilent) {
+	if !errors.Is(err, ErrSilent) {
 		printError(w, err, interrupted)
 	}
 	if interrupted {
@@ -67,7 +68,7 @@ func finish(ctx context.Context, err error, w io.Writer) int {
 func printError(w io.Writer, err error, interrupted bool) {
 	var failure *rollout.Failure
 	if errors.As(err, &failure) {
-		style := styleFor(w)
+		style := StyleFor(w)
 		if len(failure.Causes) > 0 {
 			fmt.Fprintln(w)
 			_ = view.Causes(w, failure.Causes, style)
@@ -86,15 +87,15 @@ func printError(w io.Writer, err error, interrupted bool) {
 	fmt.Fprintf(w, "error: %s\n", strings.TrimPrefix(err.Error(), "error: "))
 }
 
-// usageError points to the help of the command that was not understood.
-func usageError(cmd *cobra.Command, err error) error {
+// UsageError points to the help of the command that was not understood.
+func UsageError(cmd *cobra.Command, err error) error {
 	return fmt.Errorf("%w\nSee '%s --help' for usage", err, cmd.CommandPath())
 }
 
-// noArgs refuses arguments, naming the first.
-func noArgs(cmd *cobra.Command, args []string) error {
+// NoArgs refuses arguments, naming the first.
+func NoArgs(cmd *cobra.Command, args []string) error {
 	if len(args) == 0 {
 		return nil
 	}
-	return usageError(cmd, fmt.Errorf("%s takes no arguments, got %q", cmd.CommandPath(), args[0]))
+	return UsageError(cmd, fmt.Errorf("%s takes no arguments, got %q", cmd.CommandPath(), args[0]))
 }

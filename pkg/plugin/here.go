@@ -14,14 +14,14 @@ const hereTimeout = 1500 * time.Millisecond
 
 // here says in one line how the stack of the current cluster is, below the help. Where
 // no cluster is configured, or it does not answer at once, there is nothing to say.
-func (b *base) here(ctx context.Context) {
+func (b *Base) here(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, hereTimeout)
 	defer cancel()
-	source, err := b.source()
+	source, err := b.Source()
 	if err != nil {
 		return
 	}
-	c, err := b.connect(ctx, nil)
+	c, err := b.Connect(ctx, nil)
 	if err != nil {
 		return
 	}

@@ -12,8 +12,8 @@ import (
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/rollout"
 )
 
-// manifestFlags are what a person can choose about the manifests.
-type manifestFlags struct {
+// ManifestFlags are what a person can choose about the manifests.
+type ManifestFlags struct {
 	profile       string
 	userEmail     string
 	kustomization string
@@ -22,7 +22,7 @@ type manifestFlags struct {
 	secureCookies bool
 }
 
-func (f *manifestFlags) add(cmd *cobra.Command) {
+func (f *ManifestFlags) Add(cmd *cobra.Command) {
 	fs := cmd.Flags()
 	fs.StringVar(&f.profile, "profile", components.ProfileDefault, "Size of the stack: "+strings.Join(components.Profiles(), " or ")+"; slim fits a node of 2 CPUs and 4 GiB with a notebook running")
 	fs.StringVar(&f.userEmail, "user-email", components.DefaultUserEmail, "First `user`: the address that logs in, and the owner of the first namespace")
@@ -32,11 +32,11 @@ func (f *manifestFlags) add(cmd *cobra.Command) {
 	fs.BoolVar(&f.secureCookies, "secure-cookies", false, "Mark cookies Secure; browsers then drop them over plain HTTP")
 	// Goes together with TLS on the gateway; alone it only locks people out.
 	_ = fs.MarkHidden("secure-cookies")
-	complete(cmd, "profile", components.Profiles)
+	Complete(cmd, "profile", components.Profiles)
 }
 
-// options checks the flags and says what they mean.
-func (f *manifestFlags) options() (components.Options, error) {
+// Options checks the flags and says what they mean.
+func (f *ManifestFlags) Options() (components.Options, error) {
 	o := components.Options{
 		Profile:       f.profile,
 		UserEmail:     f.userEmail,
@@ -60,11 +60,11 @@ func (f *manifestFlags) options() (components.Options, error) {
 	if err := o.Validate(); err != nil {
 		return o, err
 	}
-	return o, checkDirectory(o.Kustomization)
+	return o, CheckDirectory(o.Kustomization)
 }
 
-// checkDirectory tells what is wrong with -k before anything else is done.
-func checkDirectory(dir string) error {
+// CheckDirectory tells what is wrong with -k before anything else is done.
+func CheckDirectory(dir string) error {
 	if dir == "" {
 		return nil
 	}
@@ -81,8 +81,8 @@ func checkDirectory(dir string) error {
 	return nil
 }
 
-// chosen are the named components, or what the profile installs when none is named.
-func chosen(release *components.Release, profile string, args []string) ([]string, error) {
+// Chosen are the named components, or what the profile installs when none is named.
+func Chosen(release *components.Release, profile string, args []string) ([]string, error) {
 	for _, a := range args {
 		if _, err := release.Component(a); err != nil {
 			return nil, err
@@ -94,8 +94,8 @@ func chosen(release *components.Release, profile string, args []string) ([]strin
 	return rollout.Select(release, profile, nil, nil, nil)
 }
 
-// complete offers values for a flag.
-func complete(cmd *cobra.Command, flag string, values func() []string) {
+// Complete offers values for a flag.
+func Complete(cmd *cobra.Command, flag string, values func() []string) {
 	// The only error is a flag that does not exist: a mistake in the program.
 	if err := cmd.RegisterFlagCompletionFunc(flag, func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
 		return values(), cobra.ShellCompDirectiveNoFileComp
@@ -104,8 +104,8 @@ func complete(cmd *cobra.Command, flag string, values func() []string) {
 	}
 }
 
-// completeComponents offers the components that are not named yet.
-func completeComponents(_ *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
+// CompleteComponents offers the components that are not named yet.
+func CompleteComponents(_ *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
 	return without(components.Release110().Names(), args), cobra.ShellCompDirectiveNoFileComp
 }
 

@@ -19,9 +19,9 @@ import (
 // bcrypt takes no more into account; a longer password would be cut in silence.
 const passwordBytes = 72
 
-// readPassword reads one line from the input. Somebody at a terminal is asked, and
+// ReadPassword reads one line from the input. Somebody at a terminal is asked, and
 // what is typed is not shown.
-func readPassword(ctx context.Context, streams genericiooptions.IOStreams, whose string) ([]byte, error) {
+func ReadPassword(ctx context.Context, streams genericiooptions.IOStreams, whose string) ([]byte, error) {
 	if !view.IsTerminal(streams.In) {
 		return answer(ctx, func() ([]byte, error) { return pipedPassword(streams.In) })
 	}

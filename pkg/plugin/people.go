@@ -10,16 +10,16 @@ import (
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/users"
 )
 
-// people connects and finds out who the first user is, within the time that the command
+// People connects and finds out who the first user is, within the time that the command
 // has for whatever it waits for.
-func (b *base) people(ctx context.Context, timeout time.Duration) (*users.Installation, error) {
+func (b *Base) People(ctx context.Context, timeout time.Duration) (*users.Installation, error) {
 	ctx, cancel := rollout.Bounded(ctx, timeout)
 	defer cancel()
-	c, err := b.connect(ctx, b.ErrOut)
+	c, err := b.Connect(ctx, b.ErrOut)
 	if err != nil {
 		return nil, err
 	}
-	source, err := b.source()
+	source, err := b.Source()
 	if err != nil {
 		return nil, err
 	}
@@ -29,14 +29,14 @@ func (b *base) people(ctx context.Context, timeout time.Duration) (*users.Instal
 // completionTime is how long somebody waits for a completion.
 const completionTime = 3 * time.Second
 
-// completeUsers offers the addresses that the cluster knows.
-func (b *base) completeUsers(cmd *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
+// CompleteUsers offers the addresses that the cluster knows.
+func (b *Base) CompleteUsers(cmd *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
 	if len(args) > 0 {
 		return nil, cobra.ShellCompDirectiveNoFileComp
 	}
 	ctx, cancel := context.WithTimeout(cmd.Context(), completionTime)
 	defer cancel()
-	p, err := b.people(ctx, 0)
+	p, err := b.People(ctx, 0)
 	if err != nil {
 		return nil, cobra.ShellCompDirectiveNoFileComp
 	}

@@ -1,6 +1,8 @@
-// Package plugin is the command line: one file for each command, each a thin face
-// on an engine. Flags hold what was typed, ToOptions turns them into what is meant,
-// Run does it.
+// Package plugin is the command line's root, and what all commands share: the streams,
+// the connection, exit codes, progress, flags that several have. The commands are in
+// packages below it, one for each verb, and none knows another; package commands lists
+// them. Each is a thin face on an engine: Flags hold what was typed, ToOptions turns
+// them into what is meant, Run does it.
 package plugin
 
 import (
@@ -25,22 +27,25 @@ import (
 
 // Groups of commands in the help.
 const (
-	groupStack     = "stack"
-	groupAccess    = "access"
-	groupUse       = "use"
-	groupManifests = "manifests"
-	groupOther     = "other"
+	GroupStack     = "stack"
+	GroupAccess    = "access"
+	GroupUse       = "use"
+	GroupManifests = "manifests"
+	GroupOther     = "other"
 )
 
-// base is what every command has: the streams, the way to a cluster, the manifests.
-type base struct {
+// Base is what every command has: the streams, the way to a cluster, the manifests.
+type Base struct {
 	genericiooptions.IOStreams
-	config *genericclioptions.ConfigFlags
+	Config *genericclioptions.ConfigFlags
 }
 
-// NewCommand builds the command tree on the given streams.
-func NewCommand(streams genericiooptions.IOStreams) *cobra.Command {
-	b := &base{IOStreams: streams, config: genericclioptions.NewConfigFlags(true)}
+// Verb makes a command that hangs below the root.
+type Verb func(*Base) *cobra.Command
+
+// NewCommand builds the root on the given streams, with the verbs below it.
+func NewCommand(streams genericiooptions.IOStreams, verbs ...Verb) *cobra.Command {
+	b := &Base{IOStreams: streams, Config: genericclioptions.NewConfigFlags(true)}
 	var verbosity int
 	root := &cobra.Command{
 		Use:   "kubectl-jupyter",
@@ -76,53 +81,38 @@ And then:
 			if len(args) == 0 {
 				return nil
 			}
-			return unknownCommand(cmd, args[0])
+			return UnknownCommand(cmd, args[0])
 		},
 	}
 	root.SetOut(streams.Out)
 	root.SetErr(streams.ErrOut)
 	root.SetIn(streams.In)
-	b.config.AddFlags(root.PersistentFlags())
+	b.Config.AddFlags(root.PersistentFlags())
 	root.PersistentFlags().IntVarP(&verbosity, "v", "v", 0, "Log level of the Kubernetes client library, on standard error; 6 shows requests, 7 their headers; bodies are never shown")
-	root.SetFlagErrorFunc(usageError)
+	root.SetFlagErrorFunc(UsageError)
 	root.AddGroup(
-		&cobra.Group{ID: groupStack, Title: "The stack:"},
-		&cobra.Group{ID: groupAccess, Title: "The way in:"},
-		&cobra.Group{ID: groupUse, Title: "Who uses what:"},
-		&cobra.Group{ID: groupManifests, Title: "What it consists of:"},
-		&cobra.Group{ID: groupOther, Title: "Other:"},
+		&cobra.Group{ID: GroupStack, Title: "The stack:"},
+		&cobra.Group{ID: GroupAccess, Title: "The way in:"},
+		&cobra.Group{ID: GroupUse, Title: "Who uses what:"},
+		&cobra.Group{ID: GroupManifests, Title: "What it consists of:"},
+		&cobra.Group{ID: GroupOther, Title: "Other:"},
 	)
-	root.SetHelpCommandGroupID(groupOther)
-	root.AddCommand(
-		newPreflightCommand(b),
-		newInstallCommand(b),
-		newUninstallCommand(b),
-		newStatusCommand(b),
-		newSupportBundleCommand(b),
-		newRenderCommand(b),
-		newImagesCommand(b),
-		newComponentsCommand(b),
-		newTopCommand(b),
-		newVersionCommand(b),
-		newLoginURLCommand(b),
-		newExposeCommand(b),
-		newPortForwardCommand(b),
-		newUserCommand(b),
-		newCompletionCommand(b),
-		newOptionsCommand(b),
-	)
+	root.SetHelpCommandGroupID(GroupOther)
+	for _, v := range verbs {
+		root.AddCommand(v(b))
+	}
 	b.completeConfig(root)
 	setUsage(root)
 	return root
 }
 
-func unknownCommand(cmd *cobra.Command, name string) error {
+func UnknownCommand(cmd *cobra.Command, name string) error {
 	err := fmt.Errorf("unknown command %q for %q", name, cmd.CommandPath())
 	cmd.SuggestionsMinimumDistance = 2
 	if s := cmd.SuggestionsFor(name); len(s) > 0 {
 		err = fmt.Errorf("%w: did you mean %s?", err, strings.Join(s, " or "))
 	}
-	return usageError(cmd, err)
+	return UsageError(cmd, err)
 }
 
 // maxVerbosity is the highest level at which client-go logs no bodies. They hold the
@@ -140,35 +130,35 @@ func setVerbosity(v int) error {
 	return level.Set(fmt.Sprint(min(v, maxVerbosity)))
 }
 
-// source is where the manifests come from.
-func (b *base) source() (*components.Embedded, error) { return components.NewEmbedded() }
+// Source is where the manifests come from.
+func (b *Base) Source() (*components.Embedded, error) { return components.NewEmbedded() }
 
-// connect reaches the cluster that the flags and the kubeconfig name. Warnings of
+// Connect reaches the cluster that the flags and the kubeconfig name. Warnings of
 // the API server go to w.
-func (b *base) connect(ctx context.Context, w io.Writer) (*cluster.Cluster, error) {
+func (b *Base) Connect(ctx context.Context, w io.Writer) (*cluster.Cluster, error) {
 	if err := b.checkConfig(); err != nil {
 		return nil, err
 	}
-	return cluster.Connect(ctx, b.config, cluster.Options{
-		Context: *b.config.Context, ClusterName: *b.config.ClusterName,
+	return cluster.Connect(ctx, b.Config, cluster.Options{
+		Context: *b.Config.Context, ClusterName: *b.Config.ClusterName,
 		UserAgent: version.Get().Tooling(), Warnings: w,
 	})
 }
 
 // checkConfig refuses a configuration that names no cluster. client-go would try
 // localhost:8080, where nobody has been listening for years.
-func (b *base) checkConfig() error {
-	raw, err := b.config.ToRawKubeConfigLoader().RawConfig()
+func (b *Base) checkConfig() error {
+	raw, err := b.Config.ToRawKubeConfigLoader().RawConfig()
 	if err != nil {
 		return fmt.Errorf("kubeconfig: %w", err)
 	}
 	inCluster := os.Getenv("KUBERNETES_SERVICE_HOST") != "" && os.Getenv("KUBERNETES_SERVICE_PORT") != ""
-	if *b.config.APIServer != "" || inCluster || os.Getenv("KUBERNETES_MASTER") != "" {
+	if *b.Config.APIServer != "" || inCluster || os.Getenv("KUBERNETES_MASTER") != "" {
 		return nil
 	}
 	name := raw.CurrentContext
-	if *b.config.Context != "" {
-		name = *b.config.Context
+	if *b.Config.Context != "" {
+		name = *b.Config.Context
 	}
 	known := make([]string, 0, len(raw.Contexts))
 	for n := range raw.Contexts {
@@ -177,16 +167,16 @@ func (b *base) checkConfig() error {
 	switch c, ok := raw.Contexts[name]; {
 	case len(raw.Contexts) == 0 && len(raw.Clusters) == 0:
 		return errors.New("no cluster is configured: there is no kubeconfig, or it is empty; name one with --kubeconfig or KUBECONFIG")
-	case name == "" && *b.config.ClusterName != "":
+	case name == "" && *b.Config.ClusterName != "":
 		return nil
 	case name == "":
-		return fmt.Errorf("the kubeconfig has no current context: choose one with --context: %s", list(known))
+		return fmt.Errorf("the kubeconfig has no current context: choose one with --context: %s", List(known))
 	case !ok:
-		return fmt.Errorf("--context: the kubeconfig has no context %q: the contexts are %s", name, list(known))
-	case *b.config.ClusterName == "" && raw.Clusters[c.Cluster] == nil:
+		return fmt.Errorf("--context: the kubeconfig has no context %q: the contexts are %s", name, List(known))
+	case *b.Config.ClusterName == "" && raw.Clusters[c.Cluster] == nil:
 		return fmt.Errorf("kubeconfig: context %q names the cluster %q, which is not in it: choose another --context or name a --cluster", name, c.Cluster)
 	}
 	return nil
 }
 
-func styleFor(w io.Writer) view.Style { return view.StyleFor(w, os.Getenv) }
+func StyleFor(w io.Writer) view.Style { return view.StyleFor(w, os.Getenv) }

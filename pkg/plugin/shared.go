@@ -21,44 +21,44 @@ import (
 
 // Values of --dry-run.
 const (
-	dryRunNone   = "none"
-	dryRunClient = "client"
-	dryRunServer = "server"
+	DryRunNone   = "none"
+	DryRunClient = "client"
+	DryRunServer = "server"
 )
 
-// defaultTimeout leaves room for slow image pulls: the stack is some gigabytes.
-const defaultTimeout = 15 * time.Minute
+// DefaultTimeout leaves room for slow image pulls: the stack is some gigabytes.
+const DefaultTimeout = 15 * time.Minute
 
 // Formats of tables, beside those of documents.
 const (
-	formatTable = "table"
-	formatWide  = "wide"
-	formatCSV   = "csv"
+	FormatTable = "table"
+	FormatWide  = "wide"
+	FormatCSV   = "csv"
 )
 
-func checkTimeout(d time.Duration) error {
+func CheckTimeout(d time.Duration) error {
 	if d < 0 {
 		return fmt.Errorf("--timeout: %s is negative: give a duration such as 90s or 20m, or 0 for no bound", d)
 	}
 	return nil
 }
 
-func checkDryRun(mode string) error {
-	if !slices.Contains([]string{dryRunNone, dryRunClient, dryRunServer}, mode) {
+func CheckDryRun(mode string) error {
+	if !slices.Contains([]string{DryRunNone, DryRunClient, DryRunServer}, mode) {
 		return fmt.Errorf("--dry-run: unknown value %q: choose none, client or server", mode)
 	}
 	return nil
 }
 
-// look connects and reads what the last run has recorded, within the time that the whole
+// Look connects and reads what the last run has recorded, within the time that the whole
 // run may take.
-func (b *base) look(ctx context.Context, timeout time.Duration, w io.Writer) (*cluster.Cluster, *rollout.Settings, error) {
+func (b *Base) Look(ctx context.Context, timeout time.Duration, w io.Writer) (*cluster.Cluster, *rollout.Settings, error) {
 	if timeout > 0 {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeout(ctx, timeout)
 		defer cancel()
 	}
-	c, err := b.connect(ctx, w)
+	c, err := b.Connect(ctx, w)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -66,24 +66,24 @@ func (b *base) look(ctx context.Context, timeout time.Duration, w io.Writer) (*c
 	return c, settings, err
 }
 
-// beforeWriting says of a run that ended while it was still reading that the
+// BeforeWriting says of a run that ended while it was still reading that the
 // cluster is as it was.
-func beforeWriting(ctx context.Context, timeout time.Duration, err error) error {
+func BeforeWriting(ctx context.Context, timeout time.Duration, err error) error {
 	if ctx.Err() == nil && errors.Is(err, context.DeadlineExceeded) {
 		return fmt.Errorf("--timeout: %s were not enough to look at what is in the cluster, nothing was changed: %w", timeout, err)
 	}
 	return err
 }
 
-// documented leads from causes to their pages.
-func documented(causes []report.Cause) []report.Cause {
+// Documented leads from causes to their pages.
+func Documented(causes []report.Cause) []report.Cause {
 	for i := range causes {
 		causes[i].Docs = status.Docs + diagnose.Page(causes[i].Name)
 	}
 	return causes
 }
 
-func objectsOf(rendered []components.Rendered) []*unstructured.Unstructured {
+func ObjectsOf(rendered []components.Rendered) []*unstructured.Unstructured {
 	var out []*unstructured.Unstructured
 	for _, r := range rendered {
 		out = slices.Concat(out, r.Objects)
@@ -91,8 +91,8 @@ func objectsOf(rendered []components.Rendered) []*unstructured.Unstructured {
 	return out
 }
 
-// versions is the machine-readable form.
-type versions struct {
+// Versions is the machine-readable form.
+type Versions struct {
 	Client version.Info   `json:"client"`
 	Server *report.Target `json:"server,omitempty"`
 	// Installed is what the inventory in the cluster says, absent where there is none.

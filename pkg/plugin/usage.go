@@ -36,8 +36,8 @@ func setUsage(root *cobra.Command) {
 	root.InitDefaultHelpCmd()
 }
 
-// examples indents a block of examples by two columns, as help shows them.
-func examples(s string) string {
+// Examples indents a block of examples by two columns, as help shows them.
+func Examples(s string) string {
 	lines := strings.Split(strings.Trim(s, "\n"), "\n")
 	for i, l := range lines {
 		if l = strings.TrimSpace(l); l != "" {
@@ -48,8 +48,8 @@ func examples(s string) string {
 	return strings.Join(lines, "\n")
 }
 
-// list is a sorted enumeration for messages.
-func list(names []string) string {
+// List is a sorted enumeration for messages.
+func List(names []string) string {
 	if len(names) == 0 {
 		return "none"
 	}

@@ -1,0 +1,44 @@
+// Package commands lists the commands: a new one costs its own package, and a line here.
+package commands
+
+import (
+	"github.com/spf13/cobra"
+	"k8s.io/cli-runtime/pkg/genericiooptions"
+
+	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/plugin"
+	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/plugin/completion"
+	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/plugin/expose"
+	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/plugin/install"
+	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/plugin/login"
+	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/plugin/manifests"
+	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/plugin/options"
+	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/plugin/preflight"
+	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/plugin/status"
+	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/plugin/supportbundle"
+	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/plugin/top"
+	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/plugin/uninstall"
+	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/plugin/user"
+	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/plugin/version"
+)
+
+// New builds the command tree on the given streams.
+func New(streams genericiooptions.IOStreams) *cobra.Command {
+	return plugin.NewCommand(streams,
+		preflight.New,
+		install.New,
+		uninstall.New,
+		status.New,
+		supportbundle.New,
+		manifests.NewRender,
+		manifests.NewImages,
+		manifests.NewComponents,
+		top.New,
+		version.New,
+		login.New,
+		expose.New,
+		expose.NewPortForward,
+		user.New,
+		completion.New,
+		options.New,
+	)
+}

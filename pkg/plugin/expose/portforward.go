@@ -1,0 +1,177 @@
+package expose
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"strconv"
+
+	"github.com/spf13/cobra"
+
+	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/cluster"
+	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/exposure"
+	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/forward"
+	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/login"
+	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/plugin"
+	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/view"
+)
+
+// PortForwardFlags are what was typed.
+type PortForwardFlags struct {
+	address string
+	port    int
+	output  string
+}
+
+// PortForwardOptions are what is meant.
+type PortForwardOptions struct {
+	base *plugin.Base
+	// Address is the IP to listen on, Port the port; 0 is any free one.
+	Address string
+	Port    int
+	Format  string
+}
+
+func NewPortForward(b *plugin.Base) *cobra.Command {
+	f := &PortForwardFlags{}
+	cmd := &cobra.Command{
+		Use:     "port-forward",
+		GroupID: plugin.GroupAccess,
+		Short:   "Bring the gateway to this machine, where its address cannot be reached",
+		Long: `Bring the gateway to an address of this machine, through the API server.
+
+It is the way in where the cluster's network cannot be reached: Docker on macOS and
+Windows, a cluster behind a VPN that lets only the API server through. The URL goes
+to standard output, everything else to standard error. It stays until Ctrl-C, and
+connects again when the gateway's pod is replaced.
+
+The exit code is 0 after Ctrl-C and 1 when the connection could not be made, or not
+be made again.`,
+		Example: plugin.Examples(`
+			# http://localhost:8080/jupyter/ until Ctrl-C
+			kubectl jupyter port-forward
+
+			# Any free port, and the URL for a program to read
+			kubectl jupyter port-forward --port 0 -o jsonpath={.url}
+
+			# For other machines too: whoever reaches this one reaches the sign-in page
+			kubectl jupyter port-forward --address 0.0.0.0 --port 8888`),
+		Args: plugin.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			o, err := f.ToOptions(b)
+			if err != nil {
+				return plugin.UsageError(cmd, err)
+			}
+			return o.Run(cmd.Context())
+		},
+	}
+	f.add(cmd)
+	return cmd
+}
+
+func (f *PortForwardFlags) add(cmd *cobra.Command) {
+	fs := cmd.Flags()
+	fs.StringVar(&f.address, "address", "127.0.0.1", "`IP` of this machine to listen on; localhost is 127.0.0.1")
+	fs.IntVar(&f.port, "port", defaultLocalPort, "Port of this machine to listen on; 0 takes one that is free")
+	fs.StringVarP(&f.output, "output", "o", "", "Output format: json, yaml or jsonpath=TEMPLATE, with the URL, the local address and the pod")
+	plugin.Complete(cmd, "address", func() []string { return []string{"127.0.0.1", "::1", "0.0.0.0"} })
+	plugin.Complete(cmd, "output", func() []string { return []string{view.JSON, view.YAML, view.JSONPath + "="} })
+}
+
+// ToOptions checks what was typed.
+func (f *PortForwardFlags) ToOptions(b *plugin.Base) (*PortForwardOptions, error) {
+	address := f.address
+	if address == "localhost" {
+		address = "127.0.0.1"
+	}
+	if net.ParseIP(address) == nil {
+		return nil, fmt.Errorf("--address: %q is not an IP address of this machine, such as 127.0.0.1 or 0.0.0.0", f.address)
+	}
+	if f.port < 0 || f.port > 65535 {
+		return nil, fmt.Errorf("--port: %d is not a port: give 0 to 65535", f.port)
+	}
+	if f.output != "" {
+		if err := view.CheckOutput(f.output); err != nil {
+			return nil, err
+		}
+	}
+	return &PortForwardOptions{base: b, Address: address, Port: f.port, Format: f.output}, nil
+}
+
+// defaultLocalPort is above those that only root may listen on.
+const defaultLocalPort = 8080
+
+// toPortForward is `expose --port-forward`. It changes nothing in the cluster, so that a
+// flag which asks for a change makes no sense with it.
+func (f *ExposeFlags) toPortForward(b *plugin.Base, given func(string) bool) (*PortForwardOptions, error) {
+	for _, flag := range []string{"address-pool", "install-metallb", "type", "load-balancer-ip", "undo", "remove-metallb", "tls", "host", "dry-run"} {
+		if given(flag) {
+			return nil, fmt.Errorf("--port-forward changes nothing in the cluster, and --%s asks for something: leave out one", flag)
+		}
+	}
+	return (&PortForwardFlags{address: "127.0.0.1", port: defaultLocalPort, output: f.output}).ToOptions(b)
+}
+
+// forwarded is the machine-readable form.
+type forwarded struct {
+	URL     string `json:"url"`
+	Address string `json:"address"`
+	Pod     string `json:"pod"`
+}
+
+// Run forwards until it is interrupted, which is how it is meant to end.
+func (o *PortForwardOptions) Run(ctx context.Context) error {
+	c, err := o.base.Connect(ctx, o.base.ErrOut)
+	if err != nil {
+		return err
+	}
+	return o.forward(ctx, c)
+}
+
+func (o *PortForwardOptions) forward(ctx context.Context, c *cluster.Cluster) error {
+	scheme, port := "http", int32(80)
+	// Who may not read the Gateway is taken to the plain port: the answer there says more.
+	if in, err := login.FindWayIn(ctx, c); err == nil && in.Scheme == "https" {
+		scheme, port = "https", 443
+	}
+	target := forward.Target{Namespace: exposure.Namespace, Service: exposure.ServiceName, Port: port}
+	w := o.base.ErrOut
+	f, err := forward.Start(ctx, c, target, forward.Options{Address: o.Address, Port: o.Port, Notice: func(n forward.Notice) {
+		switch n.State {
+		case forward.Connected:
+			fmt.Fprintf(w, "Connected to Pod %s.\n", n.Pod)
+		case forward.Lost:
+			fmt.Fprintf(w, "The connection to Pod %s is lost; waiting for a pod that is ready.\n", n.Pod)
+		case forward.Refused:
+			fmt.Fprintf(w, "Pod %s did not take a connection: %v\n", n.Pod, n.Err)
+		}
+	}})
+	if err != nil {
+		return err
+	}
+	out := forwarded{URL: localURL(scheme, f.Address), Address: f.Address, Pod: f.Pod}
+	fmt.Fprintf(w, "Forwarding %s to port %d of %s in %s. Ctrl-C ends it.\n", f.Address, port, target, c.Where())
+	if host, _, _ := net.SplitHostPort(f.Address); !net.ParseIP(host).IsLoopback() {
+		fmt.Fprintf(w, "warning: %s is not only this machine: whoever reaches it reaches the sign-in page\n", host)
+	}
+	if o.Format != "" {
+		err = view.Document(o.base.Out, o.Format, out)
+	} else {
+		_, err = fmt.Fprintln(o.base.Out, out.URL)
+	}
+	if err != nil {
+		return err
+	}
+	return f.Wait()
+}
+
+// localURL is what a browser of this machine is given: localhost, which browsers trust
+// with secure cookies, where that is the same.
+func localURL(scheme, address string) string {
+	host, port, _ := net.SplitHostPort(address)
+	if ip := net.ParseIP(host); ip.IsUnspecified() || host == "127.0.0.1" {
+		host = "localhost"
+	}
+	number, _ := strconv.Atoi(port)
+	return login.URL(scheme, host, number)
+}

@@ -1,0 +1,206 @@
+package install
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"sigs.k8s.io/yaml"
+
+	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/cluster"
+	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/components"
+	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/diagnose"
+	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/login"
+	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/plugin"
+	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/report"
+	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/rollout"
+	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/version"
+	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/view"
+)
+
+// Run installs, or says what it would do.
+func (o *InstallOptions) Run(ctx context.Context) error {
+	if o.DryRun == plugin.DryRunClient {
+		return o.printOnly(ctx)
+	}
+	var password []byte
+	if o.PasswordStdin {
+		var err error
+		whose := "the first user" // whom the installation that is there may know better
+		if o.Intent.Given("user-email") {
+			whose = o.Intent.Manifests.UserEmail
+		}
+		if password, err = plugin.ReadPassword(ctx, o.base.IOStreams, whose); err != nil {
+			return err
+		}
+	}
+	started := time.Now()
+	messages := plugin.NewMessages(o.base.ErrOut)
+	c, settings, err := o.base.Look(ctx, o.Timeout, messages)
+	// Who may not even read the inventory lacks more: all of it is listed at once below.
+	forbidden := err
+	if err != nil && (c == nil || !apierrors.IsForbidden(err)) {
+		return err
+	}
+	if err := o.Intent.Keep(settings); err != nil {
+		return err
+	}
+	o.Intent.FitServer(c)
+	progress, machine := o.base.Progress(o.Format == view.JSON && !o.dry())
+	defer progress.Close()
+	engine := rollout.New(c, rollout.Options{
+		Timeout: o.Timeout, Wait: o.Wait, Adopt: o.Adopt, AskAll: o.dry(), KeepRefusals: true, Password: password,
+		Explain: plugin.Explain(c), Hopeless: diagnose.Hopeless, Events: progress.Event, Tooling: version.Get().Tooling(),
+	})
+	plan, err := o.Intent.Plan(ctx, engine, forbidden != nil)
+	if err != nil {
+		return err
+	}
+	if password != nil && !slices.ContainsFunc(plan.Rendered, func(r components.Rendered) bool { return r.Component.Name == components.PasswordComponent }) {
+		return fmt.Errorf("--password-stdin: %s keeps the password and is not among the components to install: leave the flag out", components.PasswordComponent)
+	}
+	if o.dry() {
+		fmt.Fprintf(messages, "Asking %s what an installation of release %s (profile %s) would change.\n", c.Where(), plan.Release.Name, plan.Settings.Profile)
+	}
+	survey, err := o.examine(ctx, c, engine, plan, messages)
+	if err != nil {
+		if machine != nil {
+			machine.Document(view.Result{Report: o.unbegun(c, plan, err)})
+		}
+		return err
+	}
+	if forbidden != nil {
+		return forbidden
+	}
+	if o.dry() {
+		return o.printChanges(survey.Changes())
+	}
+	fmt.Fprintf(messages, "Installing release %s (profile %s) into %s.\n", plan.Release.Name, plan.Settings.Profile, c.Where())
+	// From here on a warning must not tear the progress display apart.
+	messages.To(progress)
+	out, credentials, failed := engine.Apply(ctx, plan, survey)
+	progress.Close()
+	messages.To(o.base.ErrOut)
+	if out != nil {
+		out.Elapsed = time.Since(started).Seconds() // with the look at what was there
+		if in, err := login.FindWayIn(ctx, c); failed == nil && err == nil {
+			out.WayIn = &in
+		}
+	}
+	return errors.Join(failed, o.end(ctx, out, credentials, survey, machine, failed))
+}
+
+func (o *InstallOptions) dry() bool { return o.Diff || o.DryRun == plugin.DryRunServer }
+
+// printOnly is the dry run that asks nobody.
+func (o *InstallOptions) printOnly(ctx context.Context) error {
+	names, err := o.Intent.Names(nil)
+	if err != nil {
+		return err
+	}
+	rendered, err := o.Intent.Source.Render(ctx, names, o.Intent.Manifests)
+	if err != nil {
+		return err
+	}
+	objects := plugin.ObjectsOf(rendered)
+	if o.Format != "" {
+		return view.Manifests(o.base.Out, o.Format, objects)
+	}
+	for _, u := range objects {
+		if _, err := fmt.Fprintf(o.base.Out, "%s would be sent (dry run)\n", view.ObjectName(u)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// unbegun is the report of a run that ended before its first write.
+func (o *InstallOptions) unbegun(c *cluster.Cluster, plan *rollout.Plan, err error) report.Report {
+	r := report.Report{APIVersion: report.APIVersion, Kind: "Report", Release: plan.Release.Name, Profile: plan.Settings.Profile, Target: c.Target}
+	var failure *rollout.Failure
+	if errors.As(err, &failure) {
+		r.Causes = failure.Causes
+	}
+	return r
+}
+
+// printChanges ends a dry run.
+func (o *InstallOptions) printChanges(changes []rollout.Change) error {
+	if o.Diff {
+		for _, c := range changes {
+			if c.Action == report.Unchanged {
+				continue
+			}
+			if err := view.Diff(o.base.Out, c.Ref, c.Live, c.Merged); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	if o.Format != "" {
+		var objects []*unstructured.Unstructured
+		for _, c := range changes {
+			if c.Merged != nil {
+				objects = append(objects, view.Redacted(c.Merged))
+			}
+		}
+		return view.Manifests(o.base.Out, o.Format, objects)
+	}
+	for _, c := range changes {
+		if _, err := fmt.Fprintf(o.base.Out, "%s %s (server dry run)\n", view.RefName(c.Ref), c.Action); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// end prints what a run has to say. The password is shown before anything else can fail.
+func (o *InstallOptions) end(ctx context.Context, out *report.Report, credentials *rollout.Credentials, survey *rollout.Survey, machine *view.Events, failed error) error {
+	if out == nil {
+		return nil
+	}
+	result := view.Result{Report: *out, Flags: o.base.Flags(), SecureCookies: o.Intent.Manifests.CookiesSecure()}
+	if credentials != nil {
+		result.User = credentials.Email
+		if credentials.Generated {
+			result.Password = credentials.Password
+		}
+	}
+	switch {
+	case machine != nil:
+		machine.Document(result)
+	case o.Format == view.YAML:
+		data, err := yaml.Marshal(result)
+		if err != nil {
+			return err
+		}
+		if _, err := o.base.Out.Write(data); err != nil {
+			return err
+		}
+	case o.Format == view.Name:
+		for _, c := range survey.Changes() {
+			if c.Merged == nil {
+				continue
+			}
+			if _, err := fmt.Fprintln(o.base.Out, view.ObjectName(c.Merged)); err != nil {
+				return err
+			}
+		}
+		if failed == nil {
+			view.Summary(o.base.ErrOut, result, plugin.StyleFor(o.base.ErrOut))
+		}
+	case failed == nil:
+		view.Summary(o.base.ErrOut, result, plugin.StyleFor(o.base.ErrOut))
+	}
+	if failed != nil || credentials == nil {
+		return nil
+	}
+	// Ctrl-C must not make the next run generate a second password after this one was read.
+	shown, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
+	defer cancel()
+	return credentials.Shown(shown)
+}

@@ -1,0 +1,182 @@
+package login
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net"
+	"strconv"
+
+	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/cluster"
+	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/diagnose"
+	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/forward"
+	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/login"
+	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/plugin"
+	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/report"
+	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/view"
+)
+
+// explain lists the chain. It is the answer, so it goes to standard output.
+func (o *LoginURLOptions) explain(ctx context.Context, c *cluster.Cluster) error {
+	g, err := login.Read(ctx, c)
+	if err != nil {
+		return plugin.Unclear(fmt.Errorf("%s: %w", c.Where(), err))
+	}
+	path := login.Explain(g, c.Target)
+	if view.IsDocument(o.Format) {
+		err = view.Document(o.base.Out, o.Format, path)
+	} else {
+		err = view.Links(o.base.Out, path.Links, plugin.StyleFor(o.base.Out))
+		if path.WayIn.URL != "" {
+			fmt.Fprintln(o.base.ErrOut, "URL:  "+path.WayIn.URL)
+		}
+		view.Users(o.base.ErrOut, path.WayIn)
+	}
+	switch {
+	case err != nil:
+		return err
+	case path.Broken():
+		return fmt.Errorf("%s: the way to the web app is broken where the list says so; `kubectl jupyter login-url --check` says what comes of it", c.Where())
+	case path.Unclear():
+		return plugin.Unclear(fmt.Errorf("%s: some of the way could not be read: it is marked with a question mark", c.Where()))
+	}
+	return nil
+}
+
+// check walks the way in.
+func (o *LoginURLOptions) check(ctx context.Context, c *cluster.Cluster, password string) error {
+	g, err := login.Read(ctx, c)
+	if err != nil {
+		return plugin.Unclear(fmt.Errorf("%s: %w", c.Where(), err))
+	}
+	if err := g.Unread(); err != nil {
+		return plugin.Unclear(fmt.Errorf("%s: %w", c.Where(), err))
+	}
+	in := g.WayIn()
+	options := login.CheckOptions{
+		Through: login.ThroughAddress, Base: in.URL, Health: g.HealthURL(), Email: o.UserEmail, Password: password,
+		Explain: func(ctx context.Context, s []diagnose.Subject) []report.Cause { return diagnose.Explain(ctx, c, s) },
+	}
+	switch {
+	case o.PortForward:
+		if options, err = o.through(ctx, c, g, options); err != nil {
+			return err
+		}
+	case in.Missing != "":
+		causes := missingCauses(ctx, c, in)
+		if view.IsDocument(o.Format) {
+			if err := view.Document(o.base.Out, o.Format, login.NotTried(c.Target, in, causes)); err != nil {
+				return err
+			}
+		}
+		return o.noAddress(c, in, causes)
+	}
+	// The first line of what is kept or piped is the result's.
+	if view.IsTerminal(o.base.ErrOut) {
+		fmt.Fprintf(o.base.ErrOut, "Checking %s in %s.\n", options.Base, c.Where())
+	}
+	result, err := login.Check(ctx, c, g, options)
+	if err != nil {
+		return err
+	}
+	if err := o.printCheck(result); err != nil {
+		return err
+	}
+	switch {
+	case !result.Passed():
+		return plugin.ErrSilent
+	case result.Unclear():
+		return plugin.Unclear(fmt.Errorf("%s: the check ran out of time: give it longer with --timeout", c.Where()))
+	}
+	return o.openURL(ctx, result.WayIn.URL)
+}
+
+// through brings the gateway's ports to this machine, for as long as ctx lasts.
+func (o *LoginURLOptions) through(ctx context.Context, c *cluster.Cluster, g *login.Ground, options login.CheckOptions) (login.CheckOptions, error) {
+	scheme, port := g.Door()
+	if port == 0 {
+		return options, o.noAddress(c, g.WayIn(), nil)
+	}
+	start := func(port int) (string, error) {
+		f, err := forward.Start(ctx, c, forward.Target{Namespace: login.GatewayRef.Namespace, Service: login.GatewayRef.Name, Port: int32(port)}, forward.Options{})
+		if err != nil {
+			return "", err
+		}
+		return f.Address, nil
+	}
+	options.Through, options.ServerName = login.ThroughPortForward, g.ServerName()
+	address, err := start(port)
+	if err != nil {
+		// Without a pod there is nothing to connect to, and the check says why.
+		options.Base, options.Health, options.Unreached = scheme+"://"+net.JoinHostPort("127.0.0.1", strconv.Itoa(port)), "", err
+		return options, ctx.Err()
+	}
+	options.Base, options.Health = scheme+"://"+address, ""
+	if address, err = start(login.StatusPort); err == nil {
+		options.Health = login.Health(address)
+	}
+	return options, ctx.Err()
+}
+
+// printCheck prints the URL to standard output when it is proven, and everything else
+// to standard error; with -o all of it is the answer.
+func (o *LoginURLOptions) printCheck(r *login.Result) error {
+	if view.IsDocument(o.Format) {
+		return view.Document(o.base.Out, o.Format, r)
+	}
+	w, style := o.base.ErrOut, plugin.StyleFor(o.base.ErrOut)
+	if o.Format == plugin.FormatWide {
+		w, style = o.base.Out, plugin.StyleFor(o.base.Out)
+	}
+	// Nothing is more important than this, and tables are skimmed.
+	for _, c := range r.Causes {
+		if c.Severity == report.Fatal {
+			fmt.Fprintf(w, "%s: %s: %s\n\n", style.Severity(c.Severity), style.Bold(c.Name), c.Summary)
+		}
+	}
+	if err := view.Probes(w, r.Probes, o.Format == plugin.FormatWide); err != nil {
+		return err
+	}
+	if len(r.Causes) > 0 {
+		fmt.Fprintln(w)
+		if err := view.Causes(w, r.Causes, style); err != nil {
+			return err
+		}
+	}
+	fmt.Fprintf(w, "\n%s\n", verdict(r, style))
+	// Through the API server the URL itself has not been proven.
+	if r.Passed() && !r.Unclear() && o.Format == "" && r.Through == login.ThroughAddress {
+		return printLine(o.base.Out, r.WayIn.URL)
+	}
+	return nil
+}
+
+func printLine(w io.Writer, line string) error {
+	_, err := fmt.Fprintln(w, line)
+	return err
+}
+
+// verdict is the last line.
+func verdict(r *login.Result, style view.Style) string {
+	count := map[report.Outcome]int{}
+	for _, p := range r.Probes {
+		count[p.Outcome]++
+	}
+	word, state := "Works", report.Ready
+	if !r.Passed() {
+		word, state = "Does not work", report.Failed
+	}
+	return fmt.Sprintf("%s %d of %d probes passed, %d failed, %d left out, through the %s, in %.1fs (context %q).", style.State(state, word+":"),
+		count[report.ProbePassed], len(r.Probes), count[report.ProbeFailed], count[report.ProbeSkipped], r.Through, r.Elapsed, r.Target.Context)
+}
+
+// openURL hands the URL to the browser, if that was asked for.
+func (o *LoginURLOptions) openURL(ctx context.Context, url string) error {
+	if !o.Open || url == "" {
+		return nil
+	}
+	if err := openBrowser(ctx, url); err != nil {
+		return fmt.Errorf("--open: %w", err)
+	}
+	return nil
+}

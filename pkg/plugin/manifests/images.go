@@ -1,0 +1,113 @@
+package manifests
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/components"
+	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/plugin"
+	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/view"
+)
+
+// ImagesFlags are what was typed.
+type ImagesFlags struct {
+	manifests plugin.ManifestFlags
+	output    string
+}
+
+// ImagesOptions are what is to be listed.
+type ImagesOptions struct {
+	base       *plugin.Base
+	Source     components.Source
+	Components []string
+	Manifests  components.Options
+	Format     string
+}
+
+func NewImages(b *plugin.Base) *cobra.Command {
+	f := &ImagesFlags{}
+	cmd := &cobra.Command{
+		Use:     "images [COMPONENT...]",
+		GroupID: plugin.GroupManifests,
+		Short:   "List the images, for a mirror",
+		Long: `List the images that the stack pulls, one a line, without a cluster.
+
+The list has what the components run, what they inject into other pods, and the
+notebook images that the web app offers.`,
+		Example: plugin.Examples(`
+			# Everything a mirror must hold, MetalLB included
+			kubectl jupyter images $(kubectl jupyter components -o name)
+
+			# The names under which a mirror has to serve them
+			kubectl jupyter images --registry registry.example.com/mirror
+
+			# Which component needs which image
+			kubectl jupyter images -o json`),
+		ValidArgsFunction: plugin.CompleteComponents,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			o, err := f.ToOptions(b, args)
+			if err != nil {
+				return plugin.UsageError(cmd, err)
+			}
+			return o.Run(cmd.Context())
+		},
+	}
+	f.manifests.Add(cmd)
+	cmd.Flags().StringVarP(&f.output, "output", "o", "", "Output format: json or wide; one image a line without it")
+	plugin.Complete(cmd, "output", func() []string { return []string{view.JSON, "wide"} })
+	return cmd
+}
+
+// ToOptions checks what was typed.
+func (f *ImagesFlags) ToOptions(b *plugin.Base, args []string) (*ImagesOptions, error) {
+	manifests, err := f.manifests.Options()
+	if err != nil {
+		return nil, err
+	}
+	if f.output != "" {
+		if err := view.CheckFormat(f.output, view.JSON, "wide"); err != nil {
+			return nil, err
+		}
+	}
+	source, err := b.Source()
+	if err != nil {
+		return nil, err
+	}
+	names, err := plugin.Chosen(source.Release(), manifests.Profile, args)
+	if err != nil {
+		return nil, err
+	}
+	return &ImagesOptions{base: b, Source: source, Components: names, Manifests: manifests, Format: f.output}, nil
+}
+
+// Run prints the list.
+func (o *ImagesOptions) Run(ctx context.Context) error {
+	rendered, err := o.Source.Render(ctx, o.Components, o.Manifests)
+	if err != nil {
+		return err
+	}
+	images := components.Images(rendered, o.Manifests)
+	switch o.Format {
+	case view.JSON:
+		return view.IndentedJSON(o.base.Out, images)
+	case "wide":
+		rows := make([][]string, len(images))
+		for i, image := range images {
+			when := "at install"
+			if image.OnDemand {
+				when = "later"
+			}
+			rows[i] = []string{image.Ref, when, strings.Join(image.Components, ",")}
+		}
+		return view.Table(o.base.Out, []string{"IMAGE", "PULLED", "COMPONENTS"}, rows)
+	}
+	for _, image := range images {
+		if _, err := fmt.Fprintln(o.base.Out, image.Ref); err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,104 @@
+package manifests
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/spf13/cobra"
+	"k8s.io/apimachinery/pkg/util/version"
+
+	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/components"
+	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/plugin"
+	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/preflight"
+	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/view"
+)
+
+// RenderFlags are what was typed.
+type RenderFlags struct {
+	manifests plugin.ManifestFlags
+	output    string
+	server    string
+}
+
+// RenderOptions are what is to be printed.
+type RenderOptions struct {
+	base       *plugin.Base
+	Source     components.Source
+	Components []string
+	Manifests  components.Options
+	Format     string
+}
+
+func NewRender(b *plugin.Base) *cobra.Command {
+	f := &RenderFlags{}
+	cmd := &cobra.Command{
+		Use:     "render [COMPONENT...]",
+		GroupID: plugin.GroupManifests,
+		Short:   "Print the manifests",
+		Long: `Print the manifests that install would send, without a cluster.
+
+Secrets show a placeholder such as $(generated:NAME): their values are made in
+the cluster and exist nowhere else.`,
+		Example: plugin.Examples(`
+			# Everything, in a valid order of installation
+			kubectl jupyter render
+
+			# One component, as it would be with your own patches
+			kubectl jupyter render dex -k ./my-patches
+
+			# The names of all objects of the small profile
+			kubectl jupyter render --profile slim -o name`),
+		ValidArgsFunction: plugin.CompleteComponents,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			o, err := f.ToOptions(b, args)
+			if err != nil {
+				return plugin.UsageError(cmd, err)
+			}
+			return o.Run(cmd.Context())
+		},
+	}
+	f.manifests.Add(cmd)
+	cmd.Flags().StringVar(&f.server, "kube-version", "", "Kubernetes `version` of the server that the manifests are for, such as 1.28; a recent one by default")
+	cmd.Flags().StringVarP(&f.output, "output", "o", view.YAML, "Output format: yaml, json or name")
+	plugin.Complete(cmd, "output", view.ManifestFormats)
+	return cmd
+}
+
+// ToOptions checks what was typed.
+func (f *RenderFlags) ToOptions(b *plugin.Base, args []string) (*RenderOptions, error) {
+	manifests, err := f.manifests.Options()
+	if err != nil {
+		return nil, err
+	}
+	if err := view.CheckFormat(f.output, view.ManifestFormats()...); err != nil {
+		return nil, err
+	}
+	source, err := b.Source()
+	if err != nil {
+		return nil, err
+	}
+	if f.server != "" {
+		v, err := version.ParseGeneric(f.server)
+		if err != nil {
+			return nil, fmt.Errorf("--kube-version: %q is not a version such as 1.28: %w", f.server, err)
+		}
+		if err := preflight.CheckVersion(source.Release(), v); err != nil {
+			return nil, fmt.Errorf("--kube-version: %w", err)
+		}
+		manifests.OrdinarySidecars = v.Minor() < components.NativeSidecarsSince
+	}
+	names, err := plugin.Chosen(source.Release(), manifests.Profile, args)
+	if err != nil {
+		return nil, err
+	}
+	return &RenderOptions{base: b, Source: source, Components: names, Manifests: manifests, Format: f.output}, nil
+}
+
+// Run prints the manifests.
+func (o *RenderOptions) Run(ctx context.Context) error {
+	rendered, err := o.Source.Render(ctx, o.Components, o.Manifests)
+	if err != nil {
+		return err
+	}
+	return view.Manifests(o.base.Out, o.Format, plugin.ObjectsOf(rendered))
+}

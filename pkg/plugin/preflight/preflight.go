@@ -1,0 +1,214 @@
+package preflight
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"time"
+
+	"github.com/spf13/cobra"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+
+	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/cluster"
+	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/plugin"
+	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/preflight"
+	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/report"
+	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/rollout"
+	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/version"
+	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/view"
+)
+
+// PreflightFlags are what was typed. Those about the manifests are install's own.
+type PreflightFlags struct {
+	choices plugin.ChoiceFlags
+	timeout time.Duration
+	output  string
+}
+
+// PreflightOptions are what is meant.
+type PreflightOptions struct {
+	base *plugin.Base
+	// Intent is the installation that would follow.
+	Intent  rollout.Intent
+	Adopt   bool
+	Timeout time.Duration
+	Format  string
+}
+
+func New(b *plugin.Base) *cobra.Command {
+	f := &PreflightFlags{}
+	cmd := &cobra.Command{
+		Use:     "preflight",
+		GroupID: plugin.GroupStack,
+		Short:   "Say what would keep an installation from working, before anything is written",
+		Long: `Say what would keep an installation from working, before anything is written.
+
+It takes the flags of install, and asks: does the release work on this server, may
+the user do all of it, would the server accept every object (each that can exist is
+sent as a dry run), does anything belong to somebody else, which nodes take pods, is
+there room for the stack and for a notebook, will notebooks get their volumes, what
+has been left behind, does anything give LoadBalancer addresses.
+
+install does the same first, and stops at what is fatal; --skip-preflight leaves it out.
+
+Exit codes: 0 when nothing is fatal, warnings or not; 1 when something is, or the
+flags are wrong; 2 when nothing fatal was found and something could not be told.`,
+		Example: plugin.Examples(`
+			# Would it work here?
+			kubectl jupyter preflight
+
+			# Would the small profile, with the cert-manager that is there?
+			kubectl jupyter preflight --profile slim --use-existing cert-manager
+
+			# With what each check asks
+			kubectl jupyter preflight -o wide
+
+			# For programs: the arithmetic of the nodes, and the worst result
+			kubectl jupyter preflight -o jsonpath='{.capacity.left.memoryBytes} {.result}'`),
+		Args: plugin.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			o, err := f.ToOptions(b, cmd.Flags().Changed)
+			if err != nil {
+				return plugin.UsageError(cmd, err)
+			}
+			return o.Run(cmd.Context())
+		},
+	}
+	f.choices.Add(cmd)
+	fs := cmd.Flags()
+	fs.DurationVar(&f.timeout, "timeout", time.Minute, "How long it may take, such as 30s; 0 for no bound")
+	fs.StringVarP(&f.output, "output", "o", plugin.FormatTable, "Output format: table, wide, json, yaml or jsonpath=TEMPLATE")
+	plugin.Complete(cmd, "output", func() []string {
+		return []string{plugin.FormatTable, plugin.FormatWide, view.JSON, view.YAML, view.JSONPath + "="}
+	})
+	return cmd
+}
+
+// ToOptions checks everything that can be checked without a cluster.
+func (f *PreflightFlags) ToOptions(b *plugin.Base, given func(string) bool) (*PreflightOptions, error) {
+	if err := view.CheckOutput(f.output, plugin.FormatTable, plugin.FormatWide); err != nil {
+		return nil, err
+	}
+	if err := plugin.CheckTimeout(f.timeout); err != nil {
+		return nil, err
+	}
+	intent, err := f.choices.Intent(b, given)
+	if err != nil {
+		return nil, err
+	}
+	return &PreflightOptions{base: b, Intent: intent, Adopt: f.choices.Adopt, Timeout: f.timeout, Format: f.output}, nil
+}
+
+// Run looks, prints what was found, and fails where an installation would.
+func (o *PreflightOptions) Run(ctx context.Context) error {
+	started := time.Now()
+	messages := plugin.NewMessages(o.base.ErrOut)
+	c, settings, err := o.base.Look(ctx, o.Timeout, messages)
+	blind := err != nil
+	if blind && (c == nil || !apierrors.IsForbidden(err)) {
+		return plugin.Unclear(err)
+	}
+	if err := o.Intent.Keep(settings); err != nil {
+		return err
+	}
+	o.Intent.FitServer(c)
+	progress, _ := o.base.Progress(false)
+	defer progress.Close()
+	engine := rollout.New(c, rollout.Options{Timeout: o.Timeout, Adopt: o.Adopt, AskAll: true, KeepRefusals: true, Events: progress.Event, Tooling: version.Get().Tooling()})
+	plan, err := o.Intent.Plan(ctx, engine, blind)
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(messages, "Looking at %s for an installation of release %s (profile %s). Nothing is written.\n", c.Where(), plan.Release.Name, plan.Settings.Profile)
+	facts, _, err := preflight.Look(ctx, c, engine, preflight.OptionsFor(&o.Intent, plan, false))
+	progress.Close()
+	if err != nil {
+		return unlessPlan(plugin.BeforeWriting(ctx, o.Timeout, err))
+	}
+	findings := preflight.Judge(facts)
+	if err := o.print(c, plan, findings, time.Since(started)); err != nil {
+		return err
+	}
+	switch findings.Result {
+	case preflight.Fatal:
+		return plugin.ErrSilent
+	case preflight.Unknown:
+		return plugin.Unclear(plugin.ErrSilent)
+	}
+	return nil
+}
+
+// unlessPlan marks an error as unclear that comes from the cluster. The others are those
+// of a plan that cannot be, such as one that uses what is not there.
+func unlessPlan(err error) error {
+	var status apierrors.APIStatus
+	var network net.Error
+	if errors.As(err, &status) || errors.As(err, &network) || errors.Is(err, context.DeadlineExceeded) {
+		return plugin.Unclear(err)
+	}
+	return err
+}
+
+// preflightReport is the machine-readable form.
+type preflightReport struct {
+	report.Report
+	// Result is the worst of all checks.
+	Result   preflight.Result    `json:"result"`
+	Checks   []preflight.Answer  `json:"checks"`
+	Capacity *preflight.Capacity `json:"capacity,omitempty"`
+}
+
+func (o *PreflightOptions) print(c *cluster.Cluster, plan *rollout.Plan, f *preflight.Findings, elapsed time.Duration) error {
+	out, b := o.base.Out, o.base
+	causes := plugin.Documented(f.Causes)
+	if view.IsDocument(o.Format) {
+		r := preflightReport{
+			Report: report.Report{
+				APIVersion: report.APIVersion, Kind: "Preflight", Release: plan.Release.Name, Profile: plan.Settings.Profile,
+				Target: c.Target, Components: []report.Component{}, Causes: causes, Elapsed: elapsed.Seconds(),
+			},
+			Result: f.Result, Checks: f.Answers, Capacity: f.Capacity,
+		}
+		for _, rendered := range plan.Rendered {
+			r.Components = append(r.Components, report.Component{
+				Name: rendered.Component.Name, Title: rendered.Component.Title,
+				Version: rendered.Component.Version, State: report.Unknown, Objects: len(rendered.Objects),
+			})
+		}
+		return view.Document(out, o.Format, r)
+	}
+	headers, rows := []string{"CHECK", "RESULT", "FOUND"}, make([][]string, len(f.Answers))
+	if o.Format == plugin.FormatWide {
+		headers = append(headers, "ASKS")
+	}
+	for i, a := range f.Answers {
+		rows[i] = []string{a.Check, string(a.Result), a.Found}
+		if o.Format == plugin.FormatWide {
+			rows[i] = append(rows[i], a.Asks)
+		}
+	}
+	if err := view.Table(out, headers, rows); err != nil {
+		return err
+	}
+	if len(causes) > 0 {
+		fmt.Fprintln(out)
+		if err := view.Causes(out, causes, plugin.StyleFor(out)); err != nil {
+			return err
+		}
+	}
+	_, err := fmt.Fprintf(out, "\n%s\n", conclusion(f.Result, "kubectl jupyter install"+b.Flags()))
+	return err
+}
+
+func conclusion(r preflight.Result, install string) string {
+	switch r {
+	case preflight.Fatal:
+		return "An installation would not work: see what is fatal above."
+	case preflight.Unknown:
+		return "Nothing fatal was found, but not everything could be looked at."
+	case preflight.Warning:
+		return "An installation can begin; mind the warnings: " + install
+	}
+	return "An installation can begin: " + install
+}

@@ -1,0 +1,268 @@
+package top
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+
+	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/cluster"
+	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/plugin"
+	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/report"
+	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/usage"
+	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/usage/dcgm"
+	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/usage/holders"
+	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/view"
+)
+
+// TopGPUsFlags are what was typed.
+type TopGPUsFlags struct {
+	topFlags
+	sortBy       string
+	selector     string
+	gpuResources []string
+	noDCGM       bool
+}
+
+// TopGPUsOptions are what is to be shown.
+type TopGPUsOptions struct {
+	topOptions
+	SortBy  string
+	NoDCGM  bool
+	Holders holders.Options
+}
+
+func newTopGPUsCommand(b *plugin.Base) *cobra.Command {
+	f := &TopGPUsFlags{}
+	cmd := &cobra.Command{
+		Use:     "gpus [NODE...]",
+		Aliases: []string{"gpu"},
+		GroupID: plugin.GroupUse,
+		Short:   "Show each GPU, slice and slot, who holds it, and who waits for one",
+		Long: `Show each GPU, slice and slot, who holds it, and who waits for one.
+
+One row for each GPU; for each slice where GPUs are partitioned (MIG), for each slot
+where they are time-sliced. How many a pod holds the API server knows; which ones, only
+NVIDIA's exporter or a DRA driver can tell. Where neither does, DEVICE is <unknown>.
+UTIL% and VRAM of a slot are those of the whole GPU.
+
+A GPU is held, free, unusable (its device plugin or driver does not offer it) or
+unknown. Pods that wait for a GPU are below, with the scheduler's reason.
+
+The exit code is 0 when the nodes could be listed, whatever else is missing.`,
+		Example: plugin.Examples(`
+			# Every GPU, the free ones first
+			kubectl jupyter top gpus --sort-by=state
+
+			# Who holds the GPUs of two nodes, and what they do with them, again and again
+			kubectl jupyter top gpus gpu-0 gpu-1 --watch
+
+			# GPUs that somebody holds and does not use
+			kubectl jupyter top gpus -o json | jq -r '.gpus[] | select(.holder and .utilizationPercent == 0) | "\(.node) \(.holder.namespace)/\(.holder.pod)"'
+
+			# Who waits, and why
+			kubectl jupyter top gpus -o jsonpath='{range .waiting[*]}{.namespace}/{.pod}: {.message}{"\n"}{end}'`),
+		ValidArgsFunction: b.CompleteNames(schema.GroupVersionResource{Version: "v1", Resource: "nodes"}, false),
+		Args:              cobra.ArbitraryArgs,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			o, err := f.ToOptions(b, args)
+			if err != nil {
+				return plugin.UsageError(cmd, err)
+			}
+			return o.Run(cmd.Context())
+		},
+	}
+	f.topFlags.add(cmd)
+	fs := cmd.Flags()
+	fs.StringVar(&f.sortBy, "sort-by", "node", "node, gpu-util or vram (most first), state (free first), or namespace (of the holder)")
+	fs.StringVarP(&f.selector, "selector", "l", "", "Label `selector` of nodes, such as nvidia.com/gpu.present=true")
+	fs.StringArrayVar(&f.gpuResources, "gpu-resource", nil, "A further `resource` or DRA driver that counts as a GPU, such as example.com/fpga; can be repeated")
+	fs.BoolVar(&f.noDCGM, "no-dcgm", false, "Do not ask NVIDIA's exporter what GPUs do and which pod has which")
+	plugin.Complete(cmd, "sort-by", holders.GPUSortKeys)
+	return cmd
+}
+
+// ToOptions checks what was typed.
+func (f *TopGPUsFlags) ToOptions(b *plugin.Base, args []string) (*TopGPUsOptions, error) {
+	common, err := f.topFlags.options(b)
+	if err != nil {
+		return nil, err
+	}
+	if !slices.Contains(holders.GPUSortKeys(), f.sortBy) {
+		return nil, fmt.Errorf("--sort-by %q: the keys are %s", f.sortBy, plugin.List(holders.GPUSortKeys()))
+	}
+	names, err := chosenNodes(args, f.selector)
+	if err != nil {
+		return nil, err
+	}
+	if err := checkResourceNames(f.gpuResources); err != nil {
+		return nil, err
+	}
+	return &TopGPUsOptions{
+		topOptions: common, SortBy: f.sortBy, NoDCGM: f.noDCGM,
+		Holders: holders.Options{Nodes: names, Selector: f.selector, GPUResources: f.gpuResources},
+	}, nil
+}
+
+// Run shows the GPUs.
+func (o *TopGPUsOptions) Run(ctx context.Context) error {
+	c, err := o.connect(ctx)
+	if err != nil {
+		return err
+	}
+	o.Holders.Live = liveSource(c, o.NoDCGM)
+	return o.run(ctx, func(ctx context.Context) (topFace, error) {
+		g, err := holders.ReadGPUs(ctx, c, o.Holders)
+		if err != nil {
+			return topFace{}, err
+		}
+		g.Sort(o.SortBy)
+		return o.face(g), nil
+	})
+}
+
+// liveSource asks NVIDIA's exporters, or nobody.
+func liveSource(c *cluster.Cluster, off bool) usage.LiveSource {
+	if off {
+		return nil
+	}
+	return &dcgm.Source{REST: c.REST()}
+}
+
+func (o *TopGPUsOptions) face(g *holders.GPUs) topFace {
+	problems := g.Problems
+	if len(g.Rows) == 0 {
+		problems = append(slices.Clone(problems), "no GPUs found")
+	}
+	return topFace{
+		Grid:     func(wide bool) view.Grid { return gpuGrid(g, wide) },
+		Apart:    func(wide bool) view.Grid { return waitingGrid(g, wide) },
+		CSV:      func() [][]string { return gpuCSV(g) },
+		Document: func() any { return g.Document(report.APIVersion) },
+		Names:    func() []string { return gpuNames(g) },
+		Problems: problems,
+	}
+}
+
+func gpuGrid(g *holders.GPUs, wide bool) view.Grid {
+	out := view.Grid{Headers: []string{"NODE", "GPU", "DEVICE", "PRODUCT", "STATE", "NAMESPACE", "POD", "NOTEBOOK"}}
+	if g.Exported {
+		out.Headers = append(out.Headers, "UTIL%", "VRAM")
+	}
+	if wide {
+		out.Headers = append(out.Headers, "UUID", "CLAIM", "WHY")
+	}
+	for _, r := range g.Rows {
+		device := view.Text(r.DeviceText())
+		if r.Device == nil {
+			device = missingCell(usage.Absence{})
+		}
+		holder := []view.Cell{view.Text(r.Pod.Namespace), view.Text(r.Pod.Name), view.Text(r.Pod.Notebook)}
+		if r.State == holders.Unknown && r.Pod.Name == "" {
+			for i := range holder {
+				holder[i] = missingCell(r.Why)
+			}
+		}
+		row := append([]view.Cell{view.Text(nodeText(r)), view.Text(r.Resource), device, view.Text(r.Product), stateCell(r)}, holder...)
+		if g.Exported {
+			row = append(row, percentCell(r.Live().Utilization), memoryCell(r.Live()))
+		}
+		if wide {
+			uuid := ""
+			if r.Device != nil {
+				uuid = r.Device.UUID
+			}
+			row = append(row, view.Text(uuid), view.Text(strings.Join(r.Claims, ",")), view.Text(r.Why.Reason))
+		}
+		out.Rows = append(out.Rows, row)
+	}
+	return out
+}
+
+func nodeText(r holders.Row) string {
+	if r.Node == nil {
+		return ""
+	}
+	return r.Node.Name
+}
+
+func stateCell(r holders.Row) view.Cell {
+	c := view.Text(r.StateText())
+	switch {
+	case r.Schedulable():
+		c.Level = view.Calm
+	case r.State == holders.Free:
+		c.Level = view.Faint
+	case r.State == holders.Unusable:
+		c.Level = view.Raised
+	case r.State == holders.Unknown:
+		c = missingCell(r.Why)
+	}
+	return c
+}
+
+// waitingGrid is apart from the GPUs, for these pods have none.
+func waitingGrid(g *holders.GPUs, wide bool) view.Grid {
+	out := view.Grid{Headers: []string{"NAMESPACE", "WAITING POD", "NOTEBOOK", "WANTS", "AGE", "REASON"}}
+	for _, w := range g.Waiting {
+		reason := w.Message
+		if !wide {
+			reason = w.Brief()
+		}
+		if reason == "" {
+			reason = "the scheduler has not looked at it yet"
+		}
+		out.Rows = append(out.Rows, []view.Cell{
+			view.Text(w.Namespace), view.Text(w.Name), view.Text(w.Notebook), view.Text(w.WantsText()),
+			view.Text(ageText(g.Time.Sub(w.Created))), view.Text(reason),
+		})
+	}
+	return out
+}
+
+// gpuCSV has one row for each GPU and, with the state waiting, one for each pod that has
+// none. Empty is not known or does not apply.
+func gpuCSV(g *holders.GPUs) [][]string {
+	rows := [][]string{strings.Split("node,resource,origin,product,sharing,state,schedulable,device,uuid,mig_profile,namespace,pod,notebook,claims,"+
+		"util_percent,memory_used_bytes,memory_total_bytes,wants,waiting_since,message", ",")}
+	for _, r := range g.Rows {
+		var uuid, profile string
+		if r.Device != nil {
+			uuid, profile = r.Device.UUID, r.Device.Profile
+		}
+		live := r.Live()
+		rows = append(rows, []string{
+			nodeText(r), r.Resource, string(r.Origin), r.Product, string(r.Sharing), string(r.State), fmt.Sprint(r.Schedulable()), r.DeviceText(), uuid, profile,
+			r.Pod.Namespace, r.Pod.Name, r.Pod.Notebook, strings.Join(r.Claims, ";"),
+			floatField(live.Utilization), intField(live.MemoryUsed), intField(live.MemoryTotal), "", "", r.Why.Reason,
+		})
+	}
+	for _, w := range g.Waiting {
+		row := make([]string, len(rows[0]))
+		row[5], row[10], row[11], row[12] = "waiting", w.Namespace, w.Name, w.Notebook
+		row[17], row[18], row[19] = w.WantsText(), w.Created.UTC().Format(time.RFC3339), w.Message
+		rows = append(rows, row)
+	}
+	return rows
+}
+
+// gpuNames are NODE/RESOURCE/NUMBER: GPUs of device plugins are no objects and have no
+// names of their own. DRA devices have.
+func gpuNames(g *holders.GPUs) []string {
+	numbers := map[string]int{}
+	var out []string
+	for _, r := range g.Rows {
+		prefix := nodeText(r) + "/" + r.Resource
+		name := fmt.Sprint(numbers[prefix])
+		if r.Origin == usage.DRA {
+			name = r.DeviceText()
+		}
+		numbers[prefix]++
+		out = append(out, prefix+"/"+name)
+	}
+	return out
+}

@@ -1,0 +1,253 @@
+package top
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
+
+	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/plugin"
+	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/report"
+	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/usage"
+	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/usage/holders"
+	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/view"
+)
+
+// TopNotebooksFlags are what was typed.
+type TopNotebooksFlags struct {
+	topFlags
+	allNamespaces bool
+	sortBy        string
+	gpuResources  []string
+	noDCGM        bool
+}
+
+// TopNotebooksOptions are what is to be shown.
+type TopNotebooksOptions struct {
+	topOptions
+	// Namespace is empty for all.
+	Namespace string
+	SortBy    string
+	NoDCGM    bool
+	Holders   holders.Options
+}
+
+func newTopNotebooksCommand(b *plugin.Base) *cobra.Command {
+	f := &TopNotebooksFlags{}
+	cmd := &cobra.Command{
+		Use:     "notebooks",
+		Aliases: []string{"notebook", "nb"},
+		GroupID: plugin.GroupUse,
+		Short:   "Show what notebooks use, whose they are, and for how long nobody has used them",
+		Long: `Show what notebooks use, whose they are, and for how long nobody has used them.
+
+Notebooks of the kubeconfig's namespace, of another (-n) or of all (-A). Shown are those
+that have a pod; what is stopped uses nothing. CPU and memory are of metrics-server,
+with all containers of the pod. GPU% and VRAM are live, where NVIDIA's exporter runs and
+tells which pod has which GPU; of a shared GPU (marked with *) they are those of all its
+holders. IDLE is since the notebook's last activity, which the notebook controller
+writes down where culling is on.
+
+The exit code is 0 when the pods could be listed, whatever else is missing.`,
+		Example: plugin.Examples(`
+			# Everybody's notebooks, those that use the most memory first
+			kubectl jupyter top notebooks -A --sort-by=memory
+
+			# Who keeps a GPU busy, and who only keeps it?
+			kubectl jupyter top notebooks -A --sort-by=gpu -o wide
+
+			# One person's, again and again
+			kubectl jupyter top notebooks -n kubeflow-user-example-com --watch
+
+			# Notebooks that nobody has used for a day
+			kubectl jupyter top notebooks -A -o json | jq -r '.notebooks[] | select(.idleSeconds > 86400) | "\(.namespace)/\(.name)"'`),
+		Args: plugin.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			o, err := f.ToOptions(b, cmd.Flags().Changed("namespace"))
+			if err != nil {
+				return plugin.UsageError(cmd, err)
+			}
+			return o.Run(cmd.Context())
+		},
+	}
+	f.topFlags.add(cmd)
+	fs := cmd.Flags()
+	fs.BoolVarP(&f.allNamespaces, "all-namespaces", "A", false, "Notebooks of all namespaces")
+	fs.StringVar(&f.sortBy, "sort-by", "namespace", "Most first: cpu, memory, gpu (how many), gpu-util, age (oldest first), idle; or namespace, name, owner, node")
+	fs.StringArrayVar(&f.gpuResources, "gpu-resource", nil, "A further `resource` or DRA driver that counts as a GPU, such as example.com/fpga; can be repeated")
+	fs.BoolVar(&f.noDCGM, "no-dcgm", false, "Do not ask NVIDIA's exporter what GPUs do")
+	plugin.Complete(cmd, "sort-by", holders.NotebookSortKeys)
+	return cmd
+}
+
+// ToOptions checks what was typed.
+func (f *TopNotebooksFlags) ToOptions(b *plugin.Base, namespaceGiven bool) (*TopNotebooksOptions, error) {
+	common, err := f.topFlags.options(b)
+	if err != nil {
+		return nil, err
+	}
+	if !slices.Contains(holders.NotebookSortKeys(), f.sortBy) {
+		return nil, fmt.Errorf("--sort-by %q: the keys are %s", f.sortBy, plugin.List(holders.NotebookSortKeys()))
+	}
+	if f.allNamespaces && namespaceGiven {
+		return nil, errors.New("--all-namespaces: it and --namespace exclude each other: give one of them")
+	}
+	if err := checkResourceNames(f.gpuResources); err != nil {
+		return nil, err
+	}
+	o := &TopNotebooksOptions{topOptions: common, SortBy: f.sortBy, NoDCGM: f.noDCGM, Holders: holders.Options{GPUResources: f.gpuResources}}
+	if !f.allNamespaces {
+		if o.Namespace, _, err = b.Config.ToRawKubeConfigLoader().Namespace(); err != nil {
+			return nil, fmt.Errorf("kubeconfig: %w", err)
+		}
+	}
+	return o, nil
+}
+
+// Run shows the notebooks.
+func (o *TopNotebooksOptions) Run(ctx context.Context) error {
+	c, err := o.connect(ctx)
+	if err != nil {
+		return err
+	}
+	o.Holders.Live = liveSource(c, o.NoDCGM)
+	return o.run(ctx, func(ctx context.Context) (topFace, error) {
+		n, err := holders.ReadNotebooks(ctx, c, o.Namespace, o.Holders)
+		if err != nil {
+			return topFace{}, err
+		}
+		n.Sort(o.SortBy)
+		return o.face(n), nil
+	})
+}
+
+func (o *TopNotebooksOptions) face(n *holders.Notebooks) topFace {
+	problems := n.Problems
+	if len(n.Notebooks) == 0 {
+		none := "no running notebooks found"
+		if o.Namespace != "" {
+			none += " in namespace " + o.Namespace + ": -A shows those of all namespaces"
+		}
+		problems = append(slices.Clone(problems), none)
+	}
+	return topFace{
+		Grid:     func(wide bool) view.Grid { return notebookGrid(n, wide) },
+		CSV:      func() [][]string { return notebookCSV(n) },
+		Document: func() any { return n.Document(report.APIVersion) },
+		Names: func() []string {
+			var out []string
+			for _, b := range n.Notebooks {
+				kind := "notebook"
+				if b.Workspace {
+					kind = "workspace"
+				}
+				out = append(out, kind+".kubeflow.org/"+b.Name)
+			}
+			return out
+		},
+		Problems: problems,
+	}
+}
+
+func notebookGrid(n *holders.Notebooks, wide bool) view.Grid {
+	gpus := slices.ContainsFunc(n.Notebooks, func(b holders.Notebook) bool { return len(b.GPUs) > 0 })
+	live := gpus && n.Exported
+	out := view.Grid{Headers: []string{"NAMESPACE", "NOTEBOOK", "OWNER", "NODE", "CPU(cores)", "MEMORY(bytes)", "CPU-REQ", "MEMORY-REQ"}}
+	if gpus {
+		out.Headers = append(out.Headers, "GPU")
+	}
+	if live {
+		out.Headers = append(out.Headers, "GPU%", "VRAM")
+	}
+	out.Headers = append(out.Headers, "AGE", "IDLE")
+	if wide {
+		out.Headers = append(out.Headers, "PHASE", "SAMPLE")
+	}
+	for _, b := range n.Notebooks {
+		row := []view.Cell{
+			view.Text(b.Namespace), view.Text(b.Name), ownerCell(b.Owner), nodesCell(b),
+			quantityCell(b.CPU, milliText), quantityCell(b.Memory, mebiQuantity),
+			view.Text(milliText(b.CPURequested)), view.Text(mebiQuantity(b.MemoryRequested)),
+		}
+		if gpus {
+			row = append(row, view.Text(b.GPUText()))
+		}
+		switch {
+		case live && len(b.GPUs) == 0:
+			row = append(row, view.Cell{}, view.Cell{})
+		case live:
+			util, vram := percentCell(b.Live.Utilization), memoryCell(b.Live)
+			if b.Shared {
+				util.Text += "*"
+				vram.Text += "*"
+			}
+			row = append(row, util, vram)
+		}
+		row = append(row, view.Text(ageText(n.Time.Sub(b.Created))), idleCell(b.Idle(n.Time)))
+		if wide {
+			sample := view.Cell{}
+			if !b.Sampled.IsZero() {
+				sample = sampleCell(&usage.Sample{Age: n.Time.Sub(b.Sampled)})
+			}
+			row = append(row, view.Text(string(b.Phase)), sample)
+		}
+		out.Rows = append(out.Rows, row)
+	}
+	return out
+}
+
+func mebiQuantity(q resource.Quantity) string { return mebiText(q.Value()) }
+
+func ownerCell(m usage.Maybe[string]) view.Cell {
+	owner, ok := m.Get()
+	if !ok {
+		return missingCell(m.Why())
+	}
+	return view.Text(owner)
+}
+
+// nodesCell says why a notebook that is on no node is on none.
+func nodesCell(b holders.Notebook) view.Cell {
+	if len(b.Nodes) == 0 {
+		return view.Cell{Text: "<" + strings.ToLower(string(corev1.PodPending)) + ">", Level: view.Raised}
+	}
+	return view.Text(strings.Join(b.Nodes, ","))
+}
+
+func idleCell(m usage.Maybe[time.Duration]) view.Cell {
+	d, ok := m.Get()
+	if !ok {
+		return missingCell(m.Why())
+	}
+	return view.Text(ageText(d))
+}
+
+// notebookCSV is in base units; empty is not known or does not apply.
+func notebookCSV(n *holders.Notebooks) [][]string {
+	rows := [][]string{strings.Split("namespace,notebook,owner,nodes,phase,cpu_cores,memory_bytes,cpu_requested_cores,memory_requested_bytes,"+
+		"gpus,gpu_util_percent,gpu_memory_used_bytes,gpu_memory_total_bytes,gpu_shared,created,last_activity,idle_seconds", ",")}
+	for _, b := range n.Notebooks {
+		owner, _ := b.Owner.Get()
+		var last, idle string
+		if t, ok := b.LastActivity.Get(); ok {
+			last = t.UTC().Format(time.RFC3339)
+		}
+		if d, ok := b.Idle(n.Time).Get(); ok {
+			idle = strconv.FormatInt(int64(d.Seconds()), 10)
+		}
+		rows = append(rows, []string{
+			b.Namespace, b.Name, owner, strings.Join(b.Nodes, ";"), string(b.Phase), quantityField(b.CPU), quantityField(b.Memory),
+			quantityField(usage.Known(b.CPURequested)), quantityField(usage.Known(b.MemoryRequested)), strings.ReplaceAll(b.GPUText(), ",", ";"),
+			floatField(b.Live.Utilization), intField(b.Live.MemoryUsed), intField(b.Live.MemoryTotal), fmt.Sprint(b.Shared),
+			b.Created.UTC().Format(time.RFC3339), last, idle,
+		})
+	}
+	return rows
+}

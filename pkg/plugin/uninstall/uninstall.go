@@ -1,0 +1,249 @@
+package uninstall
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+	"sigs.k8s.io/yaml"
+
+	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/cluster"
+	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/plugin"
+	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/report"
+	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/rollout"
+	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/version"
+	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/view"
+)
+
+// UninstallFlags are what was typed.
+type UninstallFlags struct {
+	yes        bool
+	deleteCRDs bool
+	deleteData bool
+	timeout    time.Duration
+	wait       bool
+	dryRun     string
+	output     string
+}
+
+// UninstallOptions are what is meant.
+type UninstallOptions struct {
+	base       *plugin.Base
+	Yes        bool
+	DeleteCRDs bool
+	DeleteData bool
+	Timeout    time.Duration
+	Wait       bool
+	DryRun     string
+	Format     string
+}
+
+func New(b *plugin.Base) *cobra.Command {
+	f := &UninstallFlags{}
+	cmd := &cobra.Command{
+		Use:     "uninstall",
+		GroupID: plugin.GroupStack,
+		Short:   "Take the stack out of the cluster; notebooks and volumes stay",
+		Long: `Take the stack out of the cluster, last component first.
+
+Kept unless told otherwise: what belongs to people (Profiles, their namespaces,
+notebooks and volumes), and CustomResourceDefinitions, with which every object of
+their kind would go. A namespace that holds something of somebody else stays too.`,
+		Example: plugin.Examples(`
+			# What would be deleted, and what kept
+			kubectl jupyter uninstall --dry-run=server
+
+			# Everything but definitions and data
+			kubectl jupyter uninstall
+
+			# Nothing of it may stay, notebooks and volumes included
+			kubectl jupyter uninstall --delete-data --delete-crds --yes`),
+		Args: plugin.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			o, err := f.ToOptions(b)
+			if err != nil {
+				return plugin.UsageError(cmd, err)
+			}
+			return o.Run(cmd.Context())
+		},
+	}
+	fs := cmd.Flags()
+	fs.BoolVarP(&f.yes, "yes", "y", false, "Do not ask")
+	fs.BoolVar(&f.deleteCRDs, "delete-crds", false, "Delete the CustomResourceDefinitions too, with every object of their kinds")
+	fs.BoolVar(&f.deleteData, "delete-data", false, "Delete Profiles, with their namespaces, notebooks and volumes")
+	fs.DurationVar(&f.timeout, "timeout", plugin.DefaultTimeout, "How long the whole run may take, such as 90s or 20m; 0 for no bound")
+	fs.BoolVar(&f.wait, "wait", true, "Wait until everything is gone; with false, until every deletion is accepted")
+	fs.StringVar(&f.dryRun, "dry-run", plugin.DryRunNone, "client or server: print what would be deleted and kept, and change nothing; `none`")
+	fs.StringVarP(&f.output, "output", "o", "", "Output format: json (events and the report) or yaml (the report)")
+	plugin.Complete(cmd, "dry-run", func() []string { return []string{plugin.DryRunNone, plugin.DryRunClient, plugin.DryRunServer} })
+	plugin.Complete(cmd, "output", func() []string { return []string{view.JSON, view.YAML} })
+	return cmd
+}
+
+// ToOptions checks what was typed.
+func (f *UninstallFlags) ToOptions(b *plugin.Base) (*UninstallOptions, error) {
+	if err := plugin.CheckTimeout(f.timeout); err != nil {
+		return nil, err
+	}
+	if err := plugin.CheckDryRun(f.dryRun); err != nil {
+		return nil, err
+	}
+	if f.output != "" {
+		if err := view.CheckFormat(f.output, view.JSON, view.YAML); err != nil {
+			return nil, err
+		}
+	}
+	return &UninstallOptions{
+		base: b, Yes: f.yes, DeleteCRDs: f.deleteCRDs, DeleteData: f.deleteData,
+		Timeout: f.timeout, Wait: f.wait, DryRun: f.dryRun, Format: f.output,
+	}, nil
+}
+
+// Run uninstalls, after having asked.
+func (o *UninstallOptions) Run(ctx context.Context) error {
+	messages := plugin.NewMessages(o.base.ErrOut)
+	c, err := o.connect(ctx, messages)
+	if err != nil {
+		return err
+	}
+	progress, machine := o.base.Progress(o.Format == view.JSON && o.DryRun == plugin.DryRunNone)
+	defer progress.Close()
+	engine := rollout.New(c, rollout.Options{
+		Timeout: o.Timeout, Wait: o.Wait, Explain: plugin.Explain(c), Events: progress.Event, Tooling: version.Get().Tooling(),
+	})
+	source, err := o.base.Source()
+	if err != nil {
+		return err
+	}
+	missing, err := engine.UninstallPermissions(ctx)
+	if err != nil {
+		return fmt.Errorf("permissions: %w", err)
+	}
+	if err := rollout.Lacks(c, missing); err != nil {
+		return err
+	}
+	removal, err := engine.PlanUninstall(ctx, source.Release(), rollout.UninstallOptions{DeleteCRDs: o.DeleteCRDs, DeleteData: o.DeleteData})
+	if errors.Is(err, rollout.ErrNothingInstalled) {
+		// What was asked for is so already, as with `kubectl delete --ignore-not-found`.
+		fmt.Fprintf(messages, "Nothing to do: %s in %s.\n", err, c.Where())
+		if machine != nil {
+			machine.Document(report.Report{APIVersion: report.APIVersion, Kind: "Report", Release: source.Release().Name, Target: c.Target})
+		}
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	if o.DryRun != plugin.DryRunNone {
+		return o.printPlan(removal)
+	}
+	if err := o.confirm(ctx, c, removal); err != nil {
+		return err
+	}
+	messages.To(progress)
+	out, failed := engine.Uninstall(ctx, source.Release(), removal)
+	if out != nil {
+		for _, c := range out.Components {
+			progress.Event(report.Event{Time: time.Now(), Kind: report.EventComponent, Component: c.Name, State: c.State, Done: c.Objects, Total: c.Objects})
+		}
+		progress.Event(report.Event{Time: time.Now(), Kind: report.EventDone})
+	}
+	progress.Close()
+	messages.To(o.base.ErrOut)
+	return errors.Join(failed, o.end(out, removal, machine, failed))
+}
+
+func (o *UninstallOptions) connect(ctx context.Context, messages *plugin.Messages) (*cluster.Cluster, error) {
+	if o.Timeout > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, o.Timeout)
+		defer cancel()
+	}
+	return o.base.Connect(ctx, messages)
+}
+
+func (o *UninstallOptions) printPlan(r *rollout.Removal) error {
+	var b strings.Builder
+	for _, ref := range r.Deleted() {
+		fmt.Fprintf(&b, "%s %s (dry run)\n", view.RefName(ref), report.Deleted)
+	}
+	for _, k := range r.Kept() {
+		fmt.Fprintf(&b, "%s %s (dry run): %s\n", view.RefName(k.Ref), report.Kept, k.Why)
+	}
+	_, err := io.WriteString(o.base.Out, b.String())
+	return err
+}
+
+// confirm names what goes, what stays and where, and asks. Without a terminal
+// nobody can answer, so --yes is wanted.
+func (o *UninstallOptions) confirm(ctx context.Context, c *cluster.Cluster, r *rollout.Removal) error {
+	w := o.base.ErrOut
+	fmt.Fprintf(w, "This deletes from %s:\n  %s\n", c.Where(), kinds(r.Deleted()))
+	for _, line := range keptLines(r.Kept()) {
+		fmt.Fprintf(w, "%s\n", line)
+	}
+	if o.DeleteData {
+		fmt.Fprintln(w, "With the Profiles go their namespaces, and in them every notebook and every volume.")
+	}
+	if o.Yes {
+		return nil
+	}
+	return o.base.Confirm(ctx, "--yes to uninstall")
+}
+
+// keptLines says what stays, one line for each reason.
+func keptLines(kept []rollout.Kept) []string {
+	var reasons []string
+	byReason := map[string][]report.Ref{}
+	for _, k := range kept {
+		if _, known := byReason[k.Why]; !known {
+			reasons = append(reasons, k.Why)
+		}
+		byReason[k.Why] = append(byReason[k.Why], k.Ref)
+	}
+	for i, why := range reasons {
+		reasons[i] = fmt.Sprintf("Kept: %s (%s).", kinds(byReason[why]), why)
+	}
+	return reasons
+}
+
+// kinds counts objects by kind: "Deployment 3, Service 4".
+func kinds(refs []report.Ref) string {
+	counts := map[string]int{}
+	for _, r := range refs {
+		counts[r.Kind]++
+	}
+	parts := make([]string, 0, len(counts))
+	for kind, n := range counts {
+		parts = append(parts, fmt.Sprintf("%s %d", kind, n))
+	}
+	return plugin.List(parts)
+}
+
+func (o *UninstallOptions) end(out *report.Report, r *rollout.Removal, machine *view.Events, failed error) error {
+	if out == nil {
+		return nil
+	}
+	switch {
+	case machine != nil:
+		machine.Document(out)
+	case o.Format == view.YAML:
+		data, err := yaml.Marshal(out)
+		if err != nil {
+			return err
+		}
+		_, err = o.base.Out.Write(data)
+		return err
+	case failed == nil:
+		fmt.Fprintf(o.base.ErrOut, "\nRemoved: %s, in %s.\n", view.CountsText(view.Counts(out.Components)),
+			view.Elapsed(time.Duration(out.Elapsed*float64(time.Second))))
+		for _, line := range keptLines(r.Kept()) {
+			fmt.Fprintln(o.base.ErrOut, line)
+		}
+	}
+	return nil
+}

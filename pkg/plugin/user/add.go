@@ -1,0 +1,157 @@
+package user
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/spf13/cobra"
+	"k8s.io/apimachinery/pkg/api/resource"
+
+	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/plugin"
+	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/rollout"
+	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/users"
+	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/view"
+)
+
+// defaultUserTimeout bounds what a person's controllers and Dex take: seconds, as a rule.
+const defaultUserTimeout = 2 * time.Minute
+
+// UserAddFlags are what was typed.
+type UserAddFlags struct {
+	profileName   string
+	cpu           string
+	memory        string
+	gpu           string
+	passwordStdin bool
+	timeout       time.Duration
+	output        string
+}
+
+// UserAddOptions are what is meant.
+type UserAddOptions struct {
+	base          *plugin.Base
+	Person        users.Person
+	PasswordStdin bool
+	Timeout       time.Duration
+	Format        string
+}
+
+func newUserAddCommand(b *plugin.Base) *cobra.Command {
+	f := &UserAddFlags{}
+	cmd := &cobra.Command{
+		Use:   "add EMAIL",
+		Short: "Add a person: a password and a namespace of their own",
+		Long: `Add a person: a password at Dex, a Profile, and with it a namespace of their own.
+
+Nothing is restarted: Dex reads people's passwords at every login. Without
+--password-stdin a password is generated and shown once, on standard error. Whoever
+can sign in already is refused; a Profile that is the person's from before is used
+as it is.
+
+A quota bounds what the notebooks of the namespace ask for together. With one for CPU
+or memory, Kubernetes refuses pods that say nothing about it.`,
+		Example: plugin.Examples(`
+			# With a generated password
+			kubectl jupyter user add ada@example.com
+
+			# With bounds, and a namespace of another name
+			kubectl jupyter user add ada@example.com --cpu 4 --memory 16Gi --gpu 1 --profile-name ada
+
+			# With a password of your own
+			kubectl jupyter user add ada@example.com --password-stdin < password.txt`),
+		Args: oneEmail,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			o, err := f.ToOptions(b, args[0])
+			if err != nil {
+				return plugin.UsageError(cmd, err)
+			}
+			return o.Run(cmd.Context())
+		},
+		ValidArgsFunction: cobra.NoFileCompletions,
+	}
+	fs := cmd.Flags()
+	fs.StringVar(&f.profileName, "profile-name", "", "`Name` of the Profile and the namespace; without it kubeflow- and the address")
+	fs.StringVar(&f.cpu, "cpu", "", "CPUs that the namespace may ask for, such as 4 or 500m")
+	fs.StringVar(&f.memory, "memory", "", "Memory that the namespace may ask for, such as 16Gi")
+	fs.StringVar(&f.gpu, "gpu", "", "GPUs (nvidia.com/gpu) that the namespace may ask for")
+	fs.BoolVar(&f.passwordStdin, "password-stdin", false, "Read the password from standard input; without it one is generated")
+	fs.DurationVar(&f.timeout, "timeout", defaultUserTimeout, "How long to wait for the namespace and for Dex; 0 for no bound")
+	fs.StringVarP(&f.output, "output", "o", "", "Output format: json, yaml or jsonpath=TEMPLATE, which then holds a generated password; or name")
+	plugin.Complete(cmd, "output", func() []string { return []string{view.Name, view.JSON, view.YAML, view.JSONPath + "="} })
+	return cmd
+}
+
+// ToOptions checks what was typed.
+func (f *UserAddFlags) ToOptions(b *plugin.Base, email string) (*UserAddOptions, error) {
+	person := users.Person{Email: email, Profile: f.profileName, Quota: map[string]string{}}
+	if err := person.Validate(); err != nil {
+		return nil, err
+	}
+	for _, q := range []struct{ flag, value, resource string }{
+		{"cpu", f.cpu, "cpu"}, {"memory", f.memory, "memory"}, {"gpu", f.gpu, "requests.nvidia.com/gpu"},
+	} {
+		if q.value == "" {
+			continue
+		}
+		amount, err := resource.ParseQuantity(q.value)
+		if err != nil || amount.Sign() < 0 {
+			return nil, fmt.Errorf("--%s: %q is not an amount such as 4, 500m or 16Gi", q.flag, q.value)
+		}
+		if q.flag == "gpu" && amount.MilliValue()%1000 != 0 {
+			return nil, fmt.Errorf("--gpu: %q: GPUs are whole", q.value)
+		}
+		person.Quota[q.resource] = amount.String()
+	}
+	if err := plugin.CheckTimeout(f.timeout); err != nil {
+		return nil, err
+	}
+	if f.output != "" {
+		if err := view.CheckOutput(f.output, view.Name); err != nil {
+			return nil, err
+		}
+	}
+	return &UserAddOptions{base: b, Person: person, PasswordStdin: f.passwordStdin, Timeout: f.timeout, Format: f.output}, nil
+}
+
+// Run adds the person and sees that they can sign in.
+func (o *UserAddOptions) Run(ctx context.Context) error {
+	p, err := o.base.People(ctx, o.Timeout)
+	if err != nil {
+		return err
+	}
+	if err := p.ToChange(); err != nil {
+		return err
+	}
+	person := o.Person
+	if p.First.Is(person.Email) {
+		return fmt.Errorf("%s is the first user, whom the installation has brought: `kubectl jupyter user set-password %s` gives another password", person.Email, person.Email)
+	}
+	password, generated, err := newPassword(o.base, ctx, o.PasswordStdin, person.Email)
+	if err != nil {
+		return err
+	}
+	ctx, cancel := rollout.Bounded(ctx, o.Timeout)
+	defer cancel()
+	w := o.base.ErrOut
+	fmt.Fprintf(w, "Adding %s with the namespace %s to %s.\n", person.Email, person.Name(), p.Cluster.Where())
+	existed, err := p.Add(ctx, p.Source, person, password)
+	if err != nil {
+		return err
+	}
+	// Before anything else can fail: nobody could find the password out later.
+	added := changedPerson{Email: person.Email, Profile: person.Name()}
+	if generated {
+		added.Password = string(password)
+	}
+	if err := printPerson(o.base, o.Format, added, "added"); err != nil {
+		return err
+	}
+	if existed {
+		fmt.Fprintf(w, "Profile %s was there, with what is in its namespace.\n", person.Name())
+	}
+	if err := p.AwaitHome(ctx, person.Name()); err != nil {
+		return fmt.Errorf("%s is added, but has no usable namespace yet: %w", person.Email, err)
+	}
+	return verified(ctx, o.base, p, person.Email, password)
+}

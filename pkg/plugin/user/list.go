@@ -1,0 +1,136 @@
+package user
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+	"k8s.io/apimachinery/pkg/util/duration"
+
+	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/plugin"
+	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/report"
+	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/users"
+	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/view"
+)
+
+// UserListFlags are what was typed.
+type UserListFlags struct{ output string }
+
+// UserListOptions are what is meant.
+type UserListOptions struct {
+	base   *plugin.Base
+	Format string
+}
+
+func newUserListCommand(b *plugin.Base) *cobra.Command {
+	f := &UserListFlags{}
+	cmd := &cobra.Command{
+		Use:   "list",
+		Short: "List people: who can sign in, and what is theirs",
+		Long: `List people: everybody who has a password at Dex or a Profile.
+
+PASSWORD tells who can sign in, NOTEBOOKS counts those in the person's namespace,
+whether they run or not.`,
+		Example: plugin.Examples(`
+			# Everybody
+			kubectl jupyter user list
+
+			# With the quotas of the namespaces
+			kubectl jupyter user list -o wide
+
+			# The addresses of those who can sign in
+			kubectl jupyter user list -o 'jsonpath={range .items[?(@.password)]}{.email}{"\n"}{end}'`),
+		Args: plugin.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			o, err := f.ToOptions(b)
+			if err != nil {
+				return plugin.UsageError(cmd, err)
+			}
+			return o.Run(cmd.Context())
+		},
+	}
+	cmd.Flags().StringVarP(&f.output, "output", "o", plugin.FormatTable, "Output format: table, wide, name, json, yaml or jsonpath=TEMPLATE")
+	plugin.Complete(cmd, "output", func() []string {
+		return []string{plugin.FormatTable, plugin.FormatWide, view.Name, view.JSON, view.YAML, view.JSONPath + "="}
+	})
+	return cmd
+}
+
+// ToOptions checks what was typed.
+func (f *UserListFlags) ToOptions(b *plugin.Base) (*UserListOptions, error) {
+	if err := view.CheckOutput(f.output, plugin.FormatTable, plugin.FormatWide, view.Name); err != nil {
+		return nil, err
+	}
+	return &UserListOptions{base: b, Format: f.output}, nil
+}
+
+// userList is the machine-readable form.
+type userList struct {
+	APIVersion string       `json:"apiVersion"`
+	Kind       string       `json:"kind"`
+	Items      []users.User `json:"items"`
+}
+
+// Run lists.
+func (o *UserListOptions) Run(ctx context.Context) error {
+	p, err := o.base.People(ctx, 0)
+	if err != nil {
+		return err
+	}
+	all, err := p.List(ctx)
+	if err != nil {
+		return err
+	}
+	switch {
+	case view.IsDocument(o.Format):
+		if all == nil {
+			all = []users.User{}
+		}
+		return view.Document(o.base.Out, o.Format, userList{report.APIVersion, "UserList", all})
+	case len(all) == 0:
+		fmt.Fprintf(o.base.ErrOut, "There are no people in %s.\n", p.Cluster.Where())
+		return nil
+	case o.Format == view.Name:
+		for _, u := range all {
+			if _, err := fmt.Fprintln(o.base.Out, u.Email); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	return view.Table(o.base.Out, userHeaders(o.Format == plugin.FormatWide), userRows(all, o.Format == plugin.FormatWide, time.Now()))
+}
+
+func userHeaders(wide bool) []string {
+	headers := []string{"EMAIL", "PROFILE", "PASSWORD", "NOTEBOOKS", "AGE"}
+	if wide {
+		headers = append(headers, "FIRST USER", "QUOTA")
+	}
+	return headers
+}
+
+func userRows(all []users.User, wide bool, now time.Time) [][]string {
+	yes := map[bool]string{true: "yes", false: "no"}
+	var rows [][]string
+	for _, u := range all {
+		age := ""
+		if u.Since != nil {
+			age = duration.HumanDuration(now.Sub(*u.Since))
+		}
+		row := []string{u.Email, u.Profile, yes[u.Password], strconv.Itoa(u.Notebooks), age}
+		if wide {
+			var quota []string
+			for _, name := range slices.Sorted(maps.Keys(u.Quota)) {
+				quota = append(quota, name+"="+u.Quota[name])
+			}
+			row = append(row, yes[u.First], strings.Join(quota, ","))
+		}
+		rows = append(rows, row)
+	}
+	return rows
+}

@@ -1,0 +1,131 @@
+package user
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/plugin"
+	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/rollout"
+	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/view"
+)
+
+// UserSetPasswordFlags are what was typed.
+type UserSetPasswordFlags struct {
+	passwordStdin bool
+	kustomization string
+	timeout       time.Duration
+	output        string
+}
+
+// UserSetPasswordOptions are what is meant.
+type UserSetPasswordOptions struct {
+	base          *plugin.Base
+	Email         string
+	PasswordStdin bool
+	Kustomization string
+	Timeout       time.Duration
+	Format        string
+}
+
+func newUserSetPasswordCommand(b *plugin.Base) *cobra.Command {
+	f := &UserSetPasswordFlags{}
+	cmd := &cobra.Command{
+		Use:   "set-password EMAIL",
+		Short: "Give a person another password, and see that Dex takes it",
+		Long: `Give a person another password, and see that Dex takes it.
+
+Dex reads people's passwords at every login, so that nothing is restarted. The first
+user's, whom the installation names, stands in a Secret that Dex reads when its pod
+starts: that pod is replaced, the new one ready before the old one goes.
+
+Sessions that are open stay open until their cookie ends, 24 hours after the login.`,
+		Example: plugin.Examples(`
+			# A generated password, shown once
+			kubectl jupyter user set-password ada@example.com
+
+			# Typed in, without an echo
+			kubectl jupyter user set-password ada@example.com --password-stdin
+
+			# From a file
+			kubectl jupyter user set-password ada@example.com --password-stdin < password.txt`),
+		Args: oneEmail,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			o, err := f.ToOptions(b, args[0])
+			if err != nil {
+				return plugin.UsageError(cmd, err)
+			}
+			return o.Run(cmd.Context())
+		},
+		ValidArgsFunction: b.CompleteUsers,
+	}
+	fs := cmd.Flags()
+	fs.BoolVar(&f.passwordStdin, "password-stdin", false, "Read the password from standard input; without it one is generated")
+	fs.StringVarP(&f.kustomization, "kustomize", "k", "", "`Directory` that the installation was made with; needed for the first user only")
+	fs.DurationVar(&f.timeout, "timeout", defaultUserTimeout, "How long to wait for Dex; 0 for no bound")
+	fs.StringVarP(&f.output, "output", "o", "", "Output format: json, yaml or jsonpath=TEMPLATE, which then holds a generated password; or name")
+	plugin.Complete(cmd, "output", func() []string { return []string{view.Name, view.JSON, view.YAML, view.JSONPath + "="} })
+	return cmd
+}
+
+// ToOptions checks what was typed.
+func (f *UserSetPasswordFlags) ToOptions(b *plugin.Base, email string) (*UserSetPasswordOptions, error) {
+	if err := plugin.CheckTimeout(f.timeout); err != nil {
+		return nil, err
+	}
+	if err := plugin.CheckDirectory(f.kustomization); err != nil {
+		return nil, err
+	}
+	if f.output != "" {
+		if err := view.CheckOutput(f.output, view.Name); err != nil {
+			return nil, err
+		}
+	}
+	return &UserSetPasswordOptions{
+		base: b, Email: email, PasswordStdin: f.passwordStdin, Kustomization: f.kustomization, Timeout: f.timeout, Format: f.output,
+	}, nil
+}
+
+// Run sets the password.
+func (o *UserSetPasswordOptions) Run(ctx context.Context) error {
+	p, err := o.base.People(ctx, o.Timeout)
+	if err != nil {
+		return err
+	}
+	if err := p.ToChange(); err != nil {
+		return err
+	}
+	first := p.First.Is(o.Email)
+	if !first {
+		if has, err := p.HasPassword(ctx, o.Email); err != nil {
+			return err
+		} else if !has {
+			return fmt.Errorf("%s cannot sign in at all: `kubectl jupyter user add %s` gives a password and a namespace", o.Email, o.Email)
+		}
+	}
+	password, generated, err := newPassword(o.base, ctx, o.PasswordStdin, o.Email)
+	if err != nil {
+		return err
+	}
+	ctx, cancel := rollout.Bounded(ctx, o.Timeout)
+	defer cancel()
+	fmt.Fprintf(o.base.ErrOut, "Changing the password of %s in %s.\n", o.Email, p.Cluster.Where())
+	changed := changedPerson{Email: o.Email}
+	if generated {
+		changed.Password = string(password)
+	}
+	show := func() error { return printPerson(o.base, o.Format, changed, "has a new password") }
+	if first {
+		engine, done := o.base.Engine(p.Cluster, rollout.Options{Timeout: o.Timeout})
+		err = p.ReplaceFirst(ctx, engine, o.Kustomization, password, false, show)
+		done()
+	} else if err = p.SetPassword(ctx, o.Email, password); err == nil {
+		err = show()
+	}
+	if err != nil {
+		return err
+	}
+	return verified(ctx, o.base, p, o.Email, password)
+}

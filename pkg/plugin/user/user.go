@@ -1,0 +1,107 @@
+package user
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/plugin"
+	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/users"
+	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/view"
+)
+
+func New(b *plugin.Base) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:     "user",
+		GroupID: plugin.GroupAccess,
+		Short:   "List, add and remove people, and change their passwords",
+		Long: `List, add and remove people, and change their passwords.
+
+A person is an e-mail address with a password at Dex, and a Profile: a namespace of
+their own for their notebooks.`,
+		Example: plugin.Examples(`
+			# Who can sign in, and what they have
+			kubectl jupyter user list
+
+			# A person, with a generated password and at most 4 CPUs
+			kubectl jupyter user add ada@example.com --cpu 4 --memory 16Gi
+
+			# Another password, typed in
+			kubectl jupyter user set-password ada@example.com --password-stdin
+
+			# Nobody signs in with it any more; notebooks and volumes stay
+			kubectl jupyter user remove ada@example.com`),
+		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+		Args: func(cmd *cobra.Command, args []string) error {
+			if len(args) == 0 {
+				return nil
+			}
+			return plugin.UnknownCommand(cmd, args[0])
+		},
+	}
+	cmd.AddCommand(newUserListCommand(b), newUserAddCommand(b), newUserSetPasswordCommand(b), newUserRemoveCommand(b))
+	return cmd
+}
+
+// oneEmail takes the address that a command is about.
+func oneEmail(cmd *cobra.Command, args []string) error {
+	switch len(args) {
+	case 1:
+		return nil
+	case 0:
+		return plugin.UsageError(cmd, fmt.Errorf("%s needs an e-mail address", cmd.CommandPath()))
+	}
+	return plugin.UsageError(cmd, fmt.Errorf("%s takes one e-mail address, got %q as well", cmd.CommandPath(), args[1]))
+}
+
+// verified says what Dex said about a password; that it could not be asked is no failure
+// of what was done.
+func verified(ctx context.Context, b *plugin.Base, p *users.Installation, email string, password []byte) error {
+	err := p.Verify(ctx, email, password, true)
+	switch {
+	case err == nil:
+		fmt.Fprintf(b.ErrOut, "Dex takes the password of %s.\n", email)
+		return nil
+	case users.IsUnverified(err):
+		fmt.Fprintf(b.ErrOut, "warning: the password of %s is set, and whether Dex takes it could not be seen: %v\n", email, err)
+		return nil
+	}
+	return err
+}
+
+// newPassword reads the password or makes one.
+func newPassword(b *plugin.Base, ctx context.Context, fromStdin bool, whose string) (password []byte, generated bool, err error) {
+	if fromStdin {
+		password, err = plugin.ReadPassword(ctx, b.IOStreams, whose)
+		return password, false, err
+	}
+	return users.GeneratePassword(), true, nil
+}
+
+// changedPerson is the machine-readable form of who was added or has a new password.
+type changedPerson struct {
+	Email   string `json:"email"`
+	Profile string `json:"profile,omitempty"`
+	// Password only where it was generated.
+	Password string `json:"password,omitempty"`
+}
+
+// printPerson says what has become of a person, and shows the password if there is one
+// to show: in the document, or once on standard error.
+func printPerson(b *plugin.Base, format string, person changedPerson, what string) error {
+	if view.IsDocument(format) {
+		return view.Document(b.Out, format, person)
+	}
+	if person.Password != "" {
+		style := plugin.StyleFor(b.ErrOut)
+		fmt.Fprintf(b.ErrOut, "\nUser:      %s\nPassword:  %s\n           It is shown this once: the cluster keeps only a hash.\n\n",
+			style.Bold(person.Email), style.Bold(person.Password))
+	}
+	line := person.Email + " " + what
+	if format == view.Name {
+		line = person.Email
+	}
+	_, err := fmt.Fprintln(b.Out, line)
+	return err
+}

@@ -104,7 +104,7 @@ func TestPackagesKeepToTheirTrade(t *testing.T) {
 		{"the command line is the plugin's", []string{"github.com/spf13/cobra", "github.com/spf13/pflag"}, []string{"pkg/plugin"}},
 		{"terminals are the printers' and the plugin's", []string{"golang.org/x/term"}, []string{"pkg/plugin", "pkg/view"}},
 		{"only commands print", []string{module + "pkg/view"}, []string{"pkg/plugin"}},
-		{"nothing is built on commands", []string{module + "pkg/plugin"}, nil},
+		{"nothing but a command is built on what commands share", []string{module + "pkg/plugin"}, []string{"pkg/plugin"}},
 		{"printers and vocabulary know no cluster", clients, []string{
 			"pkg/plugin", "pkg/cluster", "pkg/rollout", "pkg/diagnose", "pkg/preflight", "pkg/status", "pkg/bundle", "pkg/exposure",
 			"pkg/login", "pkg/forward", "pkg/users", "pkg/usage",
@@ -127,6 +127,63 @@ func TestPackagesKeepToTheirTrade(t *testing.T) {
 				t.Errorf("nobody imports %v: the rule has nothing to check", rule.imports)
 			}
 		})
+	}
+}
+
+func TestNoVerbKnowsAnother(t *testing.T) {
+	const commands = "pkg/plugin/commands"
+	listed := 0
+	for folder, all := range imports(t, "pkg") {
+		for _, i := range all {
+			if verb, is := strings.CutPrefix(i, module+"pkg/plugin/"); !is {
+				continue
+			} else if folder == commands {
+				listed++
+			} else if !strings.HasPrefix(folder, "pkg/plugin/"+strings.Split(verb, "/")[0]) {
+				t.Errorf("%s imports %s: what both need belongs into pkg/plugin or an engine", folder, i)
+			}
+		}
+	}
+	if listed == 0 {
+		t.Errorf("%s lists no verb: the rule has nothing to check", commands)
+	}
+}
+
+// What a person can take in at once.
+func TestRoomsAreSmall(t *testing.T) {
+	const file, room = 400, 1200
+	lines := map[string]int{}
+	for _, tree := range []string{"cmd", "hack", "internal", "pkg", "test"} {
+		err := filepath.WalkDir(filepath.Join(repository, tree), func(name string, e fs.DirEntry, err error) error {
+			if err != nil || e.IsDir() || !strings.HasSuffix(name, ".go") || strings.HasSuffix(name, "_test.go") {
+				return err
+			}
+			text, err := os.ReadFile(name)
+			if err != nil {
+				return err
+			}
+			n := strings.Count(string(text), "\n")
+			if n > file {
+				t.Errorf("%s has %d lines, more than %d", name, n, file)
+			}
+			lines[filepath.ToSlash(filepath.Dir(name))] += n
+			return nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	rooms := 0
+	for folder, n := range lines {
+		if !strings.Contains(folder, "/pkg/plugin") {
+			continue
+		}
+		if rooms++; n > room {
+			t.Errorf("%s has %d lines, more than %d", folder, n, room)
+		}
+	}
+	if rooms < 10 {
+		t.Errorf("%d packages of commands were found: the rule has nothing to check", rooms)
 	}
 }
 

@@ -7,7 +7,6 @@ import (
 	"sync"
 	"time"
 
-	"golang.org/x/sync/errgroup"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
@@ -334,77 +333,4 @@ func (c *collector) object(ref report.Ref) {
 // kindRef stands for a kind that the server does not have.
 func kindRef(group, kind string) report.Ref {
 	return report.Ref{Kind: "CustomResourceDefinition", Name: kind + "." + group}
-}
-
-// logs reads the ends of the logs of containers that crash, one container of a kind:
-// replicas crash alike.
-func (c *collector) logs() {
-	n := 0
-	known := sets.New[string]()
-	for i := range c.s.Pods {
-		p := &c.s.Pods[i]
-		if healthy(p) {
-			continue
-		}
-		for _, ct := range containers(p) {
-			crash := crashOf(ct.status)
-			key := fmt.Sprintf("%s %s", c.s.owner(p), ct.spec.Name)
-			if crash == nil || n >= maxLogs || known.Has(key) {
-				continue
-			}
-			known.Insert(key)
-			n++
-			container, previous := ct.spec.Name, ct.status.State.Terminated == nil
-			c.add(fmt.Sprintf("log %s/%s %s", p.Namespace, p.Name, container), func(ctx context.Context) error {
-				text, err := c.reader.log(ctx, p.Namespace, p.Name, container, previous)
-				// The kubelet may have removed the container meanwhile: no log, and
-				// nothing wrong with that.
-				if apierrors.IsNotFound(err) || apierrors.IsBadRequest(err) {
-					return nil
-				}
-				if err != nil {
-					return err
-				}
-				l := Log{p.Namespace, p.Name, container, strings.Split(strings.TrimSpace(string(text)), "\n")}
-				c.store(func(s *Snapshot) { s.Logs = append(s.Logs, l) })
-				return nil
-			})
-		}
-	}
-}
-
-// add plans a read, once.
-func (c *collector) add(what string, read func(context.Context) error) {
-	if c.asked.Has(what) {
-		return
-	}
-	c.asked.Insert(what)
-	c.tasks = append(c.tasks, func(ctx context.Context) {
-		err := read(ctx)
-		c.store(func(s *Snapshot) {
-			if err == nil {
-				s.Read = append(s.Read, what)
-				return
-			}
-			s.Unreadable = append(s.Unreadable, ReadError{what, apierrors.IsForbidden(err), err.Error()})
-		})
-	})
-}
-
-// run makes the reads that are planned.
-func (c *collector) run(ctx context.Context) {
-	var g errgroup.Group
-	g.SetLimit(inFlight)
-	for _, t := range c.tasks {
-		g.Go(func() error { t(ctx); return nil })
-	}
-	_ = g.Wait() // the tasks keep their errors in the snapshot
-	c.tasks = nil
-	c.s.sort()
-}
-
-func (c *collector) store(f func(*Snapshot)) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	f(c.s)
 }

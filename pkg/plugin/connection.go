@@ -8,8 +8,6 @@ import (
 	"sync"
 	"time"
 
-	"golang.org/x/term"
-
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/cluster"
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/diagnose"
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/report"
@@ -48,14 +46,7 @@ func (b *Base) Progress(machine bool) (view.Progress, *view.Events) {
 		return e, e
 	}
 	if f, ok := b.ErrOut.(*os.File); ok && view.IsTerminal(f) && os.Getenv("TERM") != "dumb" {
-		size := func() (int, int) {
-			width, height, err := term.GetSize(int(f.Fd()))
-			if err != nil || width == 0 || height == 0 {
-				return 80, 24
-			}
-			return width, height
-		}
-		return view.NewLive(f, StyleFor(f), size, time.Now), nil
+		return view.NewLive(f, StyleFor(f), view.TerminalSize(f), time.Now), nil
 	}
 	return view.NewPlain(b.ErrOut, time.Now), nil
 }

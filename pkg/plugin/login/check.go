@@ -125,7 +125,7 @@ func (o *LoginURLOptions) printCheck(r *login.Result) error {
 		return view.Document(o.base.Out, o.Format, r)
 	}
 	w, style := o.base.ErrOut, plugin.StyleFor(o.base.ErrOut)
-	if o.Format == plugin.FormatWide {
+	if o.Format == view.FormatWide {
 		w, style = o.base.Out, plugin.StyleFor(o.base.Out)
 	}
 	// Nothing is more important than this, and tables are skimmed.
@@ -134,7 +134,7 @@ func (o *LoginURLOptions) printCheck(r *login.Result) error {
 			fmt.Fprintf(w, "%s: %s: %s\n\n", style.Severity(c.Severity), style.Bold(c.Name), c.Summary)
 		}
 	}
-	if err := view.Probes(w, r.Probes, o.Format == plugin.FormatWide); err != nil {
+	if err := view.Probes(w, r.Probes, o.Format == view.FormatWide); err != nil {
 		return err
 	}
 	if len(r.Causes) > 0 {

@@ -103,7 +103,7 @@ Exit codes: 0 there is a URL (and with --check or --explain the way to it works)
 	fs.BoolVar(&f.password, "password-stdin", false, "Read the password of --user-email from standard input")
 	fs.DurationVar(&f.timeout, "timeout", loginTimeout, "How long everything may take, such as 20s or 2m")
 	fs.StringVarP(&f.output, "output", "o", "", "Output format: wide, json, yaml or jsonpath=TEMPLATE")
-	plugin.Complete(cmd, "output", func() []string { return []string{plugin.FormatWide, view.JSON, view.YAML, view.JSONPath + "="} })
+	plugin.Complete(cmd, "output", func() []string { return []string{view.FormatWide, view.JSON, view.YAML, view.JSONPath + "="} })
 	if err := cmd.RegisterFlagCompletionFunc("user-email", b.CompleteUsers); err != nil {
 		panic(err) // the flag is defined above
 	}
@@ -136,7 +136,7 @@ func (f *LoginURLFlags) ToOptions(b *plugin.Base) (*LoginURLOptions, error) {
 		}
 	}
 	if f.output != "" {
-		if err := view.CheckOutput(f.output, plugin.FormatWide); err != nil {
+		if err := view.CheckOutput(f.output, view.FormatWide); err != nil {
 			return nil, err
 		}
 	}
@@ -193,7 +193,7 @@ func (o *LoginURLOptions) printWayIn(ctx context.Context, c *cluster.Cluster, in
 		if err := view.Document(o.base.Out, o.Format, wayInDocument{report.APIVersion, "LoginURL", c.Target, in, causes}); err != nil {
 			return err
 		}
-	case o.Format == plugin.FormatWide:
+	case o.Format == view.FormatWide:
 		if err := view.WayIn(o.base.Out, in); err != nil {
 			return err
 		}

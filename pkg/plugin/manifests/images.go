@@ -13,19 +13,10 @@ import (
 )
 
 // ImagesFlags are what was typed.
-type ImagesFlags struct {
-	manifests plugin.ManifestFlags
-	output    string
-}
+type ImagesFlags struct{ choiceFlags }
 
 // ImagesOptions are what is to be listed.
-type ImagesOptions struct {
-	base       *plugin.Base
-	Source     components.Source
-	Components []string
-	Manifests  components.Options
-	Format     string
-}
+type ImagesOptions struct{ choice }
 
 func NewImages(b *plugin.Base) *cobra.Command {
 	f := &ImagesFlags{}
@@ -46,7 +37,6 @@ notebook images that the web app offers.`,
 
 			# Which component needs which image
 			kubectl jupyter images -o json`),
-		ValidArgsFunction: plugin.CompleteComponents,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			o, err := f.ToOptions(b, args)
 			if err != nil {
@@ -55,32 +45,16 @@ notebook images that the web app offers.`,
 			return o.Run(cmd.Context())
 		},
 	}
-	f.manifests.Add(cmd)
-	cmd.Flags().StringVarP(&f.output, "output", "o", "", "Output format: json or wide; one image a line without it")
-	plugin.Complete(cmd, "output", func() []string { return []string{view.JSON, "wide"} })
+	f.add(cmd, "", "Output format: json or wide; one image a line without it", imageFormats)
 	return cmd
 }
 
+func imageFormats() []string { return []string{view.JSON, view.FormatWide} }
+
 // ToOptions checks what was typed.
 func (f *ImagesFlags) ToOptions(b *plugin.Base, args []string) (*ImagesOptions, error) {
-	manifests, err := f.manifests.Options()
-	if err != nil {
-		return nil, err
-	}
-	if f.output != "" {
-		if err := view.CheckFormat(f.output, view.JSON, "wide"); err != nil {
-			return nil, err
-		}
-	}
-	source, err := b.Source()
-	if err != nil {
-		return nil, err
-	}
-	names, err := plugin.Chosen(source.Release(), manifests.Profile, args)
-	if err != nil {
-		return nil, err
-	}
-	return &ImagesOptions{base: b, Source: source, Components: names, Manifests: manifests, Format: f.output}, nil
+	c, err := f.choice(b, args)
+	return &ImagesOptions{c}, err
 }
 
 // Run prints the list.
@@ -93,7 +67,7 @@ func (o *ImagesOptions) Run(ctx context.Context) error {
 	switch o.Format {
 	case view.JSON:
 		return view.IndentedJSON(o.base.Out, images)
-	case "wide":
+	case view.FormatWide:
 		rows := make([][]string, len(images))
 		for i, image := range images {
 			when := "at install"

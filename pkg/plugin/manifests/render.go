@@ -15,19 +15,12 @@ import (
 
 // RenderFlags are what was typed.
 type RenderFlags struct {
-	manifests plugin.ManifestFlags
-	output    string
-	server    string
+	choiceFlags
+	server string
 }
 
 // RenderOptions are what is to be printed.
-type RenderOptions struct {
-	base       *plugin.Base
-	Source     components.Source
-	Components []string
-	Manifests  components.Options
-	Format     string
-}
+type RenderOptions struct{ choice }
 
 func NewRender(b *plugin.Base) *cobra.Command {
 	f := &RenderFlags{}
@@ -48,7 +41,6 @@ the cluster and exist nowhere else.`,
 
 			# The names of all objects of the small profile
 			kubectl jupyter render --profile slim -o name`),
-		ValidArgsFunction: plugin.CompleteComponents,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			o, err := f.ToOptions(b, args)
 			if err != nil {
@@ -57,41 +49,26 @@ the cluster and exist nowhere else.`,
 			return o.Run(cmd.Context())
 		},
 	}
-	f.manifests.Add(cmd)
+	f.add(cmd, view.YAML, "Output format: yaml, json or name", view.ManifestFormats)
 	cmd.Flags().StringVar(&f.server, "kube-version", "", "Kubernetes `version` of the server that the manifests are for, such as 1.28; a recent one by default")
-	cmd.Flags().StringVarP(&f.output, "output", "o", view.YAML, "Output format: yaml, json or name")
-	plugin.Complete(cmd, "output", view.ManifestFormats)
 	return cmd
 }
 
 // ToOptions checks what was typed.
 func (f *RenderFlags) ToOptions(b *plugin.Base, args []string) (*RenderOptions, error) {
-	manifests, err := f.manifests.Options()
+	c, err := f.choice(b, args)
+	if err != nil || f.server == "" {
+		return &RenderOptions{c}, err
+	}
+	v, err := version.ParseGeneric(f.server)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("--kube-version: %q is not a version such as 1.28: %w", f.server, err)
 	}
-	if err := view.CheckFormat(f.output, view.ManifestFormats()...); err != nil {
-		return nil, err
+	if err := preflight.CheckVersion(c.Source.Release(), v); err != nil {
+		return nil, fmt.Errorf("--kube-version: %w", err)
 	}
-	source, err := b.Source()
-	if err != nil {
-		return nil, err
-	}
-	if f.server != "" {
-		v, err := version.ParseGeneric(f.server)
-		if err != nil {
-			return nil, fmt.Errorf("--kube-version: %q is not a version such as 1.28: %w", f.server, err)
-		}
-		if err := preflight.CheckVersion(source.Release(), v); err != nil {
-			return nil, fmt.Errorf("--kube-version: %w", err)
-		}
-		manifests.OrdinarySidecars = v.Minor() < components.NativeSidecarsSince
-	}
-	names, err := plugin.Chosen(source.Release(), manifests.Profile, args)
-	if err != nil {
-		return nil, err
-	}
-	return &RenderOptions{base: b, Source: source, Components: names, Manifests: manifests, Format: f.output}, nil
+	c.Manifests.OrdinarySidecars = v.Minor() < components.NativeSidecarsSince
+	return &RenderOptions{c}, nil
 }
 
 // Run prints the manifests.

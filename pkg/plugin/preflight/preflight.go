@@ -78,16 +78,16 @@ flags are wrong; 2 when nothing fatal was found and something could not be told.
 	f.choices.Add(cmd)
 	fs := cmd.Flags()
 	fs.DurationVar(&f.timeout, "timeout", time.Minute, "How long it may take, such as 30s; 0 for no bound")
-	fs.StringVarP(&f.output, "output", "o", plugin.FormatTable, "Output format: table, wide, json, yaml or jsonpath=TEMPLATE")
+	fs.StringVarP(&f.output, "output", "o", view.FormatTable, "Output format: table, wide, json, yaml or jsonpath=TEMPLATE")
 	plugin.Complete(cmd, "output", func() []string {
-		return []string{plugin.FormatTable, plugin.FormatWide, view.JSON, view.YAML, view.JSONPath + "="}
+		return []string{view.FormatTable, view.FormatWide, view.JSON, view.YAML, view.JSONPath + "="}
 	})
 	return cmd
 }
 
 // ToOptions checks everything that can be checked without a cluster.
 func (f *PreflightFlags) ToOptions(b *plugin.Base, given func(string) bool) (*PreflightOptions, error) {
-	if err := view.CheckOutput(f.output, plugin.FormatTable, plugin.FormatWide); err != nil {
+	if err := view.CheckOutput(f.output, view.FormatTable, view.FormatWide); err != nil {
 		return nil, err
 	}
 	if err := plugin.CheckTimeout(f.timeout); err != nil {
@@ -179,12 +179,12 @@ func (o *PreflightOptions) print(c *cluster.Cluster, plan *rollout.Plan, f *pref
 		return view.Document(out, o.Format, r)
 	}
 	headers, rows := []string{"CHECK", "RESULT", "FOUND"}, make([][]string, len(f.Answers))
-	if o.Format == plugin.FormatWide {
+	if o.Format == view.FormatWide {
 		headers = append(headers, "ASKS")
 	}
 	for i, a := range f.Answers {
 		rows[i] = []string{a.Check, string(a.Result), a.Found}
-		if o.Format == plugin.FormatWide {
+		if o.Format == view.FormatWide {
 			rows[i] = append(rows[i], a.Asks)
 		}
 	}

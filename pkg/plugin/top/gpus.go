@@ -8,13 +8,10 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
-	"k8s.io/apimachinery/pkg/runtime/schema"
 
-	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/cluster"
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/plugin"
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/report"
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/usage"
-	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/usage/dcgm"
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/usage/holders"
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/view"
 )
@@ -22,17 +19,12 @@ import (
 // TopGPUsFlags are what was typed.
 type TopGPUsFlags struct {
 	topFlags
-	sortBy       string
-	selector     string
-	gpuResources []string
-	noDCGM       bool
+	nodeFlags
 }
 
 // TopGPUsOptions are what is to be shown.
 type TopGPUsOptions struct {
 	topOptions
-	SortBy  string
-	NoDCGM  bool
 	Holders holders.Options
 }
 
@@ -66,8 +58,6 @@ The exit code is 0 when the nodes could be listed, whatever else is missing.`,
 
 			# Who waits, and why
 			kubectl jupyter top gpus -o jsonpath='{range .waiting[*]}{.namespace}/{.pod}: {.message}{"\n"}{end}'`),
-		ValidArgsFunction: b.CompleteNames(schema.GroupVersionResource{Version: "v1", Resource: "nodes"}, false),
-		Args:              cobra.ArbitraryArgs,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			o, err := f.ToOptions(b, args)
 			if err != nil {
@@ -76,35 +66,24 @@ The exit code is 0 when the nodes could be listed, whatever else is missing.`,
 			return o.Run(cmd.Context())
 		},
 	}
-	f.topFlags.add(cmd)
-	fs := cmd.Flags()
-	fs.StringVar(&f.sortBy, "sort-by", "node", "node, gpu-util or vram (most first), state (free first), or namespace (of the holder)")
-	fs.StringVarP(&f.selector, "selector", "l", "", "Label `selector` of nodes, such as nvidia.com/gpu.present=true")
-	fs.StringArrayVar(&f.gpuResources, "gpu-resource", nil, "A further `resource` or DRA driver that counts as a GPU, such as example.com/fpga; can be repeated")
-	fs.BoolVar(&f.noDCGM, "no-dcgm", false, "Do not ask NVIDIA's exporter what GPUs do and which pod has which")
-	plugin.Complete(cmd, "sort-by", holders.GPUSortKeys)
+	f.nodeFlags.add(b, cmd)
+	f.topFlags.add(cmd, holders.GPUSortKeys, "node", "node, gpu-util or vram (most first), state (free first), or namespace (of the holder)")
 	return cmd
 }
 
 // ToOptions checks what was typed.
 func (f *TopGPUsFlags) ToOptions(b *plugin.Base, args []string) (*TopGPUsOptions, error) {
-	common, err := f.topFlags.options(b)
+	common, err := f.topFlags.options(b, holders.GPUSortKeys())
 	if err != nil {
 		return nil, err
 	}
-	if !slices.Contains(holders.GPUSortKeys(), f.sortBy) {
-		return nil, fmt.Errorf("--sort-by %q: the keys are %s", f.sortBy, plugin.List(holders.GPUSortKeys()))
-	}
-	names, err := chosenNodes(args, f.selector)
+	names, err := f.nodeFlags.chosen(args)
 	if err != nil {
-		return nil, err
-	}
-	if err := checkResourceNames(f.gpuResources); err != nil {
 		return nil, err
 	}
 	return &TopGPUsOptions{
-		topOptions: common, SortBy: f.sortBy, NoDCGM: f.noDCGM,
-		Holders: holders.Options{Nodes: names, Selector: f.selector, GPUResources: f.gpuResources},
+		topOptions: common,
+		Holders:    holders.Options{Nodes: names, Selector: f.selector, GPUResources: f.gpuResources},
 	}, nil
 }
 
@@ -114,31 +93,23 @@ func (o *TopGPUsOptions) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	o.Holders.Live = liveSource(c, o.NoDCGM)
-	return o.run(ctx, func(ctx context.Context) (topFace, error) {
+	o.Holders.Live = o.live(c)
+	return o.run(ctx, func(ctx context.Context) (view.Look, error) {
 		g, err := holders.ReadGPUs(ctx, c, o.Holders)
 		if err != nil {
-			return topFace{}, err
+			return view.Look{}, err
 		}
 		g.Sort(o.SortBy)
 		return o.face(g), nil
 	})
 }
 
-// liveSource asks NVIDIA's exporters, or nobody.
-func liveSource(c *cluster.Cluster, off bool) usage.LiveSource {
-	if off {
-		return nil
-	}
-	return &dcgm.Source{REST: c.REST()}
-}
-
-func (o *TopGPUsOptions) face(g *holders.GPUs) topFace {
+func (o *TopGPUsOptions) face(g *holders.GPUs) view.Look {
 	problems := g.Problems
 	if len(g.Rows) == 0 {
 		problems = append(slices.Clone(problems), "no GPUs found")
 	}
-	return topFace{
+	return view.Look{
 		Grid:     func(wide bool) view.Grid { return gpuGrid(g, wide) },
 		Apart:    func(wide bool) view.Grid { return waitingGrid(g, wide) },
 		CSV:      func() [][]string { return gpuCSV(g) },

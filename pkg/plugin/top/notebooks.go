@@ -24,9 +24,6 @@ import (
 type TopNotebooksFlags struct {
 	topFlags
 	allNamespaces bool
-	sortBy        string
-	gpuResources  []string
-	noDCGM        bool
 }
 
 // TopNotebooksOptions are what is to be shown.
@@ -34,8 +31,6 @@ type TopNotebooksOptions struct {
 	topOptions
 	// Namespace is empty for all.
 	Namespace string
-	SortBy    string
-	NoDCGM    bool
 	Holders   holders.Options
 }
 
@@ -77,32 +72,22 @@ The exit code is 0 when the pods could be listed, whatever else is missing.`,
 			return o.Run(cmd.Context())
 		},
 	}
-	f.topFlags.add(cmd)
+	f.topFlags.add(cmd, holders.NotebookSortKeys, "namespace", "Most first: cpu, memory, gpu (how many), gpu-util, age (oldest first), idle; or namespace, name, owner, node")
 	fs := cmd.Flags()
 	fs.BoolVarP(&f.allNamespaces, "all-namespaces", "A", false, "Notebooks of all namespaces")
-	fs.StringVar(&f.sortBy, "sort-by", "namespace", "Most first: cpu, memory, gpu (how many), gpu-util, age (oldest first), idle; or namespace, name, owner, node")
-	fs.StringArrayVar(&f.gpuResources, "gpu-resource", nil, "A further `resource` or DRA driver that counts as a GPU, such as example.com/fpga; can be repeated")
-	fs.BoolVar(&f.noDCGM, "no-dcgm", false, "Do not ask NVIDIA's exporter what GPUs do")
-	plugin.Complete(cmd, "sort-by", holders.NotebookSortKeys)
 	return cmd
 }
 
 // ToOptions checks what was typed.
 func (f *TopNotebooksFlags) ToOptions(b *plugin.Base, namespaceGiven bool) (*TopNotebooksOptions, error) {
-	common, err := f.topFlags.options(b)
+	common, err := f.topFlags.options(b, holders.NotebookSortKeys())
 	if err != nil {
 		return nil, err
-	}
-	if !slices.Contains(holders.NotebookSortKeys(), f.sortBy) {
-		return nil, fmt.Errorf("--sort-by %q: the keys are %s", f.sortBy, plugin.List(holders.NotebookSortKeys()))
 	}
 	if f.allNamespaces && namespaceGiven {
 		return nil, errors.New("--all-namespaces: it and --namespace exclude each other: give one of them")
 	}
-	if err := checkResourceNames(f.gpuResources); err != nil {
-		return nil, err
-	}
-	o := &TopNotebooksOptions{topOptions: common, SortBy: f.sortBy, NoDCGM: f.noDCGM, Holders: holders.Options{GPUResources: f.gpuResources}}
+	o := &TopNotebooksOptions{topOptions: common, Holders: holders.Options{GPUResources: f.gpuResources}}
 	if !f.allNamespaces {
 		if o.Namespace, _, err = b.Config.ToRawKubeConfigLoader().Namespace(); err != nil {
 			return nil, fmt.Errorf("kubeconfig: %w", err)
@@ -117,18 +102,18 @@ func (o *TopNotebooksOptions) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	o.Holders.Live = liveSource(c, o.NoDCGM)
-	return o.run(ctx, func(ctx context.Context) (topFace, error) {
+	o.Holders.Live = o.live(c)
+	return o.run(ctx, func(ctx context.Context) (view.Look, error) {
 		n, err := holders.ReadNotebooks(ctx, c, o.Namespace, o.Holders)
 		if err != nil {
-			return topFace{}, err
+			return view.Look{}, err
 		}
 		n.Sort(o.SortBy)
 		return o.face(n), nil
 	})
 }
 
-func (o *TopNotebooksOptions) face(n *holders.Notebooks) topFace {
+func (o *TopNotebooksOptions) face(n *holders.Notebooks) view.Look {
 	problems := n.Problems
 	if len(n.Notebooks) == 0 {
 		none := "no running notebooks found"
@@ -137,7 +122,7 @@ func (o *TopNotebooksOptions) face(n *holders.Notebooks) topFace {
 		}
 		problems = append(slices.Clone(problems), none)
 	}
-	return topFace{
+	return view.Look{
 		Grid:     func(wide bool) view.Grid { return notebookGrid(n, wide) },
 		CSV:      func() [][]string { return notebookCSV(n) },
 		Document: func() any { return n.Document(report.APIVersion) },

@@ -16,6 +16,7 @@ import (
 
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/plugin"
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/usage"
+	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/view"
 )
 
 func topAmount(used, whole string) usage.Amount {
@@ -74,7 +75,7 @@ gpu-0   Ready               15000m       93%         102400Mi        78%        
 gpu-0   -                   -            -           -               -           nvidia.com/mig-1g.10gb   NVIDIA-A100-SXM4-80GB-MIG-1g.10gb   7          7             0             <unknown>   <unknown>
 gpu-1   NotReady,cordoned   <unknown>    <unknown>   <unknown>       <unknown>   nvidia.com/gpu           Tesla-T4                            4          <forbidden>   <forbidden>   <unknown>   <unknown>
 `},
-		{"leaves the exporter's columns out with --no-dcgm, and has all others when it is wide", TopOptions{NoDCGM: true}, topSnapshot(), true, `
+		{"leaves the exporter's columns out with --no-dcgm, and has all others when it is wide", TopOptions{topOptions: topOptions{NoDCGM: true}}, topSnapshot(), true, `
 NAME    STATUS              CPU(cores)   CPU%        MEMORY(bytes)   MEMORY%     GPU                      PRODUCT                             CAPACITY   REQUESTED     FREE          ALLOCATABLE   SCHEDULABLE   SHARING          SAMPLE       AGE
 cpu-0   Ready               124m         1%          1500Mi          4%          -                        -                                   -          -             -             -             -             -                12s          60m
 gpu-0   Ready               15000m       93%         102400Mi        78%         nvidia.com/gpu           NVIDIA-A100-SXM4-80GB               4          1             2             3             2             -                5m (stale)   26h
@@ -82,7 +83,7 @@ gpu-0   -                   -            -           -               -          
 gpu-1   NotReady,cordoned   <unknown>    <unknown>   <unknown>       <unknown>   nvidia.com/gpu           Tesla-T4                            4          <forbidden>   <forbidden>   4             0             time-slicing:4   -            60s
 `},
 		// CPU and memory of gpu-1 are not known, so the sum is at least what the others use.
-		{"ends with the total, each resource on its own", TopOptions{NoDCGM: true, Total: true}, topSnapshot(), false, `
+		{"ends with the total, each resource on its own", TopOptions{topOptions: topOptions{NoDCGM: true}, Total: true}, topSnapshot(), false, `
 NAME    STATUS              CPU(cores)   CPU%        MEMORY(bytes)   MEMORY%     GPU                      PRODUCT                             CAPACITY   REQUESTED     FREE
 cpu-0   Ready               124m         1%          1500Mi          4%          -                        -                                   -          -             -
 gpu-0   Ready               15000m       93%         102400Mi        78%         nvidia.com/gpu           NVIDIA-A100-SXM4-80GB               4          1             2
@@ -96,11 +97,11 @@ TOTAL   -                   -            -           -               -          
 			var b strings.Builder
 			o := tt.options
 			o.base = &plugin.Base{IOStreams: genericiooptions.IOStreams{Out: io.Discard}}
-			o.topOptions.Format, o.Headers = plugin.FormatTable, true
+			o.topOptions.Format, o.Headers = view.FormatTable, true
 			if tt.wide {
-				o.topOptions.Format = plugin.FormatWide
+				o.topOptions.Format = view.FormatWide
 			}
-			if err := o.print(&b, o.face(tt.snapshot), true); err != nil {
+			if err := o.looks().Print(&b, o.face(tt.snapshot), true); err != nil {
 				t.Fatal(err)
 			}
 			if want := strings.TrimPrefix(tt.want, "\n"); b.String() != want {
@@ -128,14 +129,14 @@ gpu-1,false,true,,,,,,nvidia.com/gpu,Tesla-T4,4,4,,,0,,,
 }
 
 // watched runs --watch without a terminal over the looks, ends it, and returns both streams.
-func watched(t *testing.T, format string, looks ...func() (topFace, error)) (stdout, stderr string) {
+func watched(t *testing.T, format string, looks ...func() (view.Look, error)) (stdout, stderr string) {
 	t.Helper()
 	var out, errs bytes.Buffer
 	o := topOptions{base: &plugin.Base{IOStreams: genericiooptions.IOStreams{Out: &out, ErrOut: &errs}}, Format: format, Headers: true, Watch: true, Interval: time.Millisecond}
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	n := 0
-	if err := o.run(ctx, func(context.Context) (topFace, error) {
+	if err := o.run(ctx, func(context.Context) (view.Look, error) {
 		n++
 		if n == len(looks) {
 			cancel()
@@ -154,14 +155,14 @@ func TestWatchingWithoutATerminal(t *testing.T) {
 	snapshot := topSnapshot()
 	snapshot.Nodes = snapshot.Nodes[:1]
 	o := &TopOptions{}
-	fine := func() (topFace, error) { return o.face(snapshot), nil }
-	gap := func() (topFace, error) { f := o.face(snapshot); f.Problems = []string{"a gap"}; return f, nil }
-	away := func() (topFace, error) { return topFace{}, errors.New("the server is away") }
+	fine := func() (view.Look, error) { return o.face(snapshot), nil }
+	gap := func() (view.Look, error) { f := o.face(snapshot); f.Problems = []string{"a gap"}; return f, nil }
+	away := func() (view.Look, error) { return view.Look{}, errors.New("the server is away") }
 	const table = `NAME    STATUS   CPU(cores)   CPU%   MEMORY(bytes)   MEMORY%
 cpu-0   Ready    124m         1%     1500Mi          4%
 `
 	t.Run("prints table after table, and a problem once as long as it stays", func(t *testing.T) {
-		stdout, stderr := watched(t, plugin.FormatTable, fine, gap, gap, away, fine, fine)
+		stdout, stderr := watched(t, view.FormatTable, fine, gap, gap, away, fine, fine)
 		// The last look is cut off by the end of watching.
 		if want := strings.Join([]string{table, table, table, table}, "\n"); stdout != want {
 			t.Errorf("got\n%swant\n%s", stdout, want)
@@ -182,7 +183,7 @@ cpu-0   Ready    124m         1%     1500Mi          4%
 		}
 	})
 	t.Run("has one header for all rows of a csv", func(t *testing.T) {
-		stdout, _ := watched(t, plugin.FormatCSV, fine, fine, fine)
+		stdout, _ := watched(t, view.FormatCSV, fine, fine, fine)
 		if strings.Count(stdout, "cpu_cores") != 1 || strings.Count(stdout, "cpu-0,") != 2 {
 			t.Errorf("%s", stdout)
 		}
@@ -190,17 +191,17 @@ cpu-0   Ready    124m         1%     1500Mi          4%
 	t.Run("leaves a look that takes too long, and goes on", func(t *testing.T) {
 		var out, errs bytes.Buffer
 		o := topOptions{
-			base: &plugin.Base{IOStreams: genericiooptions.IOStreams{Out: &out, ErrOut: &errs}}, Format: plugin.FormatTable, Headers: true, Watch: true,
+			base: &plugin.Base{IOStreams: genericiooptions.IOStreams{Out: &out, ErrOut: &errs}}, Format: view.FormatTable, Headers: true, Watch: true,
 			Interval: time.Millisecond, Timeout: 20 * time.Millisecond,
 		}
 		ctx, cancel := context.WithCancel(t.Context())
 		defer cancel()
 		looks := 0
-		if err := o.run(ctx, func(ctx context.Context) (topFace, error) {
+		if err := o.run(ctx, func(ctx context.Context) (view.Look, error) {
 			switch looks++; looks {
 			case 2:
 				<-ctx.Done()
-				return topFace{}, ctx.Err()
+				return view.Look{}, ctx.Err()
 			case 4:
 				cancel()
 			}
@@ -216,8 +217,8 @@ cpu-0   Ready    124m         1%     1500Mi          4%
 		}
 	})
 	t.Run("fails where the first look fails", func(t *testing.T) {
-		o := topOptions{base: &plugin.Base{}, Format: plugin.FormatTable, Watch: true, Interval: time.Hour}
-		if err := o.run(t.Context(), func(context.Context) (topFace, error) { return away() }); err == nil || err.Error() != "the server is away" {
+		o := topOptions{base: &plugin.Base{}, Format: view.FormatTable, Watch: true, Interval: time.Hour}
+		if err := o.run(t.Context(), func(context.Context) (view.Look, error) { return away() }); err == nil || err.Error() != "the server is away" {
 			t.Errorf("got %v", err)
 		}
 	})

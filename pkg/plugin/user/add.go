@@ -11,21 +11,15 @@ import (
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/plugin"
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/rollout"
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/users"
-	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/view"
 )
-
-// defaultUserTimeout bounds what a person's controllers and Dex take: seconds, as a rule.
-const defaultUserTimeout = 2 * time.Minute
 
 // UserAddFlags are what was typed.
 type UserAddFlags struct {
-	profileName   string
-	cpu           string
-	memory        string
-	gpu           string
-	passwordStdin bool
-	timeout       time.Duration
-	output        string
+	changeFlags
+	profileName string
+	cpu         string
+	memory      string
+	gpu         string
 }
 
 // UserAddOptions are what is meant.
@@ -75,10 +69,8 @@ or memory, Kubernetes refuses pods that say nothing about it.`,
 	fs.StringVar(&f.cpu, "cpu", "", "CPUs that the namespace may ask for, such as 4 or 500m")
 	fs.StringVar(&f.memory, "memory", "", "Memory that the namespace may ask for, such as 16Gi")
 	fs.StringVar(&f.gpu, "gpu", "", "GPUs (nvidia.com/gpu) that the namespace may ask for")
-	fs.BoolVar(&f.passwordStdin, "password-stdin", false, "Read the password from standard input; without it one is generated")
-	fs.DurationVar(&f.timeout, "timeout", defaultUserTimeout, "How long to wait for the namespace and for Dex; 0 for no bound")
-	fs.StringVarP(&f.output, "output", "o", "", "Output format: json, yaml or jsonpath=TEMPLATE, which then holds a generated password; or name")
-	plugin.Complete(cmd, "output", func() []string { return []string{view.Name, view.JSON, view.YAML, view.JSONPath + "="} })
+	f.addPassword(cmd)
+	f.addTimeout(cmd, "for the namespace and for Dex")
 	return cmd
 }
 
@@ -103,13 +95,8 @@ func (f *UserAddFlags) ToOptions(b *plugin.Base, email string) (*UserAddOptions,
 		}
 		person.Quota[q.resource] = amount.String()
 	}
-	if err := plugin.CheckTimeout(f.timeout); err != nil {
+	if err := f.check(); err != nil {
 		return nil, err
-	}
-	if f.output != "" {
-		if err := view.CheckOutput(f.output, view.Name); err != nil {
-			return nil, err
-		}
 	}
 	return &UserAddOptions{base: b, Person: person, PasswordStdin: f.passwordStdin, Timeout: f.timeout, Format: f.output}, nil
 }

@@ -54,16 +54,16 @@ whether they run or not.`,
 			return o.Run(cmd.Context())
 		},
 	}
-	cmd.Flags().StringVarP(&f.output, "output", "o", plugin.FormatTable, "Output format: table, wide, name, json, yaml or jsonpath=TEMPLATE")
+	cmd.Flags().StringVarP(&f.output, "output", "o", view.FormatTable, "Output format: table, wide, name, json, yaml or jsonpath=TEMPLATE")
 	plugin.Complete(cmd, "output", func() []string {
-		return []string{plugin.FormatTable, plugin.FormatWide, view.Name, view.JSON, view.YAML, view.JSONPath + "="}
+		return []string{view.FormatTable, view.FormatWide, view.Name, view.JSON, view.YAML, view.JSONPath + "="}
 	})
 	return cmd
 }
 
 // ToOptions checks what was typed.
 func (f *UserListFlags) ToOptions(b *plugin.Base) (*UserListOptions, error) {
-	if err := view.CheckOutput(f.output, plugin.FormatTable, plugin.FormatWide, view.Name); err != nil {
+	if err := view.CheckOutput(f.output, view.FormatTable, view.FormatWide, view.Name); err != nil {
 		return nil, err
 	}
 	return &UserListOptions{base: b, Format: f.output}, nil
@@ -103,7 +103,7 @@ func (o *UserListOptions) Run(ctx context.Context) error {
 		}
 		return nil
 	}
-	return view.Table(o.base.Out, userHeaders(o.Format == plugin.FormatWide), userRows(all, o.Format == plugin.FormatWide, time.Now()))
+	return view.Table(o.base.Out, userHeaders(o.Format == view.FormatWide), userRows(all, o.Format == view.FormatWide, time.Now()))
 }
 
 func userHeaders(wide bool) []string {

@@ -9,16 +9,10 @@ import (
 
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/plugin"
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/rollout"
-	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/view"
 )
 
 // UserSetPasswordFlags are what was typed.
-type UserSetPasswordFlags struct {
-	passwordStdin bool
-	kustomization string
-	timeout       time.Duration
-	output        string
-}
+type UserSetPasswordFlags struct{ changeFlags }
 
 // UserSetPasswordOptions are what is meant.
 type UserSetPasswordOptions struct {
@@ -61,27 +55,16 @@ Sessions that are open stay open until their cookie ends, 24 hours after the log
 		},
 		ValidArgsFunction: b.CompleteUsers,
 	}
-	fs := cmd.Flags()
-	fs.BoolVar(&f.passwordStdin, "password-stdin", false, "Read the password from standard input; without it one is generated")
-	fs.StringVarP(&f.kustomization, "kustomize", "k", "", "`Directory` that the installation was made with; needed for the first user only")
-	fs.DurationVar(&f.timeout, "timeout", defaultUserTimeout, "How long to wait for Dex; 0 for no bound")
-	fs.StringVarP(&f.output, "output", "o", "", "Output format: json, yaml or jsonpath=TEMPLATE, which then holds a generated password; or name")
-	plugin.Complete(cmd, "output", func() []string { return []string{view.Name, view.JSON, view.YAML, view.JSONPath + "="} })
+	f.addPassword(cmd)
+	f.addKustomize(cmd)
+	f.addTimeout(cmd, "for Dex")
 	return cmd
 }
 
 // ToOptions checks what was typed.
 func (f *UserSetPasswordFlags) ToOptions(b *plugin.Base, email string) (*UserSetPasswordOptions, error) {
-	if err := plugin.CheckTimeout(f.timeout); err != nil {
+	if err := f.check(); err != nil {
 		return nil, err
-	}
-	if err := plugin.CheckDirectory(f.kustomization); err != nil {
-		return nil, err
-	}
-	if f.output != "" {
-		if err := view.CheckOutput(f.output, view.Name); err != nil {
-			return nil, err
-		}
 	}
 	return &UserSetPasswordOptions{
 		base: b, Email: email, PasswordStdin: f.passwordStdin, Kustomization: f.kustomization, Timeout: f.timeout, Format: f.output,

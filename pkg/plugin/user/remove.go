@@ -14,10 +14,9 @@ import (
 
 // UserRemoveFlags are what was typed.
 type UserRemoveFlags struct {
+	changeFlags
 	deleteNamespace bool
 	yes             bool
-	kustomization   string
-	timeout         time.Duration
 }
 
 // UserRemoveOptions are what is meant.
@@ -63,17 +62,14 @@ A session that is open goes on until its cookie ends, 24 hours after the login.`
 	fs := cmd.Flags()
 	fs.BoolVar(&f.deleteNamespace, "delete-namespace", false, "Delete the Profile too, and with it the namespace, every notebook and every volume in it")
 	fs.BoolVarP(&f.yes, "yes", "y", false, "Do not ask")
-	fs.StringVarP(&f.kustomization, "kustomize", "k", "", "`Directory` that the installation was made with; needed for the first user only")
-	fs.DurationVar(&f.timeout, "timeout", defaultUserTimeout, "How long to wait until the namespace is gone; 0 for no bound")
+	f.addKustomize(cmd)
+	f.addTimeout(cmd, "until the namespace is gone")
 	return cmd
 }
 
 // ToOptions checks what was typed.
 func (f *UserRemoveFlags) ToOptions(b *plugin.Base, email string) (*UserRemoveOptions, error) {
-	if err := plugin.CheckTimeout(f.timeout); err != nil {
-		return nil, err
-	}
-	if err := plugin.CheckDirectory(f.kustomization); err != nil {
+	if err := f.check(); err != nil {
 		return nil, err
 	}
 	return &UserRemoveOptions{base: b, Email: email, DeleteNamespace: f.deleteNamespace, Yes: f.yes, Kustomization: f.kustomization, Timeout: f.timeout}, nil

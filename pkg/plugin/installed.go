@@ -19,37 +19,6 @@ import (
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/version"
 )
 
-// Values of --dry-run.
-const (
-	DryRunNone   = "none"
-	DryRunClient = "client"
-	DryRunServer = "server"
-)
-
-// DefaultTimeout leaves room for slow image pulls: the stack is some gigabytes.
-const DefaultTimeout = 15 * time.Minute
-
-// Formats of tables, beside those of documents.
-const (
-	FormatTable = "table"
-	FormatWide  = "wide"
-	FormatCSV   = "csv"
-)
-
-func CheckTimeout(d time.Duration) error {
-	if d < 0 {
-		return fmt.Errorf("--timeout: %s is negative: give a duration such as 90s or 20m, or 0 for no bound", d)
-	}
-	return nil
-}
-
-func CheckDryRun(mode string) error {
-	if !slices.Contains([]string{DryRunNone, DryRunClient, DryRunServer}, mode) {
-		return fmt.Errorf("--dry-run: unknown value %q: choose none, client or server", mode)
-	}
-	return nil
-}
-
 // Look connects and reads what the last run has recorded, within the time that the whole
 // run may take.
 func (b *Base) Look(ctx context.Context, timeout time.Duration, w io.Writer) (*cluster.Cluster, *rollout.Settings, error) {

@@ -1,0 +1,31 @@
+package plugin
+
+import (
+	"fmt"
+	"slices"
+	"time"
+)
+
+// Values of --dry-run.
+const (
+	DryRunNone   = "none"
+	DryRunClient = "client"
+	DryRunServer = "server"
+)
+
+// DefaultTimeout leaves room for slow image pulls: the stack is some gigabytes.
+const DefaultTimeout = 15 * time.Minute
+
+func CheckTimeout(d time.Duration) error {
+	if d < 0 {
+		return fmt.Errorf("--timeout: %s is negative: give a duration such as 90s or 20m, or 0 for no bound", d)
+	}
+	return nil
+}
+
+func CheckDryRun(mode string) error {
+	if !slices.Contains([]string{DryRunNone, DryRunClient, DryRunServer}, mode) {
+		return fmt.Errorf("--dry-run: unknown value %q: choose none, client or server", mode)
+	}
+	return nil
+}

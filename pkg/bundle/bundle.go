@@ -54,7 +54,7 @@ type Options struct {
 	Namespaces []string
 	// Stack tells whether a cluster-scoped object belongs to the stack; roles are many.
 	Stack func(kind, name string) bool
-	// People: notebooks, claims, pods and events of people's namespaces, and Profiles.
+	// People: notebooks, claims, pods and events of user namespaces, and Profiles.
 	People bool
 	// Since bounds logs by their age, 0 does not; LogLines by their length.
 	Since    time.Duration
@@ -122,13 +122,13 @@ type Unread struct {
 }
 
 var leftOut = []string{
-	"values of Secrets: their keys and lengths are here",
+	"values of Secrets: only their keys and lengths are included",
 	"values of environment variables of containers",
-	"objects of Dex's store (group dex.coreos.com): sessions, hashes and keys",
-	"logs, and everything else of people's namespaces: see --include-user-namespaces",
+	"objects of Dex's storage (group dex.coreos.com): sessions, hashes and keys",
+	"logs of user namespaces, and everything else in them without --include-user-namespaces",
 }
 
-const kept = "host names, IP addresses, image names, names of objects and e-mail addresses of users are not taken out"
+const kept = "host names, IP addresses, image names, object names and email addresses of users are not redacted"
 
 // Write makes a bundle of a cluster. What cannot be read is told in the manifest and is
 // no error; an error is a cancelled context, or w's.
@@ -281,7 +281,7 @@ func (w *writer) end(ctx, limited context.Context) error {
 		late := len(m.Unread)
 		m.Unread = slices.DeleteFunc(m.Unread, func(u Unread) bool { return u.Why == timeUp })
 		if late -= len(m.Unread); late > 0 {
-			m.Unread = append(m.Unread, Unread{fmt.Sprintf("%d lists and logs", late), fmt.Sprintf("the time was up after %s: give more with --timeout", w.options.Timeout)})
+			m.Unread = append(m.Unread, Unread{fmt.Sprintf("%d lists and logs", late), fmt.Sprintf("timed out after %s: set a longer --timeout", w.options.Timeout)})
 		}
 	}
 	slices.Sort(m.SecretsUnread)

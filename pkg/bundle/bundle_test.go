@@ -217,7 +217,7 @@ func made(t *testing.T, r *recorded, o Options) (*Manifest, map[string]string) {
 
 func TestNothingThatIsPlantedIsInABundle(t *testing.T) {
 	for _, people := range []bool{false, true} {
-		t.Run(fmt.Sprintf("with people's namespaces: %v", people), func(t *testing.T) {
+		t.Run(fmt.Sprintf("with user namespaces: %v", people), func(t *testing.T) {
 			o := options()
 			o.People = people
 			_, files := made(t, stack(t), o)
@@ -312,7 +312,7 @@ func TestWhenTheTimeIsUpThereIsABundleOfWhatWasRead(t *testing.T) {
 	o := options()
 	o.Timeout = 50 * time.Millisecond
 	m, files := made(t, r, o)
-	if !strings.Contains(files[ManifestName], "the time was up after 50ms: give more with --timeout") {
+	if !strings.Contains(files[ManifestName], "timed out after 50ms: set a longer --timeout") {
 		t.Errorf("manifest:\n%s", files[ManifestName])
 	}
 	if files["objects/auth/configmaps.yaml"] == "" || len(m.Unread) == 0 {

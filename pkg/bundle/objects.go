@@ -60,7 +60,7 @@ var clusterWide = []struct {
 	{"rbac.authorization.k8s.io", "clusterrolebindings", true},
 }
 
-// personal are the kinds that are read in people's namespaces.
+// personal are the kinds that are read in user namespaces.
 var personal = []struct{ group, plural string }{
 	{"kubeflow.org", "notebooks"}, {"", "pods"}, {"", "persistentvolumeclaims"}, {"", "events"},
 }
@@ -78,19 +78,19 @@ func (w *writer) people(ctx context.Context) []string {
 	}
 	r, err := w.reader.byName("", "namespaces")
 	if err != nil {
-		w.unread("people's namespaces", err)
+		w.unread("user namespaces", err)
 		return nil
 	}
 	ctx, cancel := context.WithTimeout(ctx, requestTime)
 	defer cancel()
 	names, err := w.reader.names(ctx, r.GroupVersionResource, metav1.ListOptions{LabelSelector: profileSelector})
 	if err != nil {
-		w.unread("people's namespaces", err)
+		w.unread("user namespaces", err)
 		return nil
 	}
 	slices.Sort(names)
 	if len(names) > maxPeople {
-		w.unread(fmt.Sprintf("%d more namespaces of people", len(names)-maxPeople), bound(maxPeople))
+		w.unread(fmt.Sprintf("%d more user namespaces", len(names)-maxPeople), bound(maxPeople))
 		names = names[:maxPeople]
 	}
 	w.manifest.People = names

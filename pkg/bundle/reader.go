@@ -74,9 +74,9 @@ func (r clusterReader) log(ctx context.Context, l logRequest) (io.ReadCloser, er
 	return req.Stream(ctx)
 }
 
-func bound(n int) error { return fmt.Errorf("a bundle takes %d", n) }
+func bound(n int) error { return fmt.Errorf("limit of %d", n) }
 
-const timeUp = "the time was up"
+const timeUp = "timed out"
 
 // reason is an error in a few words.
 func reason(err error) string {

@@ -40,26 +40,26 @@ type Certificate struct {
 func Parse(data map[string][]byte, now time.Time) (*Certificate, error) {
 	for _, k := range []string{CertificateKey, PrivateKeyKey} {
 		if len(data[k]) == 0 {
-			return nil, fmt.Errorf("it has no %s: make it with `kubectl create secret tls`", k)
+			return nil, fmt.Errorf("it has no %s: create it with `kubectl create secret tls`", k)
 		}
 	}
 	pair, err := tls.X509KeyPair(data[CertificateKey], data[PrivateKeyKey])
 	if err != nil {
-		return nil, fmt.Errorf("%s and %s do not fit: %w", CertificateKey, PrivateKeyKey, err)
+		return nil, fmt.Errorf("%s and %s do not match: %w", CertificateKey, PrivateKeyKey, err)
 	}
 	leaf := pair.Leaf
 	switch {
 	case now.After(leaf.NotAfter):
-		return nil, fmt.Errorf("the certificate has expired on %s", day(leaf.NotAfter))
+		return nil, fmt.Errorf("the certificate expired on %s", day(leaf.NotAfter))
 	case now.Before(leaf.NotBefore):
 		return nil, fmt.Errorf("the certificate is not valid before %s", day(leaf.NotBefore))
 	// One that names hosts may be its own authority, as those that openssl makes in one step.
 	case len(leaf.DNSNames)+len(leaf.IPAddresses) == 0 && leaf.IsCA:
-		return nil, errors.New("the first certificate is an authority's: the server's own comes first, then those that have signed it")
+		return nil, errors.New("the first certificate is a CA certificate: put the server certificate first, then its issuers")
 	case len(leaf.DNSNames)+len(leaf.IPAddresses) == 0:
-		return nil, errors.New("the certificate names no host among its subject alternative names, and browsers do not heed its common name")
+		return nil, errors.New("the certificate has no host in its subject alternative names, and browsers ignore the common name")
 	case len(leaf.ExtKeyUsage) > 0 && !slices.Contains(leaf.ExtKeyUsage, x509.ExtKeyUsageServerAuth) && !slices.Contains(leaf.ExtKeyUsage, x509.ExtKeyUsageAny):
-		return nil, errors.New("the certificate is not for servers: it lacks the extended key usage serverAuth")
+		return nil, errors.New("the certificate is not a server certificate: it lacks the extended key usage serverAuth")
 	}
 	return of(leaf), nil
 }
@@ -76,7 +76,7 @@ func of(c *x509.Certificate) *Certificate {
 func Authority(text []byte) (*Certificate, error) {
 	block, _ := pem.Decode(text)
 	if block == nil || block.Type != "CERTIFICATE" {
-		return nil, errors.New("no certificate in PEM")
+		return nil, errors.New("no PEM certificate")
 	}
 	c, err := x509.ParseCertificate(block.Bytes)
 	if err != nil {

@@ -137,9 +137,9 @@ func (c *Cluster) explain(err error) error {
 	case errors.Is(err, context.Canceled):
 		return err
 	case apierrors.IsUnauthorized(err):
-		return fmt.Errorf("%s does not accept the credentials: log in again or choose another --context: %w", where, err)
+		return fmt.Errorf("%s rejected the credentials: log in again or choose another --context: %w", where, err)
 	case apierrors.IsForbidden(err):
-		return fmt.Errorf("%s: the user may not ask which resources exist: %w", where, err)
+		return fmt.Errorf("%s: the user is not allowed to use API discovery: %w", where, err)
 	case errors.As(err, &dns):
 		return fmt.Errorf("%s: the server's name cannot be resolved: check --context and --kubeconfig: %w", where, err)
 	case errors.As(err, &network):

@@ -327,8 +327,8 @@ func TestStartSaysWhyItCannot(t *testing.T) {
 	}{
 		"the port is in use":               {port: taken.Addr().(*net.TCPAddr).Port, want: "in use by another program"},
 		"there is no such Service":         {target: Target{"ns", "gate", 80}, want: "Service ns/gate"},
-		"the Service has no pods":          {want: "no pod has the labels"},
-		"no pod is ready":                  {pods: []corev1.Pod{pod("a", corev1.ConditionFalse)}, want: "Pod a is running and not ready"},
+		"the Service has no pods":          {want: "no pod matches"},
+		"no pod is ready":                  {pods: []corev1.Pod{pod("a", corev1.ConditionFalse)}, want: "Pod a is running but not ready"},
 		"the pod's image cannot be pulled": {pods: []corev1.Pod{waiting}, want: "Pod a is ImagePullBackOff"},
 		"the Service has no such port":     {pods: []corev1.Pod{pod("a", corev1.ConditionTrue)}, target: Target{"ns", "door", 443}, want: "no port 443"},
 		"the user may not forward":         {pods: []corev1.Pod{pod("a", corev1.ConditionTrue)}, forbid: true, want: "mary may not"},

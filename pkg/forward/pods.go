@@ -38,7 +38,7 @@ func (f *Forward) service(ctx context.Context) (*corev1.Service, error) {
 		return nil, fmt.Errorf("%s: %w", f.target, err)
 	}
 	if len(service.Spec.Selector) == 0 {
-		return nil, fmt.Errorf("%s: it selects no pods, so that there is nothing to forward to", f.target)
+		return nil, fmt.Errorf("%s: it selects no pods, so there is nothing to forward to", f.target)
 	}
 	return service, nil
 }
@@ -82,7 +82,7 @@ func (f *Forward) readyPod(ctx context.Context, service *corev1.Service) (*corev
 	}
 	pod, state := firstReady(list.Items)
 	if pod == nil {
-		return nil, fmt.Errorf("%s has %w behind it: %s", f.target, ErrNoReadyPod, state)
+		return nil, fmt.Errorf("%s has %w: %s", f.target, ErrNoReadyPod, state)
 	}
 	return pod, nil
 }
@@ -127,7 +127,7 @@ func (f *Forward) stillReady(ctx context.Context, l *link) bool {
 // firstReady returns the first pod that is ready and stays; where there is none, what
 // the pods are instead.
 func firstReady(items []unstructured.Unstructured) (*corev1.Pod, string) {
-	state := "no pod has the labels that it selects"
+	state := "no pod matches its selector"
 	for i := range items {
 		pod := &corev1.Pod{}
 		if err := runtime.DefaultUnstructuredConverter.FromUnstructured(items[i].Object, pod); err != nil {
@@ -155,7 +155,7 @@ func stateOf(pod *corev1.Pod) string {
 		}
 	}
 	if pod.Status.Phase == corev1.PodRunning {
-		return "running and not ready"
+		return "running but not ready"
 	}
 	return string(pod.Status.Phase)
 }
@@ -169,7 +169,7 @@ func listenError(o Options, err error) error {
 	case errors.Is(err, syscall.EADDRNOTAVAIL):
 		return fmt.Errorf("%s is not an address of this machine: %w", o.Address, err)
 	case errors.Is(err, syscall.EACCES):
-		return fmt.Errorf("%s: this user may not listen on ports below 1024: choose another: %w", at, err)
+		return fmt.Errorf("%s: this user is not allowed to listen on ports below 1024: choose another: %w", at, err)
 	}
 	return fmt.Errorf("%s: %w", at, err)
 }

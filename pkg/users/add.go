@@ -17,8 +17,8 @@ import (
 // managedBy marks what this package has made, for people who look.
 const managedBy = "app.kubernetes.io/managed-by"
 
-// ErrExists tells that somebody can sign in already.
-var ErrExists = errors.New("can sign in already")
+// ErrExists tells that somebody can already log in.
+var ErrExists = errors.New("can already log in")
 
 // Person is somebody to add.
 type Person struct {
@@ -37,7 +37,7 @@ func (p Person) options() components.Options {
 // Validate refuses an address or a name that Dex or Kubernetes would not take as it is.
 func (p Person) Validate() error {
 	if p.Email != strings.ToLower(p.Email) {
-		return fmt.Errorf("%q: write the address in lower case: Dex compares it so, and the owner of the namespace is compared letter by letter", p.Email)
+		return fmt.Errorf("%q: write the email address in lower case: Dex compares it in lower case, and the owner of the namespace is compared exactly", p.Email)
 	}
 	if err := p.options().Validate(); err != nil {
 		// The address is an argument here, and no flag.
@@ -142,7 +142,7 @@ func (u *Users) home(ctx context.Context, profiles dynamic.ResourceInterface, p 
 	}
 	_, err = u.Cluster.Metadata.Resource(namespaces).Get(ctx, p.Name(), metav1.GetOptions{})
 	if err == nil {
-		return nil, fmt.Errorf("Namespace %s exists and belongs to no Profile: choose another --profile-name", p.Name())
+		return nil, fmt.Errorf("Namespace %s exists and does not belong to a Profile: choose another --profile-name", p.Name())
 	}
 	if !apierrors.IsNotFound(err) {
 		return nil, fmt.Errorf("Namespace %s: %w", p.Name(), err)
@@ -167,7 +167,7 @@ func objectsOf(ctx context.Context, source components.Source, p Person) (profile
 		}
 	}
 	if profile == nil || binding == nil {
-		return nil, nil, errors.New("the manifests have no Profile, or no right to see namespaces, for a person")
+		return nil, nil, errors.New("the manifests have no Profile, or no permission to list namespaces, for a user")
 	}
 	for _, object := range []*unstructured.Unstructured{profile, binding} {
 		// Without the component's label: the installation does not prune or delete people.

@@ -60,7 +60,7 @@ func passwordObject(apiVersion, email, hash string) *unstructured.Unstructured {
 	}}
 }
 
-const dexMakesIt = "Dex makes it when it starts for the first time"
+const dexMakesIt = "Dex creates it when it starts for the first time"
 
 // HasPassword tells whether Dex has a Password object for the address.
 func (u *Users) HasPassword(ctx context.Context, email string) (bool, error) {
@@ -96,7 +96,7 @@ func (u *Users) SetPassword(ctx context.Context, email string, password []byte) 
 	client := u.Cluster.Dynamic.Resource(gvr).Namespace(dexNamespace)
 	_, err = client.Patch(ctx, ObjectName(email), types.MergePatchType, patch, metav1.PatchOptions{FieldManager: FieldManager})
 	if apierrors.IsNotFound(err) {
-		return fmt.Errorf("%s has no password at Dex: `kubectl jupyter user add %s` gives one", email, email)
+		return fmt.Errorf("Dex has no password for %s: `kubectl jupyter user add %s` sets one", email, email)
 	}
 	if err != nil {
 		return fmt.Errorf("the Password of %s: %w", email, err)

@@ -47,7 +47,7 @@ func (u *Users) Remove(ctx context.Context, email, profile string) error {
 		func(ctx context.Context, dryRun []string) error { return u.RemovePassword(ctx, email, dryRun) },
 	}
 	if profile != "" {
-		gvr, err := u.preferred(profileKind, "the component profiles brings it")
+		gvr, err := u.preferred(profileKind, "component profiles installs it")
 		if err != nil {
 			return err
 		}

@@ -39,9 +39,9 @@ func (u *Users) Verify(ctx context.Context, email string, password []byte, want 
 		case err != nil && pause.Steps == 0:
 			return fmt.Errorf("%w: %w", ErrUnverified, err)
 		case pause.Steps == 0 && want:
-			return fmt.Errorf("Dex refuses the password of %s", email)
+			return fmt.Errorf("Dex rejects the password of %s", email)
 		case pause.Steps == 0:
-			return fmt.Errorf("Dex still takes the password of %s", email)
+			return fmt.Errorf("Dex still accepts the password of %s", email)
 		}
 		// No watch tells what Dex knows.
 		timer := time.NewTimer(pause.Step())
@@ -77,14 +77,14 @@ func SignIn(ctx context.Context, dex, email string, password []byte) (bool, erro
 			break
 		}
 		if location == "" {
-			return false, fmt.Errorf("Dex answers %d where its login form should be", code)
+			return false, fmt.Errorf("Dex answers %d instead of its login form", code)
 		}
 		if next, err = below(location); err != nil {
 			return false, err
 		}
 	}
 	if form == "" {
-		return false, errors.New("Dex does not come to its login form")
+		return false, errors.New("Dex does not show its login form")
 	}
 	code, location, err := request(ctx, client, http.MethodPost, dex+form, url.Values{"login": {email}, "password": {string(password)}})
 	switch {
@@ -102,7 +102,7 @@ func SignIn(ctx context.Context, dex, email string, password []byte) (bool, erro
 func below(location string) (string, error) {
 	u, err := url.Parse(location)
 	if err != nil {
-		return "", fmt.Errorf("Dex sends people to %q: %w", location, err)
+		return "", fmt.Errorf("Dex redirects to %q: %w", location, err)
 	}
 	return u.RequestURI(), nil
 }

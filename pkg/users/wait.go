@@ -16,7 +16,7 @@ func (u *Users) AwaitHome(ctx context.Context, profile string) error {
 	accounts := u.Cluster.Dynamic.Resource(schema.GroupVersionResource{Version: "v1", Resource: "serviceaccounts"}).Namespace(profile)
 	err := rollout.Until(ctx, accounts, "default-editor", func(u *unstructured.Unstructured) (bool, error) { return u != nil, nil })
 	if err != nil {
-		return fmt.Errorf("ServiceAccount %s/default-editor, which the profile controller makes: %w", profile, err)
+		return fmt.Errorf("ServiceAccount %s/default-editor, which the profile controller creates: %w", profile, err)
 	}
 	return nil
 }
@@ -25,7 +25,7 @@ func (u *Users) AwaitHome(ctx context.Context, profile string) error {
 func (u *Users) AwaitGone(ctx context.Context, profile string) error {
 	err := rollout.Until(ctx, u.Cluster.Dynamic.Resource(namespaces), profile, func(u *unstructured.Unstructured) (bool, error) { return u == nil, nil })
 	if err != nil {
-		return fmt.Errorf("Namespace %s is not gone: %w", profile, err)
+		return fmt.Errorf("Namespace %s still exists: %w", profile, err)
 	}
 	return nil
 }

@@ -44,7 +44,7 @@ func Causes(w io.Writer, causes []report.Cause, style Style) error {
 			if n := len(c.Also) - alsoNamed; n > 0 {
 				more = fmt.Sprintf(" and %d more", n)
 			}
-			fmt.Fprintf(&b, "  the same: %s%s\n", strings.Join(named, ", "), more)
+			fmt.Fprintf(&b, "  also: %s%s\n", strings.Join(named, ", "), more)
 		}
 		if c.Remedy != "" {
 			for i, line := range strings.Split(strings.TrimRight(c.Remedy, "\n"), "\n") {

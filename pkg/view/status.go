@@ -73,7 +73,7 @@ func Status(w io.Writer, r *report.Report, wide bool, style Style, now time.Time
 		wayIn(&b, r.WayIn)
 	}
 	if len(r.LeftOut) > 0 {
-		fmt.Fprintf(&b, "Left out: %s\n", strings.Join(r.LeftOut, ", "))
+		fmt.Fprintf(&b, "Skipped:  %s\n", strings.Join(r.LeftOut, ", "))
 	}
 	b.WriteString(style.State(r.State, Verdict(r)) + "\n")
 	_, err := w.Write(b.Bytes())
@@ -84,7 +84,7 @@ func heading(r *report.Report) string {
 	where := fmt.Sprintf("Cluster %q (context %q, %s)", r.Target.Cluster, r.Target.Context, r.Target.Version)
 	switch {
 	case r.Foreign:
-		return where + ": a stack that this plugin has not installed, recognised by the names of its objects"
+		return where + ": a stack that this plugin did not install, recognized by the names of its objects"
 	case r.Profile == "":
 		return where
 	}
@@ -166,12 +166,12 @@ func wayIn(w io.Writer, in *report.WayIn) {
 	case in == nil:
 		return
 	case in.URL == "" && in.Via == "":
-		fmt.Fprintf(w, "Way in:   unknown: %s\n", in.Missing)
+		fmt.Fprintf(w, "URL:      unknown: %s\n", in.Missing)
 	case in.URL != "":
-		fmt.Fprintf(w, "Way in:   %s (%s, address %s, over %s)\n", in.URL, in.Via, in.Address, in.Scheme)
+		fmt.Fprintf(w, "URL:      %s (%s, address %s, %s)\n", in.URL, in.Via, in.Address, in.Scheme)
 	default:
-		fmt.Fprintf(w, "Way in:   none from outside: %s\n", in.Missing)
-		fmt.Fprintln(w, "          kubectl jupyter expose gives it one; kubectl jupyter port-forward does without")
+		fmt.Fprintf(w, "URL:      none; not reachable from outside the cluster: %s\n", in.Missing)
+		fmt.Fprintln(w, "          kubectl jupyter expose assigns an address; kubectl jupyter port-forward works without one")
 	}
 	if len(in.Users) > 0 {
 		fmt.Fprintf(w, "Users:    %s\n", strings.Join(in.Users, ", "))
@@ -181,7 +181,7 @@ func wayIn(w io.Writer, in *report.WayIn) {
 // Verdict is one line: whether the stack works, and what to look at first.
 func Verdict(r *report.Report) string {
 	if !installed(r) {
-		return "Nothing is installed: kubectl jupyter install brings the stack into this cluster."
+		return "Nothing is installed: run kubectl jupyter install."
 	}
 	var bad, unknown []string
 	for _, c := range r.Components {
@@ -200,13 +200,13 @@ func Verdict(r *report.Report) string {
 		if len(r.Causes) > 0 && r.Causes[0].Severity >= report.Delay {
 			verdict += fmt.Sprintf(" First: %s.", r.Causes[0].Name)
 		} else if missing(r) {
-			verdict += " kubectl jupyter install brings in what is missing."
+			verdict += " kubectl jupyter install creates what is missing."
 		}
 		return verdict
 	case r.State == report.Failed && len(r.Causes) > 0:
 		return fmt.Sprintf("Not ready: %s.", r.Causes[0].Name)
 	case len(unknown) > 0:
-		return fmt.Sprintf("Could not tell: %d of %s may not be read, or did not answer: %s.", len(unknown), total, strings.Join(unknown, ", "))
+		return fmt.Sprintf("Unknown: %d of %s cannot be read or did not answer: %s.", len(unknown), total, strings.Join(unknown, ", "))
 	}
 	warnings := 0
 	for _, c := range r.Causes {

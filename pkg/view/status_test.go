@@ -100,11 +100,11 @@ func TestTheVerdictIsOneLine(t *testing.T) {
 	}{
 		{"whole", report.Report{State: report.Ready, Components: []report.Component{row("a", report.Ready), row("b", report.Ready)}}, "Ready: 2 components."},
 		{"with warnings", report.Report{State: report.Ready, Components: []report.Component{row("a", report.Ready)}, Causes: []report.Cause{{Severity: report.Warning}, {Severity: report.Info}}}, "Ready: 1 component, 1 warning."},
-		{"nothing there", report.Report{State: report.Missing, Components: []report.Component{row("a", report.Missing)}}, "Nothing is installed: kubectl jupyter install brings the stack into this cluster."},
-		{"what an uninstallation leaves", report.Report{State: report.Missing, Components: []report.Component{row("a", report.Missing), row("b", report.Ready)}}, "Not ready: 1 of 2 components: a Missing. kubectl jupyter install brings in what is missing."},
+		{"nothing there", report.Report{State: report.Missing, Components: []report.Component{row("a", report.Missing)}}, "Nothing is installed: run kubectl jupyter install."},
+		{"what an uninstallation leaves", report.Report{State: report.Missing, Components: []report.Component{row("a", report.Missing), row("b", report.Ready)}}, "Not ready: 1 of 2 components: a Missing. kubectl jupyter install creates what is missing."},
 		{"one bad", report.Report{State: report.Failed, Components: []report.Component{row("a", report.Failed), row("b", report.Ready)}, Causes: []report.Cause{{Name: "OOMKilled", Severity: report.Error}}}, "Not ready: 1 of 2 components: a Failed. First: OOMKilled."},
 		{"the cluster is bad", report.Report{State: report.Failed, Components: []report.Component{row("b", report.Ready)}, Causes: []report.Cause{{Name: "ServerUnsupported", Severity: report.Error}}}, "Not ready: ServerUnsupported."},
-		{"not to be seen", report.Report{State: report.Unknown, Components: []report.Component{row("a", report.Unknown), row("b", report.Ready)}}, "Could not tell: 1 of 2 components may not be read, or did not answer: a."},
+		{"not to be seen", report.Report{State: report.Unknown, Components: []report.Component{row("a", report.Unknown), row("b", report.Ready)}}, "Unknown: 1 of 2 components cannot be read or did not answer: a."},
 	} {
 		if got := Verdict(&tt.r); got != tt.want {
 			t.Errorf("%s: %q, want %q", tt.name, got, tt.want)
@@ -163,7 +163,7 @@ func TestAPipeGetsALineForWhatHasChanged(t *testing.T) {
 		t.Errorf("got:\n%s", changed)
 	}
 	r.Components = r.Components[:3]
-	if gone := show(); !strings.Contains(gone, "dex                  is not part of the installation any more\n") {
+	if gone := show(); !strings.Contains(gone, "dex                  is no longer part of the installation\n") {
 		t.Errorf("got:\n%s", gone)
 	}
 }

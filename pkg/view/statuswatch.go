@@ -120,7 +120,7 @@ func (s *StatusLines) Show(r *report.Report) error {
 	}
 	slices.Sort(gone)
 	for _, name := range gone {
-		fmt.Fprintf(&b, "%s  %-19s  is not part of the installation any more\n", stamp, name)
+		fmt.Fprintf(&b, "%s  %-19s  is no longer part of the installation\n", stamp, name)
 		delete(s.rows, name)
 	}
 	line("", Verdict(r))

@@ -56,13 +56,13 @@ func Summary(w io.Writer, r Result, style Style) {
 		fmt.Fprintf(w, "%s %s, %s, in %s (%s).\n", style.State(report.Ready, "Ready:"),
 			plural(installed, "component"), plural(objects, "object"), elapsed, CountsText(counts))
 	default:
-		fmt.Fprintf(w, "%s %s, %s, in %s (%s). Nobody waited for them to be ready:\n  kubectl jupyter status --wait%s\n", style.State(report.Accepted, "Accepted:"),
+		fmt.Fprintf(w, "%s %s, %s, in %s (%s). Did not wait for readiness. To wait:\n  kubectl jupyter status --wait%s\n", style.State(report.Accepted, "Accepted:"),
 			plural(installed, "component"), plural(objects, "object"), elapsed, CountsText(counts), r.Flags)
 	}
 	if r.User != "" && state["dex"] != "" {
 		fmt.Fprintf(w, "\nUser:      %s\n", style.Bold(r.User))
 		if r.Password != "" {
-			fmt.Fprintf(w, "Password:  %s\n           It is shown this once: the cluster keeps only a hash.\n", style.Bold(r.Password))
+			fmt.Fprintf(w, "Password:  %s\n           Shown only once: the cluster keeps a hash.\n", style.Bold(r.Password))
 		}
 	}
 	for _, name := range gatewayComponents {
@@ -74,13 +74,13 @@ func Summary(w io.Writer, r Result, style Style) {
 		fmt.Fprintf(w, "URL:       %s\n", style.Bold(r.WayIn.URL))
 	} else {
 		fmt.Fprintf(w, `
-How to go on:
-  kubectl jupyter expose%[1]s          gives it an address
-  kubectl jupyter port-forward%[1]s    brings it to this machine, without one
+Next steps:
+  kubectl jupyter expose%[1]s          assign an address to the gateway
+  kubectl jupyter port-forward%[1]s    access it from this machine, without an address
 `, r.Flags)
 	}
 	if !r.SecureCookies {
-		fmt.Fprintln(w, "\nThe gateway speaks plain HTTP, so cookies are not marked Secure: whoever is on the way can read passwords and sessions.\nOver port-forward the way is encrypted; `kubectl jupyter expose --tls self-signed` encrypts it for everybody.")
+		fmt.Fprintln(w, "\nThe gateway serves plain HTTP, so cookies are not marked Secure: anyone on the network path can read passwords and sessions.\nport-forward is encrypted; for HTTPS run `kubectl jupyter expose --tls self-signed`.")
 	}
 }
 

@@ -50,7 +50,7 @@ func TestSupportBundle(t *testing.T) {
 		wantSays(t, files["manifest.yaml"], "what: logs/auth/dex-")
 	})
 
-	t.Run("takes people's namespaces when it is asked to", func(t *testing.T) {
+	t.Run("takes user namespaces when it is asked to", func(t *testing.T) {
 		b := b.within(t)
 		b.apply(`{apiVersion: kubeflow.org/v1, kind: Notebook, metadata: {name: hers, namespace: kubeflow-user-example-com},
 			spec: {template: {spec: {containers: [{name: hers, image: "example.com/nb:1", env: [{name: KEY, value: ` + plantedPersonal + `}]}]}}}}`)

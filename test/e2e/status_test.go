@@ -278,7 +278,7 @@ func eventuallyOr(t *testing.T, what string, check func() bool, otherwise func()
 
 func (b *bed) formats() {
 	t := b.t
-	wantSays(t, b.must("status").stdout, "NAME", "STATE", "PODS", "cert-manager", "v1.16.1", "2/2", "Way in:", "Users:    user@example.com", "Ready: 14 components.")
+	wantSays(t, b.must("status").stdout, "NAME", "STATE", "PODS", "cert-manager", "v1.16.1", "2/2", "URL:", "Users:    user@example.com", "Ready: 14 components.")
 	wantSays(t, b.must("status", "-o", "wide").stdout, "OBJECTS", "OFFERED", "TITLE", "Jupyter Web App")
 	short := b.must("status", "-o", "short").stdout
 	wantSays(t, short, "profile default", "Kubernetes v1.", "versions: cert-manager v1.16.1")

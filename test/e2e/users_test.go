@@ -64,7 +64,7 @@ func TestPeopleAndCertificates(t *testing.T) {
 	})
 	t.Run("nothing that is somebody else's is taken", func(t *testing.T) {
 		for want, args := range map[string][]string{
-			"can sign in already":         {"user", "add", ada},
+			"can already log in":         {"user", "add", ada},
 			"belongs to " + ada:           {"user", "add", "eve@example.com", "--profile-name", home},
 			"belongs to no Profile":       {"user", "add", "eve@example.com", "--profile-name", "kube-system"},
 			"is the first user":           {"user", "add", "user@example.com"},

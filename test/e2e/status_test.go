@@ -162,7 +162,7 @@ func TestStatus(t *testing.T) {
 	if r.code != 1 {
 		t.Errorf("an empty cluster: %s", r)
 	}
-	wantSays(t, r.stdout, "Nothing is installed: kubectl jupyter install", "Missing")
+	wantSays(t, r.stdout, "Nothing is installed: run kubectl jupyter install", "Missing")
 
 	if r := b.jupyter("status", "--wait", "--timeout", "2s"); r.code != 1 || !strings.Contains(r.stderr, "not everything was Ready within 2s") {
 		t.Errorf("a wait that is over: %s", r)
@@ -318,7 +318,7 @@ func (b *bed) forbidden() {
 		}
 	}
 	text := b.jupyter("status", "--as", "nobody").stdout
-	wantSays(t, text, "forbidden", "Could not tell")
+	wantSays(t, text, "forbidden", "Unknown")
 
 	// Who may read most things is told the rest.
 	b.kubectl("create", "clusterrolebinding", "viewer", "--clusterrole=view", "--user=viewer")

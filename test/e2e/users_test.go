@@ -64,16 +64,16 @@ func TestPeopleAndCertificates(t *testing.T) {
 	})
 	t.Run("nothing that is somebody else's is taken", func(t *testing.T) {
 		for want, args := range map[string][]string{
-			"can already log in":         {"user", "add", ada},
-			"belongs to " + ada:           {"user", "add", "eve@example.com", "--profile-name", home},
-			"belongs to no Profile":       {"user", "add", "eve@example.com", "--profile-name", "kube-system"},
-			"is the first user":           {"user", "add", "user@example.com"},
-			"nobody signs in as":          {"user", "remove", "eve@example.com"},
-			"cannot sign in at all":       {"user", "set-password", "eve@example.com"},
-			"the next install would make": {"user", "remove", "user@example.com", "--delete-namespace", "--yes"},
-			"lower case":                  {"user", "add", "Eve@example.com"},
-			"--cpu":                       {"user", "add", "eve@example.com", "--cpu", "many"},
-			"--profile-name":              {"user", "add", "eve@example.com", "--profile-name", "Eve"},
+			"can already log in":           {"user", "add", ada},
+			"belongs to " + ada:            {"user", "add", "eve@example.com", "--profile-name", home},
+			"does not belong to a Profile": {"user", "add", "eve@example.com", "--profile-name", "kube-system"},
+			"is the first user":            {"user", "add", "user@example.com"},
+			"nobody signs in as":           {"user", "remove", "eve@example.com"},
+			"cannot sign in at all":        {"user", "set-password", "eve@example.com"},
+			"the next install would make":  {"user", "remove", "user@example.com", "--delete-namespace", "--yes"},
+			"lower case":                   {"user", "add", "Eve@example.com"},
+			"--cpu":                        {"user", "add", "eve@example.com", "--cpu", "many"},
+			"--profile-name":               {"user", "add", "eve@example.com", "--profile-name", "Eve"},
 		} {
 			if r := b.jupyter(args...); r.code != 1 || !strings.Contains(r.stderr, want) {
 				t.Errorf("%s: want %q: %s", strings.Join(args, " "), want, r)

@@ -39,8 +39,8 @@ test-unit: ## Unit tests and whole commands, in seconds, without a cluster
 	go test ./...
 
 .PHONY: e2e-simulated
-e2e-simulated: build devcluster ## The plugin on a real control plane with simulated nodes; each test starts and ends its own
-	go test -tags e2e -count=1 -timeout 40m -parallel 1 -v ./test/e2e/
+e2e-simulated: build devcluster ## The plugin on real control planes with simulated nodes, one for each test, two at a time
+	go test -tags e2e -count=1 -timeout 40m -parallel 2 -v ./test/e2e/
 
 .PHONY: e2e
 e2e: build devcluster $(BIN)/browser ## The plugin on a real node, with real components (root, Debian packages)

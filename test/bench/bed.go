@@ -1,21 +1,23 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/kubectl-jupyter/kubectl-jupyter/test/bedkit"
 )
 
 // bed is one throwaway cluster with simulated nodes.
 type bed struct {
 	*bench
-	dir string
+	*bedkit.Bed
 	pid int
 }
 
@@ -30,52 +32,32 @@ func (b *bench) withBedOf(ctx context.Context, args []string, f func(*bed) error
 	if err != nil {
 		return err
 	}
-	cluster := &bed{bench: b, dir: dir}
+	var said bytes.Buffer
+	up, err := b.programs.Up(ctx, dir, &said, append([]string{"--metrics-server=false"}, args...)...)
+	cluster := &bed{bench: b, Bed: up}
 	defer func() {
 		// The bed has to go even when the run was interrupted.
 		down, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Minute)
 		defer cancel()
-		out, failed := exec.CommandContext(down, b.devcluster, "down", "--dir", dir).CombinedOutput()
-		if failed != nil && err == nil {
-			err = fmt.Errorf("devcluster down --dir %s: %w: %s", dir, failed, out)
+		if failed := up.Down(down, &said); failed != nil && err == nil {
+			err = fmt.Errorf("%w: %s", failed, &said)
 		}
 		if err == nil {
 			err = os.RemoveAll(dir)
 		}
 	}()
-	if _, err := must(ctx, os.Environ(), nil, b.devcluster, append([]string{"up", "--dir", dir, "--metrics-server=false"}, args...)...); err != nil {
+	if err != nil {
+		return fmt.Errorf("%w: %s", err, lastLines(said.String(), 20))
+	}
+	state, err := up.State()
+	if err != nil {
 		return err
 	}
-	if err := cluster.read(); err != nil {
-		return err
-	}
+	cluster.pid = state.PID
 	if err := cluster.readVersion(ctx); err != nil {
 		return err
 	}
 	return f(cluster)
-}
-
-func (b *bed) kubeconfig() string { return filepath.Join(b.dir, "kubeconfig") }
-
-func (b *bed) env() []string {
-	return append(os.Environ(), "KUBECONFIG="+b.kubeconfig(), "NO_COLOR=1")
-}
-
-// read finds the bed's process in what it says about itself.
-func (b *bed) read() error {
-	file := filepath.Join(b.dir, "state.json")
-	data, err := os.ReadFile(file)
-	if err != nil {
-		return err
-	}
-	var state struct {
-		PID int `json:"pid"`
-	}
-	if err := json.Unmarshal(data, &state); err != nil {
-		return fmt.Errorf("%s: %w", file, err)
-	}
-	b.pid = state.PID
-	return nil
 }
 
 func (b *bed) readVersion(ctx context.Context) error {
@@ -95,13 +77,13 @@ func (b *bed) readVersion(ctx context.Context) error {
 
 // must runs kubectl against the bed.
 func (b *bed) must(ctx context.Context, args ...string) (sample, error) {
-	return must(ctx, b.env(), nil, b.kubectl, args...)
+	return must(ctx, b.Env(), nil, b.programs.Kubectl, args...)
 }
 
 // jupyter runs the plugin against the bed.
 func (b *bed) jupyter(ctx context.Context, args ...string) (timed, error) {
 	done := b.watch()
-	s, err := must(ctx, b.env(), nil, b.plugin, args...)
+	s, err := must(ctx, b.Env(), nil, b.programs.Plugin, args...)
 	return done(s), err
 }
 

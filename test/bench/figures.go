@@ -183,7 +183,7 @@ func (b *bench) again(ctx context.Context) (*figure, error) {
 		}
 		// One more, counted and not timed: the proxy takes time of its own.
 		if asked, err = c.counting(ctx, func(kubeconfig string) error {
-			_, err := must(ctx, append(os.Environ(), "KUBECONFIG="+kubeconfig), nil, b.plugin, "install", "--timeout=5m")
+			_, err := must(ctx, append(os.Environ(), "KUBECONFIG="+kubeconfig), nil, b.programs.Plugin, "install", "--timeout=5m")
 			return err
 		}); err != nil {
 			return err
@@ -218,7 +218,7 @@ func (b *bench) again(ctx context.Context) (*figure, error) {
 
 // render is figure d: the manifests alone, without a cluster.
 func (b *bench) render(ctx context.Context) (*figure, error) {
-	ours, err := repeat(ctx, shortRuns, b.plugin, "render")
+	ours, err := repeat(ctx, shortRuns, b.programs.Plugin, "render")
 	if err != nil {
 		return nil, err
 	}
@@ -226,7 +226,7 @@ func (b *bench) render(ctx context.Context) (*figure, error) {
 	for range max(b.runs, 3) {
 		var all sample
 		for _, s := range upstreamSteps {
-			one, err := must(ctx, os.Environ(), nil, b.kubectl, "kustomize", b.directory(s))
+			one, err := must(ctx, os.Environ(), nil, b.programs.Kubectl, "kustomize", b.directory(s))
 			if err != nil {
 				return nil, err
 			}
@@ -248,19 +248,19 @@ func (b *bench) render(ctx context.Context) (*figure, error) {
 
 // size is figure e: what the program weighs and how fast it starts.
 func (b *bench) size(ctx context.Context) (*figure, error) {
-	ours, err := repeat(ctx, shortRuns, b.plugin, "version", "--client")
+	ours, err := repeat(ctx, shortRuns, b.programs.Plugin, "version", "--client")
 	if err != nil {
 		return nil, err
 	}
-	peer, err := repeat(ctx, shortRuns, b.kubectl, "version", "--client")
+	peer, err := repeat(ctx, shortRuns, b.programs.Kubectl, "version", "--client")
 	if err != nil {
 		return nil, err
 	}
-	info, err := os.Stat(b.plugin)
+	info, err := os.Stat(b.programs.Plugin)
 	if err != nil {
 		return nil, err
 	}
-	theirs, err := os.Stat(b.kubectl)
+	theirs, err := os.Stat(b.programs.Kubectl)
 	if err != nil {
 		return nil, err
 	}
@@ -268,8 +268,8 @@ func (b *bench) size(ctx context.Context) (*figure, error) {
 	f := &figure{title: "start-up and size", checks: []check{
 		{what: "version --client in at most " + millis(versionTarget), met: mine <= versionTarget, value: millis(mine)},
 		{
-			what: "a binary of at most " + megabytes(binaryTarget) + ", stripped", met: info.Size() <= binaryTarget && stripped(b.plugin),
-			value: megabytes(float64(info.Size())) + map[bool]string{true: "", false: ", not stripped"}[stripped(b.plugin)],
+			what: "a binary of at most " + megabytes(binaryTarget) + ", stripped", met: info.Size() <= binaryTarget && stripped(b.programs.Plugin),
+			value: megabytes(float64(info.Size())) + map[bool]string{true: "", false: ", not stripped"}[stripped(b.programs.Plugin)],
 		},
 	}}
 	f.table = [][]string{

@@ -20,11 +20,13 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"github.com/kubectl-jupyter/kubectl-jupyter/test/bedkit"
 )
 
 // bench is one run of the program.
 type bench struct {
-	plugin, devcluster, kubectl string
+	programs bedkit.Programs
 	// upstream is the clone; filled, where it is not empty, stands in for userNamespace.
 	upstream, filled string
 	runs             int

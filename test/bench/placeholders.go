@@ -21,7 +21,7 @@ var placeholders = strings.NewReplacer("$(profile-name)", "kubeflow-user-example
 // today would be measured while it fails. The function returned removes the copy.
 func (b *bench) fillPlaceholders(ctx context.Context) (func(), error) {
 	from := filepath.Join(b.upstream, userNamespace)
-	s, err := must(ctx, os.Environ(), nil, b.kubectl, "kustomize", from)
+	s, err := must(ctx, os.Environ(), nil, b.programs.Kubectl, "kustomize", from)
 	if err != nil || !strings.Contains(s.stdout, "$(") {
 		return func() {}, err
 	}
@@ -43,7 +43,7 @@ func (b *bench) fillPlaceholders(ctx context.Context) (func(), error) {
 			return remove, err
 		}
 	}
-	if s, err = must(ctx, os.Environ(), nil, b.kubectl, "kustomize", dir); err == nil && strings.Contains(s.stdout, "$(") {
+	if s, err = must(ctx, os.Environ(), nil, b.programs.Kubectl, "kustomize", dir); err == nil && strings.Contains(s.stdout, "$(") {
 		err = fmt.Errorf("%s: the peer's kustomize leaves placeholders in it", userNamespace)
 	}
 	b.filled = dir

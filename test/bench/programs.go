@@ -9,39 +9,26 @@ import (
 	"runtime"
 	"strconv"
 	"strings"
+
+	"github.com/kubectl-jupyter/kubectl-jupyter/test/bedkit"
 )
 
-// find locates the programs that are measured.
+// find locates the programs that are measured. Another kubectl may be the peer.
 func (b *bench) find(bin, kubectl string) error {
-	var err error
-	if b.plugin, err = built(bin, "kubectl-jupyter"); err != nil {
-		return err
-	}
-	if b.devcluster, err = built(bin, "devcluster"); err != nil {
-		return err
-	}
-	if kubectl == "" {
-		if b.kubectl, err = built(bin, "kubectl"); err == nil {
-			return nil
-		}
-		kubectl = "kubectl"
-	}
-	if b.kubectl, err = exec.LookPath(kubectl); err != nil {
-		return fmt.Errorf("the peer: %w: run `make bench`, which builds it, or name one with -kubectl", err)
-	}
-	b.kubectl, err = filepath.Abs(b.kubectl)
-	return err
-}
-
-func built(bin, name string) (string, error) {
-	p, err := filepath.Abs(filepath.Join(bin, name))
+	programs, err := bedkit.Find(bin)
 	if err != nil {
-		return "", err
+		return err
 	}
-	if _, err := os.Stat(p); err != nil {
-		return "", fmt.Errorf("%s is not built: run `make bench`: %w", name, err)
+	if kubectl != "" {
+		if programs.Kubectl, err = exec.LookPath(kubectl); err != nil {
+			return fmt.Errorf("-kubectl: %w", err)
+		}
+		if programs.Kubectl, err = filepath.Abs(programs.Kubectl); err != nil {
+			return err
+		}
 	}
-	return p, nil
+	b.programs = programs
+	return nil
 }
 
 // machine is what the figures were taken on.
@@ -70,12 +57,12 @@ func (b *bench) machine(ctx context.Context) (machine, error) {
 	if load, err := os.ReadFile("/proc/loadavg"); err == nil {
 		m.load, _, _ = strings.Cut(string(load), " ")
 	}
-	v, err := must(ctx, os.Environ(), nil, b.plugin, "version", "--client")
+	v, err := must(ctx, os.Environ(), nil, b.programs.Plugin, "version", "--client")
 	if err != nil {
 		return m, err
 	}
 	m.plugin = strings.TrimPrefix(strings.TrimSpace(v.stdout), "Client: ")
-	v, err = must(ctx, os.Environ(), nil, b.kubectl, "version", "--client")
+	v, err = must(ctx, os.Environ(), nil, b.programs.Kubectl, "version", "--client")
 	if err != nil {
 		return m, err
 	}

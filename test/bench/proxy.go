@@ -52,7 +52,7 @@ func verbOf(q *http.Request) string {
 // counting puts a proxy between a client and the bed's API server while f runs. It
 // speaks plain HTTP on the loopback interface.
 func (b *bed) counting(ctx context.Context, f func(kubeconfig string) error) (map[string]int, error) {
-	config, err := clientcmd.BuildConfigFromFlags("", b.kubeconfig())
+	config, err := clientcmd.BuildConfigFromFlags("", b.Kubeconfig)
 	if err != nil {
 		return nil, fmt.Errorf("kubeconfig of the bed: %w", err)
 	}
@@ -81,7 +81,7 @@ func (b *bed) counting(ctx context.Context, f func(kubeconfig string) error) (ma
 	serving := &http.Server{Handler: proxy}
 	ended := make(chan error, 1)
 	go func() { ended <- serving.Serve(listener) }()
-	kubeconfig := filepath.Join(b.dir, "kubeconfig.counting")
+	kubeconfig := filepath.Join(b.Dir, "kubeconfig.counting")
 	err = clientcmd.WriteToFile(clientcmdapi.Config{
 		CurrentContext: "counting",
 		Contexts:       map[string]*clientcmdapi.Context{"counting": {Cluster: "counting", AuthInfo: "nobody"}},

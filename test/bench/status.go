@@ -41,7 +41,7 @@ func (b *bench) status(ctx context.Context) (*figure, error) {
 				return err
 			}
 			ours = append(ours, t)
-			s, err := c.getAll(ctx, c.kubeconfig())
+			s, err := c.getAll(ctx, c.Kubeconfig)
 			if err != nil {
 				return err
 			}
@@ -94,7 +94,7 @@ func (b *bench) status(ctx context.Context) (*figure, error) {
 
 // statusOf runs one status with another kubeconfig.
 func (b *bench) statusOf(ctx context.Context, kubeconfig string) error {
-	_, err := must(ctx, append(os.Environ(), "KUBECONFIG="+kubeconfig), nil, b.plugin, "status")
+	_, err := must(ctx, append(os.Environ(), "KUBECONFIG="+kubeconfig), nil, b.programs.Plugin, "status")
 	return err
 }
 
@@ -112,7 +112,7 @@ func (b *bed) requestsOf(ctx context.Context, f func(context.Context, string) er
 func (b *bed) getAll(ctx context.Context, kubeconfig string) (sample, error) {
 	var all sample
 	for _, ns := range looked {
-		s, err := must(ctx, append(os.Environ(), "KUBECONFIG="+kubeconfig), nil, b.kubectl, "get", "all", "-n", ns)
+		s, err := must(ctx, append(os.Environ(), "KUBECONFIG="+kubeconfig), nil, b.programs.Kubectl, "get", "all", "-n", ns)
 		if err != nil {
 			return all, err
 		}
@@ -129,6 +129,6 @@ func (b *bed) addNodes(ctx context.Context, n int) error {
 	for i := range n {
 		fmt.Fprintf(&manifest, "{apiVersion: v1, kind: Node, metadata: {name: more-%d}}\n---\n", i)
 	}
-	_, err := must(ctx, b.env(), strings.NewReader(manifest.String()), b.kubectl, "create", "-f", "-")
+	_, err := must(ctx, b.Env(), strings.NewReader(manifest.String()), b.programs.Kubectl, "create", "-f", "-")
 	return err
 }

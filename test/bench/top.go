@@ -47,11 +47,11 @@ func (b *bench) top(ctx context.Context) (*figure, error) {
 		"--node-count=1", "--gpu-nodes=0", "--stand-ins=false",
 		"--controllers=serviceaccount-controller",
 	}, func(c *bed) error {
-		api, err := client(c.kubeconfig())
+		api, err := client(c.Kubeconfig)
 		if err != nil {
 			return err
 		}
-		if _, err := must(ctx, c.env(), strings.NewReader(standInObjects), b.kubectl, "apply", "-f", "-"); err != nil {
+		if _, err := must(ctx, c.Env(), strings.NewReader(standInObjects), b.programs.Kubectl, "apply", "-f", "-"); err != nil {
 			return err
 		}
 		from := 0
@@ -108,7 +108,7 @@ func (c *bed) topStage(ctx context.Context, api kubernetes.Interface, nodes int)
 			return s, err
 		}
 		ours = t.stdout
-		k, err := c.timed(ctx, c.kubectl, "top", "nodes")
+		k, err := c.timed(ctx, c.programs.Kubectl, "top", "nodes")
 		if err != nil {
 			return s, err
 		}
@@ -128,13 +128,13 @@ func (c *bed) topStage(ctx context.Context, api kubernetes.Interface, nodes int)
 	s.bedMemory = highWater(c.pid)
 	s.differences = slices.Concat(differentCells(ours, peer), differentRequests(ours, simple))
 	if s.requests, err = c.counting(ctx, func(kubeconfig string) error {
-		_, err := must(ctx, append(os.Environ(), "KUBECONFIG="+kubeconfig), nil, c.plugin, "top")
+		_, err := must(ctx, append(os.Environ(), "KUBECONFIG="+kubeconfig), nil, c.programs.Plugin, "top")
 		return err
 	}); err != nil {
 		return s, err
 	}
 	s.peerAsked, err = c.counting(ctx, func(kubeconfig string) error {
-		_, err := must(ctx, append(os.Environ(), "KUBECONFIG="+kubeconfig), nil, c.kubectl, "top", "nodes")
+		_, err := must(ctx, append(os.Environ(), "KUBECONFIG="+kubeconfig), nil, c.programs.Kubectl, "top", "nodes")
 		return err
 	})
 	return s, err
@@ -143,7 +143,7 @@ func (c *bed) topStage(ctx context.Context, api kubernetes.Interface, nodes int)
 // timed runs a program against the bed.
 func (b *bed) timed(ctx context.Context, name string, args ...string) (timed, error) {
 	done := b.watch()
-	s, err := must(ctx, b.env(), nil, name, args...)
+	s, err := must(ctx, b.Env(), nil, name, args...)
 	return done(s), err
 }
 
@@ -154,7 +154,7 @@ func (b *bed) startStandIn(ctx context.Context) (end func(), err error) {
 	if err != nil {
 		return nil, err
 	}
-	cmd := exec.CommandContext(ctx, b.devcluster, "exec", "--dir", b.dir, "--", self, standInArg)
+	cmd := exec.CommandContext(ctx, b.programs.Devcluster, "exec", "--dir", b.Dir, "--", self, standInArg)
 	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
 	cmd.Stderr = b.log
 	if err := cmd.Start(); err != nil {
@@ -169,7 +169,7 @@ func (b *bed) startStandIn(ctx context.Context) (end func(), err error) {
 	tick := time.NewTicker(200 * time.Millisecond)
 	defer tick.Stop()
 	for {
-		if s, err := command(deadline, b.env(), nil, b.kubectl, "get", "--raw", "/apis/metrics.k8s.io/v1beta1/nodes"); err == nil && s.code == 0 {
+		if s, err := command(deadline, b.Env(), nil, b.programs.Kubectl, "get", "--raw", "/apis/metrics.k8s.io/v1beta1/nodes"); err == nil && s.code == 0 {
 			return end, nil
 		}
 		select {

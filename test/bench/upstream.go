@@ -147,9 +147,9 @@ func (b *bed) wait(ctx context.Context, total *sample, args []string) error {
 // buildAndApply is `kubectl kustomize DIR | kubectl apply -f -`. It tells whether
 // everything was accepted.
 func (b *bed) buildAndApply(ctx context.Context, s step, total *sample) (bool, error) {
-	build := exec.CommandContext(ctx, b.kubectl, "kustomize", b.directory(s))
-	apply := exec.CommandContext(ctx, b.kubectl, "apply", "-f", "-")
-	build.Env, apply.Env = b.env(), b.env()
+	build := exec.CommandContext(ctx, b.programs.Kubectl, "kustomize", b.directory(s))
+	apply := exec.CommandContext(ctx, b.programs.Kubectl, "apply", "-f", "-")
+	build.Env, apply.Env = b.Env(), b.Env()
 	// An os pipe, as a shell makes it: both run at the same time.
 	read, write, err := os.Pipe()
 	if err != nil {
@@ -192,7 +192,7 @@ func (b *bed) countLost(ctx context.Context, out *sequence) error {
 			return err
 		}
 		wanted := countObjects(built.stdout)
-		found, err := must(ctx, b.env(), strings.NewReader(built.stdout), b.kubectl, "get", "-f", "-", "--ignore-not-found", "-o", "name")
+		found, err := must(ctx, b.Env(), strings.NewReader(built.stdout), b.programs.Kubectl, "get", "-f", "-", "--ignore-not-found", "-o", "name")
 		if err != nil {
 			return err
 		}

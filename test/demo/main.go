@@ -10,12 +10,12 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"os/exec"
 	"os/signal"
-	"path/filepath"
 	"strings"
 	"syscall"
 	"time"
+
+	"github.com/kubectl-jupyter/kubectl-jupyter/test/bedkit"
 )
 
 // step is one thing that is shown.
@@ -55,12 +55,8 @@ func main() {
 }
 
 type demo struct {
-	out        io.Writer
-	dir        string
-	devcluster string
-	// kubectl finds the plugin on path.
-	kubectl string
-	path    string
+	bed *bedkit.Bed
+	out io.Writer
 }
 
 func run(ctx context.Context, args []string, out io.Writer) (err error) {
@@ -71,26 +67,26 @@ func run(ctx context.Context, args []string, out io.Writer) (err error) {
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
-	if *bin, err = filepath.Abs(*bin); err != nil {
+	programs, err := bedkit.Find(*bin)
+	if err != nil {
 		return err
 	}
 	dir, err := os.MkdirTemp("", "jupyter-demo-")
 	if err != nil {
 		return err
 	}
-	d := &demo{out: out, dir: dir, devcluster: filepath.Join(*bin, "devcluster"), kubectl: filepath.Join(*bin, "kubectl"), path: *bin + string(os.PathListSeparator) + os.Getenv("PATH")}
+	d := &demo{out: out}
+	d.say("A throwaway cluster: the control plane is real, the nodes are " + *nodes + ".")
+	d.bed, err = programs.Up(ctx, dir, out, "--nodes", *nodes)
 	defer func() {
 		if *keep && err == nil {
-			fmt.Fprintf(out, "\nThe cluster goes on:\n  export KUBECONFIG=%s\n  %s down --dir %s\n", filepath.Join(dir, "kubeconfig"), d.devcluster, dir)
+			fmt.Fprintf(out, "\nThe cluster goes on:\n  export KUBECONFIG=%s\n  %s down --dir %s\n", d.bed.Kubeconfig, programs.Devcluster, dir)
 			return
 		}
 		err = errors.Join(err, d.down(context.WithoutCancel(ctx)))
 	}()
-	d.say("A throwaway cluster: the control plane is real, the nodes are " + *nodes + ".")
-	up := exec.CommandContext(ctx, d.devcluster, "up", "--dir", dir, "--nodes", *nodes)
-	up.Stdout, up.Stderr = out, out
-	if err := d.wait(up); err != nil {
-		return fmt.Errorf("devcluster up: %w", err)
+	if err != nil {
+		return err
 	}
 	for _, s := range session {
 		if s.only != "" && s.only != *nodes {
@@ -108,12 +104,9 @@ func (d *demo) say(text string) { fmt.Fprintf(d.out, "\n# %s\n", text) }
 func (d *demo) play(ctx context.Context, s step) error {
 	d.say(s.say)
 	fmt.Fprintf(d.out, "$ kubectl %s\n", strings.Join(s.args, " "))
-	cmd := exec.CommandContext(ctx, d.kubectl, s.args...)
-	cmd.Env = append(os.Environ(), "PATH="+d.path, "KUBECONFIG="+filepath.Join(d.dir, "kubeconfig"))
-	// The plugin's progress is for the terminal that somebody looks at.
-	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, d.out, os.Stderr
 	started := time.Now()
-	if err := d.wait(cmd); err != nil {
+	// The plugin's progress is for the terminal that somebody looks at.
+	if err := d.bed.Play(ctx, os.Stdin, d.out, os.Stderr, d.bed.Programs.Kubectl, s.args...); err != nil {
 		return fmt.Errorf("kubectl %s: %w", strings.Join(s.args, " "), err)
 	}
 	if took := time.Since(started); took > time.Second {
@@ -122,19 +115,10 @@ func (d *demo) play(ctx context.Context, s step) error {
 	return nil
 }
 
-// wait runs a command that ends in good order when the demo is interrupted.
-func (d *demo) wait(cmd *exec.Cmd) error {
-	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
-	cmd.WaitDelay = 30 * time.Second
-	return cmd.Run()
-}
-
 func (d *demo) down(ctx context.Context) error {
 	d.say("The cluster is taken down.")
-	down := exec.CommandContext(ctx, d.devcluster, "down", "--dir", d.dir)
-	down.Stdout, down.Stderr = d.out, d.out
-	if err := down.Run(); err != nil {
-		return fmt.Errorf("devcluster down --dir %s: %w", d.dir, err)
+	if err := d.bed.Down(ctx, d.out); err != nil {
+		return err
 	}
-	return os.RemoveAll(d.dir)
+	return os.RemoveAll(d.bed.Dir)
 }

@@ -5,85 +5,86 @@
 //
 //	make build devcluster && go test -tags e2e ./test/e2e/
 //
-// Every test gets a cluster of its own, so that none depends on another.
+// Every test gets a cluster of its own, so that none depends on another; those with
+// simulated nodes run two at a time.
 package e2e
 
 import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/kubectl-jupyter/kubectl-jupyter/test/bedkit"
 )
 
 // bed is one throwaway cluster.
 type bed struct {
-	t          *testing.T
-	dir        string
-	kubeconfig string
+	*bedkit.Bed
+	t *testing.T
 }
 
-// program finds a built binary: by its environment variable, or in bin/.
-func program(t *testing.T, env, name string) string {
+// programs are the built ones.
+func programs(t *testing.T) bedkit.Programs {
 	t.Helper()
-	p := os.Getenv(env)
-	if p == "" {
-		p = filepath.Join("..", "..", "bin", name)
-	}
-	p, err := filepath.Abs(p)
+	p, err := bedkit.Find(filepath.Join("..", "..", "bin"))
 	if err != nil {
 		t.Fatal(err)
-	}
-	if _, err := os.Stat(p); err != nil {
-		t.Fatalf("%s is not built: run `make build devcluster` (%v)", name, err)
 	}
 	return p
 }
 
-// newBed starts a cluster that ends with the test.
+// newBed starts a cluster that ends with the test. Tests with clusters run side by side,
+// as many as -parallel says: each cluster has its own network and its own directory.
 func newBed(t *testing.T, flags ...string) *bed {
 	t.Helper()
-	b := &bed{t: t, dir: t.TempDir()}
-	b.kubeconfig = filepath.Join(b.dir, "kubeconfig")
-	devcluster := program(t, "DEVCLUSTER", "devcluster")
-	out, err := exec.Command(devcluster, append([]string{"up", "--dir", b.dir, "--metrics-server=false"}, flags...)...).CombinedOutput()
+	sideBySide(t)
+	return startBed(t, flags...)
+}
+
+// startBed is newBed for a test that runs side by side with others already.
+func startBed(t *testing.T, flags ...string) *bed {
+	t.Helper()
+	var said bytes.Buffer
+	up, err := programs(t).Up(context.Background(), t.TempDir(), &said, append([]string{"--metrics-server=false"}, flags...)...)
+	b := &bed{up, t}
 	t.Cleanup(func() {
 		if t.Failed() {
-			t.Logf("the bed said:\n%s", out)
+			t.Logf("the bed said:\n%s", &said)
 		}
-		if out, err := exec.Command(devcluster, "down", "--dir", b.dir).CombinedOutput(); err != nil {
-			t.Errorf("devcluster down: %v\n%s", err, out)
+		if err := b.Down(context.Background(), &said); err != nil {
+			t.Errorf("%v\n%s", err, &said)
 		}
 	})
 	if err != nil {
-		t.Fatalf("devcluster up: %v\n%s", err, out)
+		t.Fatalf("%v\n%s", err, &said)
 	}
 	return b
 }
 
-// result is what a command did.
-type result struct {
-	stdout, stderr string
-	code           int
+// in is the bed for a part of a test.
+func (b *bed) in(t *testing.T) *bed {
+	same := *b.Bed
+	return &bed{&same, t}
 }
 
-func (r result) String() string {
-	return fmt.Sprintf("exit code %d\n--- stdout\n%s--- stderr\n%s", r.code, tail(r.stdout), tail(r.stderr))
-}
-
-func tail(s string) string {
-	if len(s) > 6000 {
-		return "...\n" + s[len(s)-6000:]
+// state is what the cluster says of itself.
+func (b *bed) state() bedkit.State {
+	b.t.Helper()
+	s, err := b.State()
+	if err != nil {
+		b.t.Fatal(err)
 	}
 	return s
 }
+
+type result = bedkit.Result
 
 // jupyter runs the plugin as `kubectl jupyter ARGS` would.
 func (b *bed) jupyter(args ...string) result {
@@ -94,30 +95,18 @@ func (b *bed) jupyter(args ...string) result {
 // run is jupyter with a standard input and something to do once the process runs.
 func (b *bed) run(ctx context.Context, stdin string, started func(*os.Process), args ...string) result {
 	b.t.Helper()
-	cmd := exec.CommandContext(ctx, program(b.t, "KUBECTL_JUPYTER", "kubectl-jupyter"), args...)
-	cmd.Env = append(os.Environ(), "KUBECONFIG="+b.kubeconfig, "NO_COLOR=1")
-	cmd.Stdin = strings.NewReader(stdin)
-	var stdout, stderr bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &stdout, &stderr
-	if err := cmd.Start(); err != nil {
+	r, err := b.Jupyter(ctx, stdin, started, args...)
+	if err != nil {
 		b.t.Fatal(err)
 	}
-	if started != nil {
-		started(cmd.Process)
-	}
-	err := cmd.Wait()
-	var exit *exec.ExitError
-	if err != nil && !errors.As(err, &exit) {
-		b.t.Fatal(err)
-	}
-	return result{stdout.String(), stderr.String(), cmd.ProcessState.ExitCode()}
+	return r
 }
 
 // must runs the plugin and fails the test when it fails.
 func (b *bed) must(args ...string) result {
 	b.t.Helper()
 	r := b.jupyter(args...)
-	if r.code != 0 {
+	if r.Code != 0 {
 		b.t.Fatalf("kubectl jupyter %s: %s", strings.Join(args, " "), r)
 	}
 	return r
@@ -135,14 +124,7 @@ func (b *bed) kubectl(args ...string) string {
 
 func (b *bed) tryKubectl(stdin string, args ...string) (string, error) {
 	b.t.Helper()
-	cmd := exec.Command(program(b.t, "DEVCLUSTER", "devcluster"), append([]string{"kubectl", "--dir", b.dir, "--"}, args...)...)
-	cmd.Stdin = strings.NewReader(stdin)
-	var stdout, stderr bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &stdout, &stderr
-	if err := cmd.Run(); err != nil {
-		return "", fmt.Errorf("kubectl %s: %w\n%s", strings.Join(args, " "), err, stderr.String())
-	}
-	return stdout.String(), nil
+	return b.Kubectl(context.Background(), stdin, args...) // also in a cleanup, when the test's context has ended
 }
 
 // apply sends a manifest as somebody else would.
@@ -198,7 +180,7 @@ func wantSays(t *testing.T, s string, texts ...string) {
 	t.Helper()
 	for _, w := range texts {
 		if !strings.Contains(s, w) {
-			t.Errorf("the output does not say %q:\n%s", w, tail(s))
+			t.Errorf("the output does not say %q:\n%s", w, bedkit.Tail(s))
 		}
 	}
 }

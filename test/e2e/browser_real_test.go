@@ -9,6 +9,7 @@ import (
 	_ "image/png"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"testing"
 )
@@ -30,7 +31,7 @@ func (b *bed) inABrowser(t *testing.T) {
 	if pictures == "" {
 		pictures = t.TempDir()
 	}
-	cmd := exec.CommandContext(t.Context(), program(t, "BROWSER", "browser"), "-chromium", chromium, "-proxy", os.Getenv("HTTP_PROXY"),
+	cmd := exec.CommandContext(t.Context(), filepath.Join(programs(t).Bin, "browser"), "-chromium", chromium, "-proxy", os.Getenv("HTTP_PROXY"),
 		"-url", webAppURL, "-user", loginUser, "-namespace", profileNamespace, "-out", pictures)
 	cmd.Stdin = strings.NewReader(loginPassword)
 	var stdout, stderr bytes.Buffer

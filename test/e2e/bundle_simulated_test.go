@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/kubectl-jupyter/kubectl-jupyter/test/bedkit"
 )
 
 func TestSupportBundle(t *testing.T) {
@@ -16,7 +18,7 @@ func TestSupportBundle(t *testing.T) {
 	b.plant()
 
 	t.Run("has what helps and nobody's credentials", func(t *testing.T) {
-		b := b.within(t)
+		b := b.in(t)
 		files, r := b.bundle()
 		b.wantNoSecrets(files)
 		for name, wants := range map[string][]string{
@@ -36,7 +38,7 @@ func TestSupportBundle(t *testing.T) {
 		} {
 			for _, w := range wants {
 				if !strings.Contains(files[name], w) {
-					t.Errorf("%s does not say %q:\n%s", name, w, tail(files[name]))
+					t.Errorf("%s does not say %q:\n%s", name, w, bedkit.Tail(files[name]))
 				}
 			}
 		}
@@ -45,13 +47,13 @@ func TestSupportBundle(t *testing.T) {
 				t.Errorf("%s is a person's", name)
 			}
 		}
-		wantSays(t, r.stderr, `Reading cluster "devcluster"`, "credentials taken out")
+		wantSays(t, r.Stderr, `Reading cluster "devcluster"`, "credentials taken out")
 		// A simulated pod has no log, and the bundle says so.
 		wantSays(t, files["manifest.yaml"], "what: logs/auth/dex-")
 	})
 
 	t.Run("takes user namespaces when it is asked to", func(t *testing.T) {
-		b := b.within(t)
+		b := b.in(t)
 		b.apply(`{apiVersion: kubeflow.org/v1, kind: Notebook, metadata: {name: hers, namespace: kubeflow-user-example-com},
 			spec: {template: {spec: {containers: [{name: hers, image: "example.com/nb:1", env: [{name: KEY, value: ` + plantedPersonal + `}]}]}}}}`)
 		files, _ := b.bundle("--include-user-namespaces")
@@ -64,26 +66,26 @@ func TestSupportBundle(t *testing.T) {
 	})
 
 	t.Run("is made of what may be read", func(t *testing.T) {
-		b := b.within(t)
+		b := b.in(t)
 		b.kubectl("create", "rolebinding", "look", "-n", "auth", "--clusterrole=view", "--user=jane")
 		files, r := b.bundle("--as", "jane")
 		// Nobody can tell that a word of a sentence is a Secret's value without the Secret.
 		b.wantNoSecrets(files, plantedSecret)
 		wantSays(t, files["objects/auth/deployments.apps.yaml"], "name: dex")
 		wantSays(t, files["manifest.yaml"], `User "jane" cannot list resource "secrets"`, "secretsUnread:")
-		wantSays(t, r.stderr, "warning: the Secrets of auth, cert-manager", "by their form alone", "Not in it, since it could not be read", "manifest.yaml names")
+		wantSays(t, r.Stderr, "warning: the Secrets of auth, cert-manager", "by their form alone", "Not in it, since it could not be read", "manifest.yaml names")
 	})
 
 	t.Run("goes to standard output for pipes", func(t *testing.T) {
-		b := b.within(t)
+		b := b.in(t)
 		r := b.must("support-bundle", "-f", "-")
-		if !strings.HasPrefix(r.stdout, "\x1f\x8b") {
-			t.Errorf("standard output is no gzip: %.20q", r.stdout)
+		if !strings.HasPrefix(r.Stdout, "\x1f\x8b") {
+			t.Errorf("standard output is no gzip: %.20q", r.Stdout)
 		}
 	})
 
 	t.Run("leaves no half of it when it is interrupted", func(t *testing.T) {
-		b := b.within(t)
+		b := b.in(t)
 		dir := t.TempDir()
 		r := b.run(context.Background(), "", func(p *os.Process) {
 			// As soon as there is something to lose.
@@ -99,30 +101,27 @@ func TestSupportBundle(t *testing.T) {
 		if err != nil || len(entries) > 0 {
 			t.Errorf("%v is left, error %v", entries, err)
 		}
-		if r.code != 130 {
+		if r.Code != 130 {
 			t.Errorf("interrupted: %s", r)
 		}
 	})
 
 	t.Run("overwrites nothing", func(t *testing.T) {
-		b := b.within(t)
+		b := b.in(t)
 		file := filepath.Join(t.TempDir(), "mine")
 		if err := os.WriteFile(file, []byte("mine"), 0o600); err != nil {
 			t.Fatal(err)
 		}
 		r := b.jupyter("support-bundle", "-f", file)
-		if r.code != 1 {
-			t.Errorf("exit code %d", r.code)
+		if r.Code != 1 {
+			t.Errorf("exit code %d", r.Code)
 		}
-		wantSays(t, r.stderr, "--file: ", "exists: name another file")
+		wantSays(t, r.Stderr, "--file: ", "exists: name another file")
 		if text, err := os.ReadFile(file); err != nil || string(text) != "mine" {
 			t.Errorf("the file says %q, error %v", text, err)
 		}
 	})
 }
-
-// within is the bed for a part of a test.
-func (b *bed) within(t *testing.T) *bed { return &bed{t: t, dir: b.dir, kubeconfig: b.kubeconfig} }
 
 // plant puts credentials everywhere.
 func (b *bed) plant() {

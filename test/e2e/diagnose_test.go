@@ -173,7 +173,7 @@ spec: {accessModes: [ReadWriteOnce], resources: {requests: {storage: 1Gi}}}
 	}}
 	for i, tr := range troubles {
 		t.Run(tr.name, func(t *testing.T) {
-			b := &bed{t: t, dir: b.dir, kubeconfig: b.kubeconfig}
+			b := b.in(t)
 			ns := fmt.Sprintf("trouble-%d", i)
 			in := func(s string) string { return strings.ReplaceAll(s, "NS", ns) }
 			if !strings.Contains(tr.manifest, "kind: Namespace") {

@@ -3,11 +3,9 @@
 package e2e
 
 import (
-	"encoding/json"
 	"net/netip"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -30,17 +28,9 @@ func TestExposeOnARealNode(t *testing.T) {
 		t.Fatal("a real node needs root: run it with sudo")
 	}
 	b := newBed(t, "--nodes", "real")
-	text, err := os.ReadFile(filepath.Join(b.dir, "state.json"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	var state struct{ Proxy string }
-	if err := json.Unmarshal(text, &state); err != nil {
-		t.Fatal(err)
-	}
-	t.Setenv("HTTP_PROXY", state.Proxy) // the way to the bed's addresses from outside of its network
+	t.Setenv("HTTP_PROXY", b.state().Proxy) // the way to the bed's addresses from outside of its network
 	// The bed's network is one machine with no other link: what a neighbour would find by ARP is made local.
-	if out, err := exec.Command(program(t, "DEVCLUSTER", "devcluster"), "exec", "--dir", b.dir, "--", "ip", "route", "add", "local", "10.0.0.224/27", "dev", "lo").CombinedOutput(); err != nil {
+	if out, err := exec.Command(programs(t).Devcluster, "exec", "--dir", b.Dir, "--", "ip", "route", "add", "local", "10.0.0.224/27", "dev", "lo").CombinedOutput(); err != nil {
 		t.Fatalf("ip route: %v\n%s", err, out)
 	}
 	b.must("install", "--only", gatewayParts, "--timeout", "5m")
@@ -77,7 +67,7 @@ func TestExposeOnARealNode(t *testing.T) {
 				t.Error(err)
 			}
 		}, "expose", "--yes", "--address-pool", "10.0.0.240-10.0.0.241")
-		if r.code == 0 || r.stdout != "" {
+		if r.Code == 0 || r.Stdout != "" {
 			t.Fatalf("a run that was killed: %s", r)
 		}
 		t.Logf("killed with the gateway of type %s", gateway(".spec.type"))
@@ -86,8 +76,8 @@ func TestExposeOnARealNode(t *testing.T) {
 		if a, err := netip.ParseAddr(got); err != nil || got != "10.0.0.240" && got != "10.0.0.241" {
 			t.Errorf("address %s (%v), want one of 10.0.0.240-10.0.0.241", a, err)
 		}
-		if want := "http://" + got + "/jupyter/\n"; r.stdout != want {
-			t.Errorf("standard output = %q, want %q", r.stdout, want)
+		if want := "http://" + got + "/jupyter/\n"; r.Stdout != want {
+			t.Errorf("standard output = %q, want %q", r.Stdout, want)
 		}
 	})
 	t.Run("the address is announced also where every node is to be left out", func(t *testing.T) {
@@ -106,9 +96,9 @@ func TestExposeOnARealNode(t *testing.T) {
 				t.Errorf("%s is not of the installation, so that uninstall would leave it", kind)
 			}
 		}
-		wantSays(t, b.must("expose").stderr, "Nothing to change")
-		wantSays(t, b.must("expose", "--address-pool", "10.0.0.240-10.0.0.241", "--install-metallb").stderr, "Nothing to change")
-		wantSays(t, b.must("install", "--only", gatewayParts, "--timeout", "5m").stderr, "nothing to change")
+		wantSays(t, b.must("expose").Stderr, "Nothing to change")
+		wantSays(t, b.must("expose", "--address-pool", "10.0.0.240-10.0.0.241", "--install-metallb").Stderr, "Nothing to change")
+		wantSays(t, b.must("install", "--only", gatewayParts, "--timeout", "5m").Stderr, "nothing to change")
 		compare(t, was, b.versions(memberSelector))
 	})
 	t.Run("a bad pool is refused by MetalLB's webhook, and by us before that", func(t *testing.T) {
@@ -121,14 +111,14 @@ func TestExposeOnARealNode(t *testing.T) {
 			"spec":{"addresses":["10.0.0.230-10.0.0.231"],"autoAssign":false}}`)
 		was := b.versions(memberSelector)
 		r := b.jupyter("expose", "--address-pool", "10.0.0.231-10.0.0.239")
-		if r.code != 1 {
+		if r.Code != 1 {
 			t.Errorf("a range of somebody's pool: %s", r)
 		}
-		wantSays(t, r.stderr, "--address-pool: 10.0.0.231-10.0.0.239 overlaps with 10.0.0.230-10.0.0.231 of pool theirs")
+		wantSays(t, r.Stderr, "--address-pool: 10.0.0.231-10.0.0.239 overlaps with 10.0.0.230-10.0.0.231 of pool theirs")
 		compare(t, was, b.versions(memberSelector))
 	})
 	t.Run("the address that is asked for is given", func(t *testing.T) {
-		if got := b.must("expose", "--address-pool", "10.0.0.240-10.0.0.242", "--load-balancer-ip", "10.0.0.242").stdout; got != "http://10.0.0.242/jupyter/\n" {
+		if got := b.must("expose", "--address-pool", "10.0.0.240-10.0.0.242", "--load-balancer-ip", "10.0.0.242").Stdout; got != "http://10.0.0.242/jupyter/\n" {
 			t.Errorf("standard output = %q, want the URL with 10.0.0.242", got)
 		}
 	})
@@ -145,10 +135,10 @@ func TestExposeOnARealNode(t *testing.T) {
 		b.kubectl("create", "service", "loadbalancer", "first", "--tcp=80")
 		b.kubectl("wait", "service/first", "--for=jsonpath={.status.loadBalancer.ingress}", "--timeout=1m")
 		r := b.jupyter("expose")
-		if r.code != 1 || gateway(".spec.type") != "ClusterIP" {
+		if r.Code != 1 || gateway(".spec.type") != "ClusterIP" {
 			t.Errorf("no address is left: %s", r)
 		}
-		wantSays(t, r.stderr, diagnose.AddressPoolExhausted, "Service default/first has 10.0.0.230", "nothing was changed")
+		wantSays(t, r.Stderr, diagnose.AddressPoolExhausted, "Service default/first has 10.0.0.230", "nothing was changed")
 
 		b.kubectl("-n", "istio-system", "patch", "service", "istio-ingressgateway", "-p", `{"spec":{"type":"LoadBalancer"}}`)
 		eventually(t, "MetalLB's own word for it is the evidence", func() bool {
@@ -167,10 +157,10 @@ func TestExposeOnARealNode(t *testing.T) {
 		b.kubectl("-n", "istio-system", "patch", "service", "istio-ingressgateway", "-p", `{"spec":{"type":"ClusterIP"}}`)
 		b.kubectl("-n", "istio-system", "patch", "service", "istio-ingressgateway", "-p", `{"spec":{"type":"LoadBalancer","loadBalancerClass":"example.com/none"}}`)
 		r := b.jupyter("expose", "--timeout", "2m")
-		if r.code != 1 || strings.Contains(r.stderr, "has no address after") {
+		if r.Code != 1 || strings.Contains(r.Stderr, "has no address after") {
 			t.Errorf("a class that nobody serves: %s, want it to end before its time", r)
 		}
-		wantSays(t, r.stderr, diagnose.LoadBalancerClassUnserved, "example.com/none")
+		wantSays(t, r.Stderr, diagnose.LoadBalancerClassUnserved, "example.com/none")
 		b.must("expose", "--type", "ClusterIP")
 		b.must("expose", "--probe=false")
 		if got := gateway(".spec.loadBalancerClass") + gateway(address); got != "10.0.0.230" {
@@ -179,10 +169,10 @@ func TestExposeOnARealNode(t *testing.T) {
 	})
 	t.Run("MetalLB goes when that is asked, and not from under somebody", func(t *testing.T) {
 		r := b.jupyter("expose", "--undo", "--remove-metallb")
-		if r.code != 1 {
+		if r.Code != 1 {
 			t.Errorf("removing MetalLB with somebody's pool: %s", r)
 		}
-		wantSays(t, r.stderr, "--remove-metallb: MetalLB has pools of somebody else (theirs)")
+		wantSays(t, r.Stderr, "--remove-metallb: MetalLB has pools of somebody else (theirs)")
 		b.kubectl("-n", "metallb-system", "delete", "ipaddresspool", "theirs")
 		b.must("expose", "--undo", "--remove-metallb")
 		if _, err := b.tryKubectl("", "get", "namespace", "metallb-system"); err == nil {

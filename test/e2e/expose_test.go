@@ -7,8 +7,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/netip"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -37,7 +35,7 @@ address-pools:
 func TestExposeWithSimulatedNodes(t *testing.T) {
 	b := newBed(t)
 	b.must("install", "--only", "istio-crds,istio,kubeflow-namespace,kubeflow-gateway", "--timeout", "3m")
-	t.Setenv("HTTP_PROXY", b.proxy(t)) // the way to the bed's addresses from outside of its network
+	b.Vars = []string{"HTTP_PROXY=" + b.state().Proxy} // the way to the bed's addresses from outside of its network
 	gateway := func(path string) string {
 		return b.kubectl("-n", "istio-system", "get", "service", "istio-ingressgateway", "-o", "jsonpath={"+path+"}")
 	}
@@ -60,10 +58,10 @@ func TestExposeWithSimulatedNodes(t *testing.T) {
 			{[]string{"--as", "ada", "--address-pool", "10.0.1.240-10.0.1.250", "--yes"}, []string{"cannot be found out", "nodes", "services", "deployments"}},
 		} {
 			r := b.jupyter(append([]string{"expose"}, c.args...)...)
-			if r.code != 1 || r.stdout != "" {
+			if r.Code != 1 || r.Stdout != "" {
 				t.Errorf("expose %q: %s, want exit code 1 and nothing on standard output", c.args, r)
 			}
-			wantSays(t, r.stderr, c.says...)
+			wantSays(t, r.Stderr, c.says...)
 		}
 		compareVersions(t, installed, b.versions(""))
 	})
@@ -81,23 +79,23 @@ metadata: {name: reads-all}
 roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: reads-all}
 subjects: [{apiGroup: rbac.authorization.k8s.io, kind: User, name: ada}]`)
 		r := b.jupyter("expose", "--as", "ada", "--address-pool", "10.0.1.240-10.0.1.250", "--yes")
-		if r.code != 1 {
+		if r.Code != 1 {
 			t.Errorf("expose without the right to write: %s", r)
 		}
-		wantSays(t, r.stderr, "nothing was changed", "services: patch in istio-system", "ipaddresspools.metallb.io: ")
+		wantSays(t, r.Stderr, "nothing was changed", "services: patch in istio-system", "ipaddresspools.metallb.io: ")
 	})
 
 	t.Run("where nothing gives addresses it does not wait for ever, and says why none comes", func(t *testing.T) {
 		r := b.jupyter("expose", "--install-metallb=false", "--timeout", "6s")
-		if r.code != 1 || r.stdout != "" {
+		if r.Code != 1 || r.Stdout != "" {
 			t.Errorf("expose without a controller: %s", r)
 		}
-		wantSays(t, r.stderr, diagnose.NoLoadBalancerController, "has no address after")
+		wantSays(t, r.Stderr, diagnose.NoLoadBalancerController, "has no address after")
 		r = b.jupyter("status")
-		if r.code == 0 {
+		if r.Code == 0 {
 			t.Errorf("status of a gateway without an address: %s", r)
 		}
-		wantSays(t, r.stdout+r.stderr, diagnose.NoLoadBalancerController)
+		wantSays(t, r.Stdout+r.Stderr, diagnose.NoLoadBalancerController)
 		b.must("expose", "--undo")
 		if got := gateway(".spec.type"); got != "ClusterIP" {
 			t.Errorf("type after --undo = %s, want ClusterIP", got)
@@ -107,12 +105,12 @@ subjects: [{apiGroup: rbac.authorization.k8s.io, kind: User, name: ada}]`)
 	t.Run("a node port is a way in, an install keeps it, and undo takes it back", func(t *testing.T) {
 		r := b.must("expose", "--type", "NodePort", "--probe=false")
 		port := gateway(`.spec.ports[?(@.port==80)].nodePort`)
-		if want := "http://10.0.1.1:" + port + "/jupyter/\n"; r.stdout != want {
-			t.Errorf("standard output = %q, want %q", r.stdout, want)
+		if want := "http://10.0.1.1:" + port + "/jupyter/\n"; r.Stdout != want {
+			t.Errorf("standard output = %q, want %q", r.Stdout, want)
 		}
 		was := b.versions("")
-		wantSays(t, b.must("expose", "--probe=false").stderr, "Nothing to change")
-		wantSays(t, b.must("install", "--only", "istio-crds,istio,kubeflow-namespace,kubeflow-gateway", "--timeout", "3m").stderr, "nothing to change")
+		wantSays(t, b.must("expose", "--probe=false").Stderr, "Nothing to change")
+		wantSays(t, b.must("install", "--only", "istio-crds,istio,kubeflow-namespace,kubeflow-gateway", "--timeout", "3m").Stderr, "nothing to change")
 		compareVersions(t, was, b.versions(""))
 		b.must("expose", "--undo")
 		if got := gateway(".spec.type") + gateway(".spec.ports[*].nodePort") + gateway(".metadata.annotations"); got != "ClusterIP" {
@@ -159,17 +157,17 @@ spec:
 
 	t.Run("minikube's addon gets a pool in its ConfigMap, the gateway an address of it, and a person the URL", func(t *testing.T) {
 		r := b.must("expose", "--address-pool", "10.0.1.240-10.0.1.250")
-		if want := "http://10.0.1.240/jupyter/\n"; r.stdout != want {
-			t.Errorf("standard output = %q, want %q", r.stdout, want)
+		if want := "http://10.0.1.240/jupyter/\n"; r.Stdout != want {
+			t.Errorf("standard output = %q, want %q", r.Stdout, want)
 		}
-		wantSays(t, r.stderr, "LoadBalancer addresses come from: MetalLB v0.9.6 in namespace metallb-system", "ConfigMap metallb-system/config configured")
+		wantSays(t, r.Stderr, "LoadBalancer addresses come from: MetalLB v0.9.6 in namespace metallb-system", "ConfigMap metallb-system/config configured")
 		const want = "# changed by hand on Monday\naddress-pools:\n- addresses:\n  - 10.0.1.240-10.0.1.250\n  name: kubectl-jupyter\n  protocol: layer2\n"
 		if got := text(); got != want {
 			t.Errorf("ConfigMap = %s, want %s", got, want)
 		}
 		was := b.versions("")
-		wantSays(t, b.must("expose").stderr, "Nothing to change")
-		wantSays(t, b.must("install", "--only", "istio-crds,istio,kubeflow-namespace,kubeflow-gateway", "--timeout", "3m").stderr, "nothing to change")
+		wantSays(t, b.must("expose").Stderr, "Nothing to change")
+		wantSays(t, b.must("install", "--only", "istio-crds,istio,kubeflow-namespace,kubeflow-gateway", "--timeout", "3m").Stderr, "nothing to change")
 		compareVersions(t, was, b.versions(""))
 	})
 
@@ -180,7 +178,7 @@ spec:
 			WayIn     struct{ URL, Address, Via string }
 			Changes   []struct{ Action string }
 		}
-		if err := json.Unmarshal([]byte(b.must("expose", "-o", "json").stdout), &out); err != nil {
+		if err := json.Unmarshal([]byte(b.must("expose", "-o", "json").Stdout), &out); err != nil {
 			t.Fatal(err)
 		}
 		if out.Kind != "Exposure" || out.Detection.Provider != "MetalLBConfigMap" || out.Detection.Version != "v0.9.6" || out.WayIn.Address != "10.0.1.240" || out.WayIn.Via != "LoadBalancer" {
@@ -191,13 +189,13 @@ spec:
 				t.Errorf("a run that changes nothing lists the change %q", c.Action)
 			}
 		}
-		if got := b.must("expose", "-o", "jsonpath={.wayIn.url}").stdout; got != "http://10.0.1.240/jupyter/\n" {
+		if got := b.must("expose", "-o", "jsonpath={.wayIn.url}").Stdout; got != "http://10.0.1.240/jupyter/\n" {
 			t.Errorf("-o jsonpath = %q", got)
 		}
 	})
 
 	t.Run("a certain address is asked for in the way that this MetalLB reads", func(t *testing.T) {
-		if got := b.must("expose", "--load-balancer-ip", "10.0.1.245").stdout; got != "http://10.0.1.245/jupyter/\n" {
+		if got := b.must("expose", "--load-balancer-ip", "10.0.1.245").Stdout; got != "http://10.0.1.245/jupyter/\n" {
 			t.Errorf("standard output = %q, want the URL with 10.0.1.245", got)
 		}
 		if got := gateway(".spec.loadBalancerIP"); got != "10.0.1.245" {
@@ -232,7 +230,7 @@ spec:
 
 	t.Run("undo takes our pool out of the ConfigMap and leaves the rest", func(t *testing.T) {
 		r := b.must("expose", "--undo")
-		wantSays(t, r.stderr, "MetalLB v0.9.6 in namespace metallb-system stays: somebody else installed it")
+		wantSays(t, r.Stderr, "MetalLB v0.9.6 in namespace metallb-system stays: somebody else installed it")
 		if got, want := text(), "# changed by hand on Monday\naddress-pools: []\n"; got != want {
 			t.Errorf("ConfigMap = %q, want %q", got, want)
 		}
@@ -255,25 +253,17 @@ spec:
 		b.kubectl("wait", "crd/ipaddresspools.metallb.io", "--for=condition=Established", "--timeout=30s")
 		was := gateway(".metadata.resourceVersion")
 		r := b.jupyter("expose", "--address-pool", "10.0.1.240-10.0.1.250")
-		if r.code != 1 || gateway(".metadata.resourceVersion") != was {
+		if r.Code != 1 || gateway(".metadata.resourceVersion") != was {
 			t.Errorf("expose with both kinds: %s", r)
 		}
-		wantSays(t, r.stderr, diagnose.MetalLBModesMixed, "nothing was changed", "image quay.io/metallb/controller:v0.9.6", "kind IPAddressPool is served")
+		wantSays(t, r.Stderr, diagnose.MetalLBModesMixed, "nothing was changed", "image quay.io/metallb/controller:v0.9.6", "kind IPAddressPool is served")
 	})
 }
 
 // proxy is the bed's, through which its addresses are reached from outside.
 func (b *bed) proxy(t *testing.T) string {
 	t.Helper()
-	text, err := os.ReadFile(filepath.Join(b.dir, "state.json"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	var state struct{ Proxy string }
-	if err := json.Unmarshal(text, &state); err != nil {
-		t.Fatal(err)
-	}
-	return state.Proxy
+	return b.state().Proxy
 }
 
 // oldMetalLB is a stand-in for the controller of MetalLB 0.9: it gives Services of type LoadBalancer the address that

@@ -29,7 +29,7 @@ type finalReport struct {
 func reportOf(t *testing.T, r result) finalReport {
 	t.Helper()
 	var last string
-	lines := bufio.NewScanner(strings.NewReader(r.stdout))
+	lines := bufio.NewScanner(strings.NewReader(r.Stdout))
 	lines.Buffer(nil, 1<<20)
 	for lines.Scan() {
 		if !json.Valid(lines.Bytes()) {
@@ -69,12 +69,12 @@ func TestInstallBringsEverythingInAndASecondRunChangesNothing(t *testing.T) {
 	if len(out.Components) != 14 {
 		t.Errorf("%d components, want 14", len(out.Components))
 	}
-	wantSays(t, first.stderr, "context")
+	wantSays(t, first.Stderr, "context")
 	if out.Password == "" {
 		t.Fatal("no password in the report")
 	}
 	b.wantPassword(out.Password)
-	if strings.Contains(first.stderr, out.Password) {
+	if strings.Contains(first.Stderr, out.Password) {
 		t.Error("the password is on stderr too, although the report has it")
 	}
 
@@ -93,13 +93,13 @@ func TestInstallBringsEverythingInAndASecondRunChangesNothing(t *testing.T) {
 	if diff := cmp.Diff(before, b.versions(memberSelector)); diff != "" {
 		t.Errorf("the second run changed resource versions:\n%s", diff)
 	}
-	wantSays(t, second.stderr, "nothing to change")
-	if strings.Contains(strings.ToLower(second.stdout+second.stderr), "password:") {
+	wantSays(t, second.Stderr, "nothing to change")
+	if strings.Contains(strings.ToLower(second.Stdout+second.Stderr), "password:") {
 		t.Errorf("the second run shows a password: %s", second)
 	}
 
 	dry := b.must("install", "--dry-run=server")
-	if strings.Contains(dry.stdout, "created") || strings.Contains(dry.stdout, "configured") {
+	if strings.Contains(dry.Stdout, "created") || strings.Contains(dry.Stdout, "configured") {
 		t.Errorf("a dry run of an installed stack would change something: %s", dry)
 	}
 
@@ -117,10 +117,10 @@ func TestInstallBringsEverythingInAndASecondRunChangesNothing(t *testing.T) {
 	// Somebody edits a field of ours: named, not forced.
 	b.kubectl("-n", "auth", "set", "image", "deployment/dex", "dex=example.com/dex:mine")
 	conflict := b.jupyter("install", "--timeout", "5m")
-	if conflict.code == 0 {
+	if conflict.Code == 0 {
 		t.Errorf("install overwrote somebody's edit: %s", conflict)
 	}
-	wantSays(t, conflict.stderr, "Deployment auth/dex", "image", "kubectl-set", "--adopt")
+	wantSays(t, conflict.Stderr, "Deployment auth/dex", "image", "kubectl-set", "--adopt")
 	b.must("install", "--adopt", "--timeout", "5m")
 	wantSays(t, b.kubectl("-n", "auth", "get", "deployment", "dex", "-o", "jsonpath={.spec.template.spec.containers[0].image}"), "dexidp/dex:")
 }
@@ -161,7 +161,7 @@ func TestAKilledInstallIsCompletedByTheNext(t *testing.T) {
 			t.Cleanup(func() { timer.Stop() })
 		}, "install", "--timeout", "5m")
 	}
-	if last.code == 0 {
+	if last.Code == 0 {
 		t.Log("the last run was faster than the kill; the runs before it were cut off")
 	}
 	out := reportOf(t, b.must("install", "-o", "json", "--timeout", "5m"))
@@ -172,7 +172,7 @@ func TestAKilledInstallIsCompletedByTheNext(t *testing.T) {
 	}
 	// The password of a run that was killed is known to nobody; the completing run makes
 	// another, unless a killed run got as far as showing it.
-	shown := regexp.MustCompile(`(?i)password:?\s+(\S+)`).FindStringSubmatch(last.stderr)
+	shown := regexp.MustCompile(`(?i)password:?\s+(\S+)`).FindStringSubmatch(last.Stderr)
 	switch {
 	case out.Password != "":
 		b.wantPassword(out.Password)
@@ -189,30 +189,30 @@ func TestTheFirstCtrlCSaysWhereItStood(t *testing.T) {
 		timer := time.AfterFunc(4*time.Second, func() { _ = p.Signal(syscall.SIGINT) })
 		t.Cleanup(func() { timer.Stop() })
 	}, "install", "--timeout", "5m")
-	if r.code != 130 {
+	if r.Code != 130 {
 		t.Errorf("want exit code 130: %s", r)
 	}
-	wantSays(t, r.stderr, "interrupted", "components are ready", "goes on from here")
+	wantSays(t, r.Stderr, "interrupted", "components are ready", "goes on from here")
 }
 
 func TestAGivenPasswordIsUsedAndNotShown(t *testing.T) {
 	b := newBed(t)
 	const password = "correct horse battery staple"
 	r := b.run(context.Background(), password+"\n", nil, "install", "--password-stdin", "--user-email", "ada@example.com", "--timeout", "5m")
-	if r.code != 0 {
+	if r.Code != 0 {
 		t.Fatal(r)
 	}
 	b.wantPassword(password)
-	if strings.Contains(r.stdout+r.stderr, password) {
+	if strings.Contains(r.Stdout+r.Stderr, password) {
 		t.Error("the password is in the output")
 	}
 	wantSays(t, b.kubectl("get", "profile", "kubeflow-ada-example-com", "-o", "jsonpath={.spec.owner.name}"), "ada@example.com")
 	wantSays(t, b.kubectl("-n", "auth", "get", "configmap", "dex", "-o", "jsonpath={.data}"), "ada@example.com")
 
 	again := b.run(context.Background(), "another one\n", nil, "install", "--password-stdin", "--timeout", "5m")
-	if again.code == 0 {
+	if again.Code == 0 {
 		t.Errorf("install changed a password: %s", again)
 	}
-	wantSays(t, again.stderr, "--password-stdin", "auth/dex-passwords")
+	wantSays(t, again.Stderr, "--password-stdin", "auth/dex-passwords")
 	b.wantPassword(password)
 }

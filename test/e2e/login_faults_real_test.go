@@ -7,7 +7,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -62,7 +61,7 @@ func (b *bed) checkLogin(t *testing.T, password string, flags ...string) checked
 		args = append(args, "--user-email", loginUser, "--password-stdin")
 	}
 	c := checked{result: b.run(context.Background(), password, nil, args...)}
-	if err := json.Unmarshal([]byte(c.stdout), &c); err != nil {
+	if err := json.Unmarshal([]byte(c.Stdout), &c); err != nil {
 		t.Fatalf("kubectl %s: %v: %s", strings.Join(args, " "), err, c.result)
 	}
 	return c
@@ -72,16 +71,8 @@ func (b *bed) checkLogin(t *testing.T, password string, flags ...string) checked
 // proxy would.
 func (b *bed) throughProxy(t *testing.T) {
 	t.Helper()
-	text, err := os.ReadFile(filepath.Join(b.dir, "state.json"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	var state struct{ Proxy string }
-	if err := json.Unmarshal(text, &state); err != nil {
-		t.Fatal(err)
-	}
 	for _, name := range []string{"HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "https_proxy"} {
-		t.Setenv(name, state.Proxy)
+		t.Setenv(name, b.state().Proxy)
 	}
 }
 
@@ -263,16 +254,16 @@ func TestRealLoginFaults(t *testing.T) {
 		t.Skip("the proxy is a stand-in, which knows no login: see the list above for why")
 	}
 	b := newBed(t, "--nodes", "real")
-	if r := b.run(context.Background(), loginPassword, nil, "install", "--password-stdin", "--timeout", "5m"); r.code != 0 {
+	if r := b.run(context.Background(), loginPassword, nil, "install", "--password-stdin", "--timeout", "5m"); r.Code != 0 {
 		t.Fatalf("install: %s", r)
 	}
 
 	t.Run("without an address there is a way through the API server, and no URL", func(t *testing.T) {
-		if r := b.jupyter("login-url"); r.code != 1 || r.stdout != "" {
+		if r := b.jupyter("login-url"); r.Code != 1 || r.Stdout != "" {
 			t.Errorf("login-url: %s", r)
 		}
 		c := b.checkLogin(t, loginPassword, "--port-forward")
-		if c.code != 0 || c.Through != "port-forward" || len(c.Causes) > 0 {
+		if c.Code != 0 || c.Through != "port-forward" || len(c.Causes) > 0 {
 			t.Errorf("the check through a port-forward: %s", c.result)
 		}
 	})
@@ -283,20 +274,20 @@ func TestRealLoginFaults(t *testing.T) {
 
 	t.Run("a person logs in at the address and the URL is proven", func(t *testing.T) {
 		r := b.run(context.Background(), loginPassword, nil, "login-url", "--check", "--user-email", loginUser, "--password-stdin")
-		if r.code != 0 || r.stdout != webAppURL+"\n" {
+		if r.Code != 0 || r.Stdout != webAppURL+"\n" {
 			t.Fatalf("login-url --check: %s", r)
 		}
-		wantSays(t, r.stderr, "302, 302, 302, 200, 303, 302, 200", "Works: 8 of 9 probes passed, 0 failed, 1 left out")
-		if strings.Contains(r.stderr+r.stdout, loginPassword) {
+		wantSays(t, r.Stderr, "302, 302, 302, 200, 303, 302, 200", "Works: 8 of 9 probes passed, 0 failed, 1 left out")
+		if strings.Contains(r.Stderr+r.Stdout, loginPassword) {
 			t.Error("the password is in the output")
 		}
 	})
 	t.Run("a person logs in with a browser", b.inABrowser)
 	t.Run("the chain names every object on the way, and all are ready", func(t *testing.T) {
 		r := b.must("login-url", "--explain")
-		wantSays(t, r.stdout, "Service istio-system/istio-ingressgateway", gatewayAddress, "Pod auth/dex-", "AuthorizationPolicy istio-system/"+checkPolicy,
+		wantSays(t, r.Stdout, "Service istio-system/istio-ingressgateway", gatewayAddress, "Pod auth/dex-", "AuthorizationPolicy istio-system/"+checkPolicy,
 			"VirtualService kubeflow/jupyter-web-app-jupyter-web-app", "Deployment kubeflow/jupyter-web-app-deployment", "issuer http://dex.auth.svc.cluster.local:5556/dex")
-		for line := range strings.Lines(r.stdout) {
+		for line := range strings.Lines(r.Stdout) {
 			if !strings.HasPrefix(line, "ok ") {
 				t.Errorf("not ready: %s", line)
 			}
@@ -304,7 +295,7 @@ func TestRealLoginFaults(t *testing.T) {
 	})
 	for _, f := range faults {
 		t.Run(f.name, func(t *testing.T) {
-			b := &bed{t: t, dir: b.dir, kubeconfig: b.kubeconfig}
+			b := b.in(t)
 			t.Cleanup(func() { f.repair(b); b.healthy(t) })
 			f.make(b)
 			var c checked
@@ -313,13 +304,13 @@ func TestRealLoginFaults(t *testing.T) {
 				c = b.checkLogin(t, f.login)
 				return slices.Contains(c.names(), f.cause) && (f.hop == "" || c.at(f.hop) == f.cause)
 			})
-			if c.code != 1 {
-				t.Errorf("exit code %d, want 1", c.code)
+			if c.Code != 1 {
+				t.Errorf("exit code %d, want 1", c.Code)
 			}
 			wantSays(t, c.says(f.cause), f.says...)
 			// What is worse than an outage comes first.
 			if strings.Contains(c.says(f.cause), "fatal\n") {
-				if r := b.jupyter("login-url", "--check"); !strings.HasPrefix(r.stderr, "fatal: "+f.cause) || r.stdout != "" {
+				if r := b.jupyter("login-url", "--check"); !strings.HasPrefix(r.Stderr, "fatal: "+f.cause) || r.Stdout != "" {
 					t.Errorf("the first line is not the worst: %s", r)
 				}
 			}
@@ -331,17 +322,17 @@ func TestRealLoginFaults(t *testing.T) {
 
 // loginOverHTTPS proves the way with a certificate that only the cluster vouches for.
 func (b *bed) loginOverHTTPS(t *testing.T) {
-	b = &bed{t: t, dir: b.dir, kubeconfig: b.kubeconfig}
+	b = b.in(t)
 	r := b.must("expose", "--type", "LoadBalancer", "--tls", "self-signed", "--probe=false", "--timeout", "3m")
-	url := strings.TrimSpace(r.stdout)
+	url := strings.TrimSpace(r.Stdout)
 	if !strings.HasPrefix(url, "https://") {
 		t.Fatalf("expose --tls self-signed: %s", r)
 	}
 	b.healthy(t)
-	if got := b.must("login-url", "--check").stdout; got != url+"\n" {
+	if got := b.must("login-url", "--check").Stdout; got != url+"\n" {
 		t.Errorf("the proven URL is %q, want %q", got, url)
 	}
-	if c := b.checkLogin(t, loginPassword, "--port-forward"); c.code != 0 {
+	if c := b.checkLogin(t, loginPassword, "--port-forward"); c.Code != 0 {
 		t.Errorf("through a port-forward, where the certificate is for another host: %s", c.result)
 	}
 	b.must("expose", "--type", "LoadBalancer", "--tls", "off", "--probe=false", "--timeout", "3m")
@@ -364,7 +355,7 @@ func (b *bed) healthy(t *testing.T) {
 	var c checked
 	eventually(t, "the way in works", func() bool {
 		c = b.checkLogin(t, loginPassword)
-		return c.code == 0
+		return c.Code == 0
 	})
 	if len(c.Causes) > 0 {
 		t.Errorf("the way in works, and still there are causes: %s", c.result)
@@ -373,7 +364,7 @@ func (b *bed) healthy(t *testing.T) {
 
 // noAddressLeft lets the real MetalLB run out of addresses.
 func (b *bed) noAddressLeft(t *testing.T) {
-	b = &bed{t: t, dir: b.dir, kubeconfig: b.kubeconfig}
+	b = b.in(t)
 	b.kubectl("-n", "istio-system", "patch", "service", "istio-ingressgateway", "--type=json", "-p",
 		`[{"op":"remove","path":"/spec/externalIPs"},{"op":"replace","path":"/spec/type","value":"LoadBalancer"}]`)
 	want := func(cause string) {
@@ -381,12 +372,12 @@ func (b *bed) noAddressLeft(t *testing.T) {
 		var r result
 		eventually(t, cause+" is named", func() bool {
 			r = b.jupyter("login-url")
-			return strings.Contains(r.stderr, cause)
+			return strings.Contains(r.Stderr, cause)
 		})
-		if r.code != 1 || r.stdout != "" {
+		if r.Code != 1 || r.Stdout != "" {
 			t.Errorf("login-url: %s", r)
 		}
-		wantSays(t, r.stderr, "kubectl jupyter port-forward")
+		wantSays(t, r.Stderr, "kubectl jupyter port-forward")
 	}
 	want("NoLoadBalancerController")
 	b.must("install", "--only", "metallb", "--timeout", "3m")
@@ -410,7 +401,7 @@ metadata: {name: one, namespace: metallb-system}`)
 	want("AddressPoolExhausted")
 	b.kubectl("-n", "default", "delete", "service", "taken")
 	eventually(t, "the gateway has the address", func() bool {
-		return b.jupyter("login-url").stdout == "http://10.96.255.20/jupyter/\n"
+		return b.jupyter("login-url").Stdout == "http://10.96.255.20/jupyter/\n"
 	})
 	b.healthy(t)
 }

@@ -17,10 +17,10 @@ func TestLoginURL(t *testing.T) {
 	fails := func(t *testing.T, code int, says []string, args ...string) {
 		t.Helper()
 		r := b.jupyter(append([]string{"login-url"}, args...)...)
-		if r.code != code || args == nil && r.stdout != "" {
+		if r.Code != code || args == nil && r.Stdout != "" {
 			t.Errorf("login-url %s: want exit code %d and no URL: %s", strings.Join(args, " "), code, r)
 		}
-		wantSays(t, r.stderr, says...)
+		wantSays(t, r.Stderr, says...)
 	}
 	t.Run("where nothing is installed the answer is how to install", func(t *testing.T) {
 		says := []string{"there is no Service istio-system/istio-ingressgateway", "kubectl jupyter install"}
@@ -39,17 +39,17 @@ func TestLoginURL(t *testing.T) {
 			Probes []any
 		}
 		r := b.jupyter("login-url", "--check", "-o", "json")
-		if err := json.Unmarshal([]byte(r.stdout), &document); err != nil || r.code != 1 || document.Kind != "LoginCheck" || document.WayIn.Missing == "" || document.Probes == nil {
+		if err := json.Unmarshal([]byte(r.Stdout), &document); err != nil || r.Code != 1 || document.Kind != "LoginCheck" || document.WayIn.Missing == "" || document.Probes == nil {
 			t.Errorf("a check that has nothing to ask: %v: %s", err, r)
 		}
 	})
 	t.Run("the chain marks the missing address and nothing else", func(t *testing.T) {
 		r := b.jupyter("login-url", "--explain")
-		if r.code != 1 {
+		if r.Code != 1 {
 			t.Fatalf("login-url --explain: %s", r)
 		}
 		var broken []string
-		for line := range strings.Lines(r.stdout) {
+		for line := range strings.Lines(r.Stdout) {
 			if !strings.HasPrefix(line, "ok ") {
 				broken = append(broken, line)
 			}
@@ -64,34 +64,32 @@ func TestLoginURL(t *testing.T) {
 		address := b.kubectl("get", "nodes", "-o", `jsonpath={.items[0].status.addresses[?(@.type=="InternalIP")].address}`)
 		want := "http://" + address + ":" + port + "/jupyter/\n"
 		r := b.must("login-url")
-		if r.stdout != want || r.stderr != "User: user@example.com\n" {
+		if r.Stdout != want || r.Stderr != "User: user@example.com\n" {
 			t.Errorf("want %q alone on standard output and the user on standard error: %s", want, r)
 		}
-		if got := b.must("login-url", "-o", "jsonpath={.url}").stdout; got != want {
+		if got := b.must("login-url", "-o", "jsonpath={.url}").Stdout; got != want {
 			t.Errorf("-o jsonpath={.url} = %q, want %q", got, want)
 		}
 		var document struct{ Kind, URL, Via, Scheme string }
-		if err := json.Unmarshal([]byte(b.must("login-url", "-o", "json").stdout), &document); err != nil || document.Kind != "LoginURL" || document.Via != "NodePort" {
+		if err := json.Unmarshal([]byte(b.must("login-url", "-o", "json").Stdout), &document); err != nil || document.Kind != "LoginURL" || document.Via != "NodePort" {
 			t.Errorf("-o json = %+v (%v)", document, err)
 		}
 	})
 	t.Run("a browser is opened where there is a desktop, and the URL is printed anyhow", func(t *testing.T) {
-		opened := filepath.Join(b.dir, "opened")
+		opened := filepath.Join(b.Dir, "opened")
 		script := "#!/bin/sh\nprintf %s \"$1\" > " + opened + "\n"
-		if err := os.WriteFile(filepath.Join(b.dir, "xdg-open"), []byte(script), 0o755); err != nil {
+		if err := os.WriteFile(filepath.Join(b.Dir, "xdg-open"), []byte(script), 0o755); err != nil {
 			t.Fatal(err)
 		}
-		t.Setenv("PATH", b.dir+":"+os.Getenv("PATH"))
-		for _, name := range []string{"DISPLAY", "WAYLAND_DISPLAY", "BROWSER", "WSL_DISTRO_NAME"} {
-			t.Setenv(name, "")
-		}
+		b := b.in(t)
+		b.Vars = []string{"PATH=" + b.Dir + ":" + os.Getenv("PATH"), "DISPLAY=", "WAYLAND_DISPLAY=", "BROWSER=", "WSL_DISTRO_NAME="}
 		r := b.jupyter("login-url", "--open")
-		if r.code != 1 || !strings.HasPrefix(r.stdout, "http://") {
+		if r.Code != 1 || !strings.HasPrefix(r.Stdout, "http://") {
 			t.Errorf("without a desktop: %s", r)
 		}
-		wantSays(t, r.stderr, "--open: there is no desktop here")
-		t.Setenv("DISPLAY", ":0")
-		url := strings.TrimSpace(b.must("login-url", "--open").stdout)
+		wantSays(t, r.Stderr, "--open: there is no desktop here")
+		b.Vars = append(b.Vars, "DISPLAY=:0")
+		url := strings.TrimSpace(b.must("login-url", "--open").Stdout)
 		eventually(t, "the browser is started with the URL", func() bool {
 			text, err := os.ReadFile(opened)
 			return err == nil && string(text) == url
@@ -107,8 +105,8 @@ hash: c2VjcmV0
 username: ada
 userID: ada`)
 		r := b.must("login-url", "-o", "yaml")
-		wantSays(t, r.stdout, "- ada@example.com", "- user@example.com")
-		if strings.Contains(r.stdout+r.stderr, "c2VjcmV0") {
+		wantSays(t, r.Stdout, "- ada@example.com", "- user@example.com")
+		if strings.Contains(r.Stdout+r.Stderr, "c2VjcmV0") {
 			t.Error("the hash is in the output")
 		}
 	})
@@ -116,11 +114,11 @@ userID: ada`)
 		b.kubectl("-n", "auth", "delete", "virtualservice", "dex")
 		b.kubectl("-n", "istio-system", "delete", "authorizationpolicy", "istio-ingressgateway-require-jwt")
 		r := b.jupyter("login-url", "--explain")
-		if r.code != 1 {
+		if r.Code != 1 {
 			t.Errorf("login-url --explain: %s", r)
 		}
 		var missing []string
-		for line := range strings.Lines(r.stdout) {
+		for line := range strings.Lines(r.Stdout) {
 			if strings.HasPrefix(line, "missing ") {
 				missing = append(missing, strings.TrimSpace(strings.TrimPrefix(line, "missing ")))
 			}
@@ -135,7 +133,7 @@ userID: ada`)
 		fails(t, 2, []string{"forbidden", "istio-ingressgateway"}, "--as", "nobody@example.com")
 		fails(t, 2, []string{"forbidden"}, "--check", "--as", "nobody@example.com")
 		r := b.jupyter("login-url", "--explain", "--as", "nobody@example.com")
-		if r.code != 2 || strings.Contains(r.stdout, "missing") {
+		if r.Code != 2 || strings.Contains(r.Stdout, "missing") {
 			t.Errorf("login-url --explain without rights: want exit code 2 and nothing called missing: %s", r)
 		}
 	})

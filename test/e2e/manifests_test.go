@@ -15,7 +15,7 @@ func TestTheServerAcceptsEveryEmbeddedManifest(t *testing.T) {
 	b.must("install")
 	// MetalLB comes on demand: without its namespace and definitions a dry run of the
 	// rest has nowhere to go.
-	metallb := b.must("render", "metallb").stdout
+	metallb := b.must("render", "metallb").Stdout
 	var first []string
 	for _, object := range strings.Split(metallb, "\n---\n") {
 		if strings.Contains(object, "kind: CustomResourceDefinition\n") || strings.Contains(object, "kind: Namespace\n") {
@@ -42,7 +42,7 @@ func TestTheServerAcceptsEveryEmbeddedManifest(t *testing.T) {
 		{"MetalLB of the small profile", []string{"metallb", "--profile", "slim"}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			rendered := b.must(append([]string{"render"}, tt.args...)...).stdout
+			rendered := b.must(append([]string{"render"}, tt.args...)...).Stdout
 			want := strings.Count(rendered, "\nkind: ") // apiVersion is the first line of each
 			out, err := b.tryKubectl(rendered, "apply", "--server-side", "--force-conflicts", "--dry-run=server", "-f", "-")
 			if err != nil {

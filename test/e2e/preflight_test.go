@@ -24,11 +24,11 @@ type lookedAt struct {
 func (b *bed) preflight(t *testing.T, code int, args ...string) lookedAt {
 	t.Helper()
 	r := b.jupyter(append([]string{"preflight", "-o", "json"}, args...)...)
-	if r.code != code {
+	if r.Code != code {
 		t.Errorf("preflight %v: want exit code %d: %s", args, code, r)
 	}
 	var out lookedAt
-	if err := json.Unmarshal([]byte(r.stdout), &out); err != nil || out.Kind != "Preflight" {
+	if err := json.Unmarshal([]byte(r.Stdout), &out); err != nil || out.Kind != "Preflight" {
 		t.Fatalf("preflight %v prints no report (%v): %s", args, err, r)
 	}
 	return out
@@ -64,10 +64,10 @@ func (b *bed) refuses(t *testing.T, reason string, args ...string) {
 	t.Helper()
 	before := b.versions("")
 	r := b.jupyter(append([]string{"install", "--timeout", "1m"}, args...)...)
-	if r.code != 1 {
+	if r.Code != 1 {
 		t.Errorf("install %v: want it refused: %s", args, r)
 	}
-	wantSays(t, r.stderr, reason, "nothing was changed")
+	wantSays(t, r.Stderr, reason, "nothing was changed")
 	b.wantUntouched(before)
 }
 
@@ -88,10 +88,10 @@ func TestPreflightSaysWhatWouldKeepAnInstallationFromWorking(t *testing.T) {
 			t.Errorf("capacity %+v", c)
 		}
 		table := b.must("preflight")
-		wantSays(t, table.stdout, "CHECK", "capacity", "An installation can begin")
-		wantSays(t, table.stderr, `context "devcluster"`)
-		wantSays(t, b.must("preflight", "-o", "wide").stdout, "ASKS")
-		if out := b.must("preflight", "-o", "jsonpath={.capacity.open}").stdout; strings.TrimSpace(out) != "5" {
+		wantSays(t, table.Stdout, "CHECK", "capacity", "An installation can begin")
+		wantSays(t, table.Stderr, `context "devcluster"`)
+		wantSays(t, b.must("preflight", "-o", "wide").Stdout, "ASKS")
+		if out := b.must("preflight", "-o", "jsonpath={.capacity.open}").Stdout; strings.TrimSpace(out) != "5" {
 			t.Errorf("jsonpath prints %q", out)
 		}
 	})
@@ -255,14 +255,14 @@ spec:
 		b.refuses(t, "1 object belongs to somebody else")
 		// The choice is heard; what it takes for granted is proven as well.
 		used := b.jupyter("preflight", "--use-existing", "cert-manager")
-		wantSays(t, used.stderr, "component cert-manager", "the cluster lacks", "install it as well")
-		if used.code != 1 {
+		wantSays(t, used.Stderr, "component cert-manager", "the cluster lacks", "install it as well")
+		if used.Code != 1 {
 			t.Errorf("half a cert-manager is taken for a whole one: %s", used)
 		}
 	})
 
 	t.Run("a server that does not answer tells nothing", func(t *testing.T) {
-		if r := b.jupyter("preflight", "--server", "https://127.0.0.1:1"); r.code != 2 {
+		if r := b.jupyter("preflight", "--server", "https://127.0.0.1:1"); r.Code != 2 {
 			t.Errorf("want exit code 2: %s", r)
 		}
 	})

@@ -11,6 +11,7 @@ import (
 
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/diagnose"
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/report"
+	"github.com/kubectl-jupyter/kubectl-jupyter/test/bedkit"
 )
 
 // token is signed by nobody.
@@ -46,7 +47,7 @@ func TestWhatTheLogsOfRealProgramsTell(t *testing.T) {
 	w.get("/jupyter/" + plantedSecret)
 
 	t.Run("status names what was refused and why", func(t *testing.T) {
-		b := &bed{t: t, dir: b.dir, kubeconfig: b.kubeconfig}
+		b := b.in(t)
 		for name, says := range map[string]string{
 			diagnose.JWKSKeyMissing:          "Jwks_doesn't_have_key_to_match_kid",
 			diagnose.JWTIssuerUnknown:        "Jwt_issuer_is_not_configured",
@@ -56,7 +57,7 @@ func TestWhatTheLogsOfRealProgramsTell(t *testing.T) {
 			var out report.Report
 			eventually(t, name+" says "+says, func() bool {
 				r := b.jupyter("status", "-o", "json")
-				if err := json.Unmarshal([]byte(r.stdout), &out); err != nil {
+				if err := json.Unmarshal([]byte(r.Stdout), &out); err != nil {
 					t.Fatalf("status: %v\n%s", err, r)
 				}
 				for _, c := range out.Causes {
@@ -73,7 +74,7 @@ func TestWhatTheLogsOfRealProgramsTell(t *testing.T) {
 	})
 
 	t.Run("a support bundle has the logs without credentials", func(t *testing.T) {
-		b := &bed{t: t, dir: b.dir, kubeconfig: b.kubeconfig}
+		b := b.in(t)
 		files, _ := b.bundle()
 		b.wantNoSecrets(files)
 		wants := map[string]string{
@@ -90,7 +91,7 @@ func TestWhatTheLogsOfRealProgramsTell(t *testing.T) {
 			}
 		}
 		if t.Failed() {
-			t.Log(tail(files["manifest.yaml"]))
+			t.Log(bedkit.Tail(files["manifest.yaml"]))
 		}
 	})
 }

@@ -217,7 +217,7 @@ spec: {template: {spec: {containers: [{name: waits, image: "example.com/notebook
 	}}
 	for _, p := range problems {
 		t.Run(p.name, func(t *testing.T) {
-			b := &bed{t: t, dir: b.dir, kubeconfig: b.kubeconfig}
+			b := b.in(t)
 			p.make(b)
 			eventually(t, fmt.Sprintf("status names %s and says %q", p.cause, p.says), func() bool { return b.report().names(p) != nil })
 			c := b.report().names(p)
@@ -244,7 +244,7 @@ func (b *bed) report() looked {
 	b.t.Helper()
 	r := b.jupyter("status", "-o", "json")
 	var out looked
-	if err := json.Unmarshal([]byte(r.stdout), &out.Report); err != nil {
+	if err := json.Unmarshal([]byte(r.Stdout), &out.Report); err != nil {
 		b.t.Fatalf("status: %v\n%s", err, r)
 	}
 	return out
@@ -315,7 +315,7 @@ func (b *bed) silence(configuration string) func() {
 	}
 	const port = "19443"
 	ip := b.kubectl("get", "endpointslice", "kubernetes", "-o", "jsonpath={.endpoints[0].addresses[0]}")
-	server := exec.Command(program(b.t, "DEVCLUSTER", "devcluster"), "exec", "--dir", b.dir, "--", self, "-test.run=^TestNobodyAnswers$", "-test.timeout=10m")
+	server := exec.Command(programs(b.t).Devcluster, "exec", "--dir", b.Dir, "--", self, "-test.run=^TestNobodyAnswers$", "-test.timeout=10m")
 	server.Env = append(os.Environ(), silentAddress+"="+net.JoinHostPort(ip, port))
 	out, err := server.StdoutPipe()
 	if err != nil {

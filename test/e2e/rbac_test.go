@@ -92,19 +92,19 @@ func (w *witness) check(t *testing.T, role rbacv1.ClusterRole, without ...right)
 // about by a command that begins nothing without it.
 func TestTheInstallersRoleIsEnoughAndNotMore(t *testing.T) {
 	b := newBed(t, "--metrics-server=true")
-	admin := b.kubeconfig
+	admin := b.Kubeconfig
 	role := b.role("installer.yaml", "ivy")
 	w := newWitness(t, b, "ivy", "installers")
 	asIvy := func(do func()) {
-		b.kubeconfig = w.kubeconfig
-		defer func() { b.kubeconfig = admin }()
+		b.Kubeconfig = w.kubeconfig
+		defer func() { b.Kubeconfig = admin }()
 		do()
 	}
 	t.Run("it may grant what the stack's own roles grant, by their names, and no other", func(t *testing.T) { b.mayGrant(t, role) })
 	asIvy(func() {
 		b.must("preflight")
 		b.must("install", "--timeout", "3m")
-		wantSays(t, b.must("install").stderr, "nothing to change")
+		wantSays(t, b.must("install").Stderr, "nothing to change")
 		b.must("status")
 		b.must("user", "add", "ada@example.com")
 		b.must("user", "list")
@@ -114,7 +114,7 @@ func TestTheInstallersRoleIsEnoughAndNotMore(t *testing.T) {
 		// Nothing runs MetalLB here, so that its webhook never gets a certificate. What is
 		// looked at when something fails is part of the rights.
 		r := b.jupyter("expose", "--type", "LoadBalancer", "--install-metallb", "--address-pool", "10.0.1.240-10.0.1.250", "--yes", "--timeout", "10s")
-		wantSays(t, r.stderr, "WebhookCABundleMissing")
+		wantSays(t, r.Stderr, "WebhookCABundleMissing")
 		b.must("expose", "--undo", "--remove-metallb", "--yes")
 		b.must("expose", "--type", "ClusterIP", "--tls", "off")
 		b.must("user", "remove", "ada@example.com", "--delete-namespace", "--yes")
@@ -136,21 +136,21 @@ func TestTheViewersRoleIsEnoughAndNotMore(t *testing.T) {
 	b.must("expose", "--type", "NodePort", "--probe=false")
 	role := b.role("viewer.yaml", "vic")
 	w := newWitness(t, b, "vic", "viewers")
-	admin := b.kubeconfig
+	admin := b.Kubeconfig
 	asVic := func(do func()) {
-		b.kubeconfig = w.kubeconfig
-		defer func() { b.kubeconfig = admin }()
+		b.Kubeconfig = w.kubeconfig
+		defer func() { b.Kubeconfig = admin }()
 		do()
 	}
 	asVic(func() {
-		wantSays(t, b.must("status").stdout, "Ready: 14 components", "could not be tried")
+		wantSays(t, b.must("status").Stdout, "Ready: 14 components", "could not be tried")
 		b.must("status", "--wait", "--timeout", "1m")
 		b.must("top")
 		b.must("top", "notebooks", "-A")
 		b.must("top", "gpus")
-		wantSays(t, b.must("login-url").stdout, "http://10.0.1.")
+		wantSays(t, b.must("login-url").Stdout, "http://10.0.1.")
 		b.must("login-url", "--explain")
-		wantSays(t, b.must("version").stdout, "Installed: release")
+		wantSays(t, b.must("version").Stdout, "Installed: release")
 	})
 	// What is looked at when something fails is part of the rights.
 	b.kubectl("cordon", "--selector=!none")
@@ -158,12 +158,12 @@ func TestTheViewersRoleIsEnoughAndNotMore(t *testing.T) {
 	asVic(func() {
 		eventually(t, "status says that Dex has no node", func() bool {
 			r := b.jupyter("status")
-			return r.code == 1 && strings.Contains(r.stdout, "nodes are cordoned")
+			return r.Code == 1 && strings.Contains(r.Stdout, "nodes are cordoned")
 		})
-		wantSays(t, b.must("support-bundle", "--file", filepath.Join(t.TempDir(), "bundle.tar.gz")).stderr, "Secrets")
+		wantSays(t, b.must("support-bundle", "--file", filepath.Join(t.TempDir(), "bundle.tar.gz")).Stderr, "Secrets")
 	})
 	for _, refused := range [][]string{{"install"}, {"user", "add", "eve@example.com"}, {"expose", "--type", "ClusterIP"}, {"uninstall", "--yes"}} {
-		if r := b.jupyter(append(refused, "--as=vic")...); r.code != 1 {
+		if r := b.jupyter(append(refused, "--as=vic")...); r.Code != 1 {
 			t.Errorf("a viewer may %s: %s", strings.Join(refused, " "), r)
 		}
 	}
@@ -206,7 +206,7 @@ func (b *bed) mayGrant(t *testing.T, role rbacv1.ClusterRole) {
 	b.bind(*plain, "eve")
 	var probes []string
 	bound, kinds := map[string]string{}, map[string]string{} // binding -> role, role -> kind
-	for _, object := range strings.Split(b.must("render").stdout+b.must("render", "metallb").stdout, "---\n") {
+	for _, object := range strings.Split(b.must("render").Stdout+b.must("render", "metallb").Stdout, "---\n") {
 		var o struct {
 			Kind     string
 			Metadata struct{ Name, Namespace string }

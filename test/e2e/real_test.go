@@ -11,10 +11,8 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"net/url"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -42,12 +40,12 @@ func TestRealNode(t *testing.T) {
 	before := b.versions("")
 
 	const password = "correct horse battery staple"
-	if r := b.run(context.Background(), password+"\n", nil, "install", "--password-stdin", "--timeout", "5m"); r.code != 0 {
+	if r := b.run(context.Background(), password+"\n", nil, "install", "--password-stdin", "--timeout", "5m"); r.Code != 0 {
 		t.Fatalf("install: %s", r)
 	}
 
 	t.Run("every image of the installation is on the node under its own name", func(t *testing.T) {
-		for image := range strings.Lines(b.must("images").stdout) {
+		for image := range strings.Lines(b.must("images").Stdout) {
 			image = strings.TrimSpace(image)
 			// Only the form's first notebook image is made; nobody exposes the gateway here.
 			if strings.Contains(image, "/notebook-servers/") || strings.Contains(image, "acmesolver") {
@@ -95,7 +93,7 @@ func TestRealNode(t *testing.T) {
 		if len(was) < 150 {
 			t.Fatalf("found %d objects of the installation, want all of them", len(was))
 		}
-		wantSays(t, b.must("install", "--timeout", "5m").stderr, "nothing to change")
+		wantSays(t, b.must("install", "--timeout", "5m").Stderr, "nothing to change")
 		compare(t, was, b.versions(memberSelector))
 	})
 	t.Run("uninstall with all data leaves nothing", func(t *testing.T) {
@@ -116,7 +114,7 @@ func TestRealNode(t *testing.T) {
 // realImages builds what is missing and logs which images are stand-ins.
 func realImages(t *testing.T) map[string]string {
 	t.Helper()
-	devcluster := program(t, "DEVCLUSTER", "devcluster")
+	devcluster := programs(t).Devcluster
 	build := exec.Command(devcluster, "images", "build")
 	build.Stderr = os.Stderr // minutes of progress, which a failed test's log would show too late
 	_, err := build.Output()
@@ -162,19 +160,11 @@ func compare(t *testing.T, was, is map[string]string) {
 // transport goes through the bed's proxy, which reaches every Service.
 func (b *bed) transport(t *testing.T) http.RoundTripper {
 	t.Helper()
-	text, err := os.ReadFile(filepath.Join(b.dir, "state.json"))
+	transport, err := b.Transport()
 	if err != nil {
 		t.Fatal(err)
 	}
-	var state struct{ Proxy string }
-	if err := json.Unmarshal(text, &state); err != nil {
-		t.Fatal(err)
-	}
-	proxy, err := url.Parse(state.Proxy)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return &http.Transport{Proxy: http.ProxyURL(proxy)}
+	return transport
 }
 
 // get asks a Service.

@@ -46,10 +46,10 @@ func TestObjectsOfOthersAreNamedBeforeAnythingIsWritten(t *testing.T) {
 	b.apply(`{apiVersion: v1, kind: ServiceAccount, metadata: {name: cert-manager, namespace: cert-manager}}`)
 	before := b.versions("")
 	r := b.jupyter("install", "--timeout", "1m")
-	if r.code == 0 {
+	if r.Code == 0 {
 		t.Fatalf("install went ahead: %s", r)
 	}
-	wantSays(t, r.stderr, "Namespace cert-manager", "ServiceAccount cert-manager/cert-manager", "kubectl-client-side-apply", "--use-existing cert-manager", "--adopt")
+	wantSays(t, r.Stderr, "Namespace cert-manager", "ServiceAccount cert-manager/cert-manager", "kubectl-client-side-apply", "--use-existing cert-manager", "--adopt")
 	b.wantUntouched(before)
 
 	out := reportOf(t, b.must("install", "--adopt", "-o", "json", "--timeout", "5m"))
@@ -63,10 +63,10 @@ func TestWithoutRightsEveryMissingOneIsListedBeforeTheFirstWrite(t *testing.T) {
 	b.kubectl("create", "clusterrolebinding", "viewer", "--clusterrole=view", "--user=viewer")
 	before := b.versions("")
 	r := b.jupyter("install", "--as", "viewer", "--timeout", "1m")
-	if r.code == 0 {
+	if r.Code == 0 {
 		t.Fatalf("install went ahead: %s", r)
 	}
-	wantSays(t, r.stderr, "namespaces: create, ", "deployments.apps: create, ", "customresourcedefinitions.apiextensions.k8s.io: ", "clusterroles.rbac.authorization.k8s.io: ")
+	wantSays(t, r.Stderr, "namespaces: create, ", "deployments.apps: create, ", "customresourcedefinitions.apiextensions.k8s.io: ", "clusterroles.rbac.authorization.k8s.io: ")
 	b.wantUntouched(before)
 }
 
@@ -74,15 +74,15 @@ func TestADryRunAndARefusalWriteNothing(t *testing.T) {
 	b := newBed(t)
 	before := b.versions("")
 	r := b.must("install", "--dry-run=server")
-	wantSays(t, r.stdout, "deployment", "created")
-	if diff := b.must("install", "--diff"); !strings.Contains(diff.stdout, "kind: Deployment") {
+	wantSays(t, r.Stdout, "deployment", "created")
+	if diff := b.must("install", "--diff"); !strings.Contains(diff.Stdout, "kind: Deployment") {
 		t.Errorf("--diff shows no object: %s", diff)
 	}
 	missing := b.jupyter("install", "--use-existing", "dex", "--timeout", "1m")
-	if missing.code == 0 {
+	if missing.Code == 0 {
 		t.Errorf("install took a Dex for granted that is not there: %s", missing)
 	}
-	wantSays(t, missing.stderr, "component dex", "the cluster lacks", "install it as well")
+	wantSays(t, missing.Stderr, "component dex", "the cluster lacks", "install it as well")
 	b.wantUntouched(before)
 }
 
@@ -93,11 +93,11 @@ func TestATimeoutNamesTheCause(t *testing.T) {
 	}
 	// The nodes are looked at first; here they are to be found closed later.
 	r := b.jupyter("install", "--skip-preflight", "--timeout", "20s")
-	if r.code == 0 {
+	if r.Code == 0 {
 		t.Fatalf("install claims to be done: %s", r)
 	}
-	wantSays(t, r.stderr, "timed out", "cert-manager", "unschedulable")
-	wantSays(t, strings.ToLower(r.stderr), "uncordon")
+	wantSays(t, r.Stderr, "timed out", "cert-manager", "unschedulable")
+	wantSays(t, strings.ToLower(r.Stderr), "uncordon")
 }
 
 func TestUninstallLeavesOnlyWhatIsAPersons(t *testing.T) {
@@ -108,19 +108,19 @@ func TestUninstallLeavesOnlyWhatIsAPersons(t *testing.T) {
 	b.apply(`{apiVersion: v1, kind: PersistentVolumeClaim, metadata: {name: home, namespace: kubeflow-user-example-com}, spec: {accessModes: [ReadWriteOnce], resources: {requests: {storage: 1Gi}}}}`)
 
 	refused := b.jupyter("uninstall")
-	if refused.code == 0 {
+	if refused.Code == 0 {
 		t.Fatalf("uninstall went ahead without asking: %s", refused)
 	}
-	wantSays(t, refused.stderr, "--yes")
+	wantSays(t, refused.Stderr, "--yes")
 
 	powerless := b.jupyter("uninstall", "--as", "viewer", "--yes")
-	if powerless.code == 0 {
+	if powerless.Code == 0 {
 		t.Fatalf("uninstall went ahead without the rights: %s", powerless)
 	}
-	wantSays(t, powerless.stderr, "nothing was changed", "customresourcedefinitions.apiextensions.k8s.io", "clusterroles.rbac.authorization.k8s.io", "deployments.apps")
+	wantSays(t, powerless.Stderr, "nothing was changed", "customresourcedefinitions.apiextensions.k8s.io", "clusterroles.rbac.authorization.k8s.io", "deployments.apps")
 
 	r := b.must("uninstall", "--yes", "--timeout", "5m")
-	wantSays(t, r.stderr, "devcluster")
+	wantSays(t, r.Stderr, "devcluster")
 	left := b.versions("")
 	for k := range left {
 		if _, was := before[k]; was || livesOnItsOwn(k) {
@@ -138,10 +138,10 @@ func TestUninstallLeavesOnlyWhatIsAPersons(t *testing.T) {
 	wantSays(t, b.kubectl("-n", "kubeflow-user-example-com", "get", "pvc", "-o", "name"), "home")
 
 	definitionsOnly := b.jupyter("uninstall", "--yes", "--delete-crds", "--timeout", "5m")
-	if definitionsOnly.code == 0 {
+	if definitionsOnly.Code == 0 {
 		t.Errorf("--delete-crds took a Profile along unasked: %s", definitionsOnly)
 	}
-	wantSays(t, definitionsOnly.stderr, "--delete-data", "Profile")
+	wantSays(t, definitionsOnly.Stderr, "--delete-data", "Profile")
 
 	b.must("uninstall", "--yes", "--delete-crds", "--delete-data", "--timeout", "5m")
 	after := b.versions("")
@@ -158,7 +158,7 @@ func TestUninstallLeavesOnlyWhatIsAPersons(t *testing.T) {
 		t.Errorf("the cluster is not as it was before install:\n%s", diff)
 	}
 	again := b.jupyter("uninstall", "--yes")
-	wantSays(t, again.stderr, "nothing is installed")
+	wantSays(t, again.Stderr, "nothing is installed")
 }
 
 func TestANamespaceWithSomebodysObjectsIsKept(t *testing.T) {
@@ -166,7 +166,7 @@ func TestANamespaceWithSomebodysObjectsIsKept(t *testing.T) {
 	b.must("install", "--timeout", "5m")
 	b.apply(`{apiVersion: v1, kind: ConfigMap, metadata: {name: precious, namespace: auth}}`)
 	r := b.must("uninstall", "--yes", "--timeout", "5m")
-	wantSays(t, r.stdout+r.stderr, "precious")
+	wantSays(t, r.Stdout+r.Stderr, "precious")
 	wantSays(t, b.kubectl("-n", "auth", "get", "configmap", "-o", "name"), "precious")
 	if out := b.kubectl("-n", "auth", "get", "deployments", "-o", "name"); strings.TrimSpace(out) != "" {
 		t.Errorf("uninstall left %s", out)

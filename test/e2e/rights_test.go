@@ -46,7 +46,7 @@ type witness struct {
 // newWitness listens for a plugin that acts as user and group.
 func newWitness(t *testing.T, b *bed, user, group string) *witness {
 	t.Helper()
-	config, err := clientcmd.BuildConfigFromFlags("", b.kubeconfig)
+	config, err := clientcmd.BuildConfigFromFlags("", b.Kubeconfig)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -22,15 +22,16 @@ func (scriptT) Verbose() bool { return testing.Verbose() }
 // TestScripts runs whole sessions, typed as people do: through kubectl, which finds
 // the plugin on PATH. Each script has a cluster of its own.
 func TestScripts(t *testing.T) {
+	sideBySide(t)
 	testscript.RunT(scriptT{t}, testscript.Params{
 		Dir: "script",
 		Setup: func(env *testscript.Env) error {
-			b := newBed(env.T().(scriptT).T)
-			env.Setenv("KUBECONFIG", b.kubeconfig)
-			env.Setenv("BED", b.dir)
-			bin := filepath.Dir(program(b.t, "KUBECTL_JUPYTER", "kubectl-jupyter"))
+			b := startBed(env.T().(scriptT).T)
+			env.Setenv("KUBECONFIG", b.Kubeconfig)
+			env.Setenv("BED", b.Dir)
+			bin := filepath.Dir(programs(b.t).Plugin)
 			env.Setenv("PATH", bin+string(os.PathListSeparator)+os.Getenv("PATH"))
-			env.Setenv("DEVCLUSTER", program(b.t, "DEVCLUSTER", "devcluster"))
+			env.Setenv("DEVCLUSTER", programs(b.t).Devcluster)
 			env.Setenv("TERM", "xterm")
 			return nil
 		},

@@ -22,10 +22,10 @@ func (b *bed) status(args ...string) (report.Report, int) {
 	b.t.Helper()
 	r := b.jupyter(append([]string{"status", "-o", "json"}, args...)...)
 	var out report.Report
-	if err := json.Unmarshal([]byte(r.stdout), &out); err != nil {
+	if err := json.Unmarshal([]byte(r.Stdout), &out); err != nil {
 		b.t.Fatalf("status: %v: %s", err, r)
 	}
-	return out, r.code
+	return out, r.Code
 }
 
 // healthy fails the test where anything is told of a stack that should be whole.
@@ -159,12 +159,12 @@ func TestStatus(t *testing.T) {
 	b := newBed(t)
 
 	r := b.jupyter("status")
-	if r.code != 1 {
+	if r.Code != 1 {
 		t.Errorf("an empty cluster: %s", r)
 	}
-	wantSays(t, r.stdout, "Nothing is installed: run kubectl jupyter install", "Missing")
+	wantSays(t, r.Stdout, "Nothing is installed: run kubectl jupyter install", "Missing")
 
-	if r := b.jupyter("status", "--wait", "--timeout", "2s"); r.code != 1 || !strings.Contains(r.stderr, "not everything was Ready within 2s") {
+	if r := b.jupyter("status", "--wait", "--timeout", "2s"); r.Code != 1 || !strings.Contains(r.Stderr, "not everything was Ready within 2s") {
 		t.Errorf("a wait that is over: %s", r)
 	}
 
@@ -172,7 +172,7 @@ func TestStatus(t *testing.T) {
 	waited := make(chan result, 1)
 	go func() { waited <- b.jupyter("status", "--wait", "--timeout", "5m", "-o", "short") }()
 	b.must("install", "--timeout", "5m")
-	if r := <-waited; r.code != 0 || !strings.Contains(r.stdout, ": Ready\n") {
+	if r := <-waited; r.Code != 0 || !strings.Contains(r.Stdout, ": Ready\n") {
 		t.Errorf("status --wait: %s", r)
 	}
 
@@ -193,10 +193,10 @@ func TestStatus(t *testing.T) {
 		deployment := []string{"-n", "kubeflow", "set", "env", "deployment.apps", "jupyter-web-app-deployment"}
 		b.kubectl(append(deployment, "APP_SECURE_COOKIES=true")...)
 		r := b.jupyter("install", "--adopt", "--timeout", "3m")
-		if r.code != 1 {
+		if r.Code != 1 {
 			t.Errorf("an installation over it: %s", r)
 		}
-		wantSays(t, r.stderr, diagnose.ObjectRefused, "what kubectl-set has set there", "kubectl "+strings.Join(append(deployment, "NAME-"), " "))
+		wantSays(t, r.Stderr, diagnose.ObjectRefused, "what kubectl-set has set there", "kubectl "+strings.Join(append(deployment, "NAME-"), " "))
 		b.kubectl(append(deployment, "APP_SECURE_COOKIES-")...)
 		b.must("install", "--timeout", "3m")
 	})
@@ -214,9 +214,6 @@ func TestStatus(t *testing.T) {
 	})
 	t.Run("a large cluster is asked no more than a small one", func(t *testing.T) { b.in(t).asksTheSame() })
 }
-
-// in is the bed for a subtest.
-func (b *bed) in(t *testing.T) *bed { return &bed{t: t, dir: b.dir, kubeconfig: b.kubeconfig} }
 
 // suffers does what the fault says, sees it named, and installs over it.
 func (b *bed) suffers(f fault) {
@@ -278,30 +275,30 @@ func eventuallyOr(t *testing.T, what string, check func() bool, otherwise func()
 
 func (b *bed) formats() {
 	t := b.t
-	wantSays(t, b.must("status").stdout, "NAME", "STATE", "PODS", "cert-manager", "v1.16.1", "2/2", "URL:", "Users:    user@example.com", "Ready: 14 components.")
-	wantSays(t, b.must("status", "-o", "wide").stdout, "OBJECTS", "OFFERED", "TITLE", "Jupyter Web App")
-	short := b.must("status", "-o", "short").stdout
+	wantSays(t, b.must("status").Stdout, "NAME", "STATE", "PODS", "cert-manager", "v1.16.1", "2/2", "URL:", "Users:    user@example.com", "Ready: 14 components.")
+	wantSays(t, b.must("status", "-o", "wide").Stdout, "OBJECTS", "OFFERED", "TITLE", "Jupyter Web App")
+	short := b.must("status", "-o", "short").Stdout
 	wantSays(t, short, "profile default", "Kubernetes v1.", "versions: cert-manager v1.16.1")
 	if lines := strings.Count(short, "\n"); lines > 5 || strings.Contains(short, "user@example.com") || strings.Contains(short, "127.0.0.1") {
 		t.Errorf("the short form of a whole stack has %d lines, or tells who and where:\n%s", lines, short)
 	}
-	if names := strings.Fields(b.must("status", "-o", "name").stdout); len(names) != 14 || names[0] != "cert-manager" {
+	if names := strings.Fields(b.must("status", "-o", "name").Stdout); len(names) != 14 || names[0] != "cert-manager" {
 		t.Errorf("names: %q", names)
 	}
-	if got := b.must("status", "-o", "jsonpath={.state} {.components[?(@.name=='dex')].pods.ready}").stdout; got != "Ready 1\n" {
+	if got := b.must("status", "-o", "jsonpath={.state} {.components[?(@.name=='dex')].pods.ready}").Stdout; got != "Ready 1\n" {
 		t.Errorf("jsonpath: %q", got)
 	}
-	wantSays(t, b.must("status", "-o", "yaml").stdout, "kind: Status", "state: Ready")
+	wantSays(t, b.must("status", "-o", "yaml").Stdout, "kind: Status", "state: Ready")
 
-	one := b.must("status", "jupyter-web-app").stdout
+	one := b.must("status", "jupyter-web-app").Stdout
 	wantSays(t, one, "POD", "kubeflow/jupyter-web-app-deployment-", "Running", "EVENT", "Scheduled", "Ready: 1 component.")
 	if strings.Contains(one, "cert-manager") {
 		t.Errorf("a report of one component tells of others:\n%s", one)
 	}
-	if r := b.jupyter("status", "metallb"); r.code != 1 || !strings.Contains(r.stderr, "metallb is not part of the installation") {
+	if r := b.jupyter("status", "metallb"); r.Code != 1 || !strings.Contains(r.Stderr, "metallb is not part of the installation") {
 		t.Errorf("a component that is not installed: %s", r)
 	}
-	if r := b.jupyter("status", "--server", "https://127.0.0.1:1"); r.code != 2 {
+	if r := b.jupyter("status", "--server", "https://127.0.0.1:1"); r.Code != 2 {
 		t.Errorf("a server that does not answer: %s", r)
 	}
 }
@@ -317,7 +314,7 @@ func (b *bed) forbidden() {
 			t.Errorf("%s is %s with pods %v to somebody who may see nothing", c.Name, c.State, c.Pods)
 		}
 	}
-	text := b.jupyter("status", "--as", "nobody").stdout
+	text := b.jupyter("status", "--as", "nobody").Stdout
 	wantSays(t, text, "forbidden", "Unknown")
 
 	// Who may read most things is told the rest.
@@ -335,8 +332,8 @@ func (b *bed) forbidden() {
 // follows starts a watch, changes something, and reads about it.
 func (b *bed) follows() {
 	t := b.t
-	cmd := exec.CommandContext(t.Context(), program(t, "KUBECTL_JUPYTER", "kubectl-jupyter"), "status", "--watch")
-	cmd.Env = append(os.Environ(), "KUBECONFIG="+b.kubeconfig, "NO_COLOR=1")
+	cmd := exec.CommandContext(t.Context(), programs(t).Plugin, "status", "--watch")
+	cmd.Env = append(os.Environ(), "KUBECONFIG="+b.Kubeconfig, "NO_COLOR=1")
 	out, err := cmd.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -391,7 +388,7 @@ func (b *bed) follows() {
 // requests counts what one status asks of the API server.
 func (b *bed) requests() int {
 	b.t.Helper()
-	return strings.Count(b.must("status", "-v", "6").stderr, " verb=")
+	return strings.Count(b.must("status", "-v", "6").Stderr, " verb=")
 }
 
 func (b *bed) asksTheSame() {
@@ -419,7 +416,7 @@ func (b *bed) asksTheSame() {
 // one component. These are the marks of upstream's own sequence.
 func TestStatusOfAStackOfSomebodyElse(t *testing.T) {
 	b := newBed(t)
-	manifests := b.must("render").stdout
+	manifests := b.must("render").Stdout
 	manifests = strings.NewReplacer(
 		"cert-manager-controller:v1.16.1", "cert-manager-controller:v1.15.3",
 		"cert-manager-webhook:v1.16.1", "cert-manager-webhook:v1.15.3",

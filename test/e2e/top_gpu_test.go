@@ -72,7 +72,7 @@ func TestTopGPUsAndNotebooks(t *testing.T) {
 			}
 			Problems []string
 		}
-		if err := json.Unmarshal([]byte(r.stdout), &doc); err != nil {
+		if err := json.Unmarshal([]byte(r.Stdout), &doc); err != nil {
 			t.Fatalf("%v: %s", err, r)
 		}
 		var got []string
@@ -121,9 +121,9 @@ func TestTopGPUsAndNotebooks(t *testing.T) {
 				t.Errorf("many-0 of notebook %q wants %v, want nvidia.com/gpu:8", w.Notebook, w.Wants)
 			}
 		}
-		wantSays(t, r.stderr, "live GPU use is unknown on 1 of 4 nodes with a DCGM exporter: cpu-1: HTTP 500")
-		if n := strings.Count(r.stderr, "\n"); n != 1 || len(doc.Problems) != 1 {
-			t.Errorf("%d lines on stderr and %d problems, want 1 each: %s", n, len(doc.Problems), r.stderr)
+		wantSays(t, r.Stderr, "live GPU use is unknown on 1 of 4 nodes with a DCGM exporter: cpu-1: HTTP 500")
+		if n := strings.Count(r.Stderr, "\n"); n != 1 || len(doc.Problems) != 1 {
+			t.Errorf("%d lines on stderr and %d problems, want 1 each: %s", n, len(doc.Problems), r.Stderr)
 		}
 	})
 
@@ -140,7 +140,7 @@ func TestTopGPUsAndNotebooks(t *testing.T) {
 				}
 			}
 		}
-		if err := json.Unmarshal([]byte(b.must("top", "--gpu-only", "-o", "json").stdout), &doc); err != nil {
+		if err := json.Unmarshal([]byte(b.must("top", "--gpu-only", "-o", "json").Stdout), &doc); err != nil {
 			t.Fatal(err)
 		}
 		var got []string
@@ -171,43 +171,43 @@ func TestTopGPUsAndNotebooks(t *testing.T) {
 	})
 
 	t.Run("tables, csv and names tell the same", func(t *testing.T) {
-		table := b.must("top", "gpus", "gpu-1", "--sort-by=state").stdout
+		table := b.must("top", "gpus", "gpu-1", "--sort-by=state").Stdout
 		rows := strings.Split(strings.TrimSpace(table), "\n")
 		if f := strings.Fields(rows[1]); len(rows) < 5 || f[4] != "free" {
 			t.Errorf("the free slots do not come first:\n%s", table)
 		}
 		wantSays(t, table, "WAITING POD", "nvidia.com/gpu:8", "Insufficient nvidia.com/gpu")
-		records, err := csv.NewReader(strings.NewReader(b.must("top", "gpus", "-o", "csv").stdout)).ReadAll()
+		records, err := csv.NewReader(strings.NewReader(b.must("top", "gpus", "-o", "csv").Stdout)).ReadAll()
 		if err != nil || len(records) != 1+16+2 {
 			t.Errorf("csv has %d records (%v), want a header, 16 GPUs and 2 pods that wait", len(records), err)
 		}
-		names := strings.Fields(b.must("top", "gpus", "gpu-0", "cpu-1", "-o", "name").stdout)
+		names := strings.Fields(b.must("top", "gpus", "gpu-0", "cpu-1", "-o", "name").Stdout)
 		if want := []string{"cpu-1/gpu.nvidia.com/gpu-0", "cpu-1/gpu.nvidia.com/gpu-1", "cpu-1/gpu.nvidia.com/gpu-2", "cpu-1/gpu.nvidia.com/gpu-3", "gpu-0/nvidia.com/gpu/0", "gpu-0/nvidia.com/gpu/1"}; !slices.Equal(names, want) {
 			t.Errorf("names %q, want %q", names, want)
 		}
-		if quiet := b.must("top", "gpus", "--no-dcgm"); strings.Contains(quiet.stdout, "UTIL%") || quiet.stderr != "" {
+		if quiet := b.must("top", "gpus", "--no-dcgm"); strings.Contains(quiet.Stdout, "UTIL%") || quiet.Stderr != "" {
 			t.Errorf("--no-dcgm still asks exporters: %s", quiet)
 		}
 	})
 
 	t.Run("what counts shares of something has no row for each", func(t *testing.T) {
 		r := b.must("top", "gpus", "cpu-2", "--gpu-resource=example.com/megabytes", "--no-headers")
-		if n := strings.Count(r.stdout, "cpu-2"); n != 3 {
-			t.Errorf("%d rows, want those of the three GPUs:\n%s", n, r.stdout)
+		if n := strings.Count(r.Stdout, "cpu-2"); n != 3 {
+			t.Errorf("%d rows, want those of the three GPUs:\n%s", n, r.Stdout)
 		}
-		wantSays(t, r.stderr, "example.com/megabytes is not shown one by one")
-		wantSays(t, b.must("top", "cpu-2", "--gpu-resource=example.com/megabytes").stdout, "example.com/megabytes", "80000")
+		wantSays(t, r.Stderr, "example.com/megabytes is not shown one by one")
+		wantSays(t, b.must("top", "cpu-2", "--gpu-resource=example.com/megabytes").Stdout, "example.com/megabytes", "80000")
 	})
 
 	t.Run("what a user may not see is forbidden, and the rest is there", func(t *testing.T) {
 		r := b.must("top", "gpus", "-o", "csv", "--as", "bob")
-		wantSays(t, r.stdout, "gpu-0,nvidia.com/gpu,DevicePlugin,NVIDIA-A100-SXM4-80GB,,held")
-		wantSays(t, r.stderr, "forbidden (get pods/proxy in namespace monitoring)")
-		wantSays(t, b.must("top", "gpus", "gpu-0", "--as", "bob").stdout, "vision     <forbidden>   <forbidden>")
+		wantSays(t, r.Stdout, "gpu-0,nvidia.com/gpu,DevicePlugin,NVIDIA-A100-SXM4-80GB,,held")
+		wantSays(t, r.Stderr, "forbidden (get pods/proxy in namespace monitoring)")
+		wantSays(t, b.must("top", "gpus", "gpu-0", "--as", "bob").Stdout, "vision     <forbidden>   <forbidden>")
 		r = b.must("top", "gpus", "--as", "cyd")
-		wantSays(t, r.stdout, "gpu-0   nvidia.com/gpu", "<forbidden>")
-		wantSays(t, r.stderr, "may not list pods", "who has the GPUs of dynamic resource allocation is not known")
-		if r := b.jupyter("top", "gpus", "--as", "nobody"); r.code == 0 || !strings.Contains(r.stderr, "nodes cannot be listed") {
+		wantSays(t, r.Stdout, "gpu-0   nvidia.com/gpu", "<forbidden>")
+		wantSays(t, r.Stderr, "may not list pods", "who has the GPUs of dynamic resource allocation is not known")
+		if r := b.jupyter("top", "gpus", "--as", "nobody"); r.Code == 0 || !strings.Contains(r.Stderr, "nodes cannot be listed") {
 			t.Errorf("without the right to list nodes: %s", r)
 		}
 	})
@@ -229,7 +229,7 @@ func TestTopGPUsAndNotebooks(t *testing.T) {
 		}
 		read := func() map[string]notebook {
 			var doc struct{ Notebooks []notebook }
-			if err := json.Unmarshal([]byte(b.must("top", "notebooks", "-A", "-o", "json").stdout), &doc); err != nil {
+			if err := json.Unmarshal([]byte(b.must("top", "notebooks", "-A", "-o", "json").Stdout), &doc); err != nil {
 				t.Fatal(err)
 			}
 			out := map[string]notebook{}
@@ -268,7 +268,7 @@ func TestTopGPUsAndNotebooks(t *testing.T) {
 		if m := all["kubeflow-bob/many"]; len(m.Nodes) != 0 || m.GPUs["nvidia.com/gpu"] != 8 || m.CPUCores != nil {
 			t.Errorf("many waits for 8 GPUs: %+v", m)
 		}
-		top := strings.Fields(strings.Split(b.must("top", "notebooks", "-A", "--sort-by=gpu-util", "--no-headers").stdout, "\n")[0])
+		top := strings.Fields(strings.Split(b.must("top", "notebooks", "-A", "--sort-by=gpu-util", "--no-headers").Stdout, "\n")[0])
 		if top[1] != "vision" {
 			t.Errorf("sorted by gpu-util, %s comes first", top)
 		}
@@ -276,9 +276,9 @@ func TestTopGPUsAndNotebooks(t *testing.T) {
 
 	t.Run("a user sees the own notebooks with the own rights", func(t *testing.T) {
 		r := b.must("top", "notebooks", "-n", "kubeflow-ada", "--as", "ada")
-		wantSays(t, r.stdout, "vision", "ada@example.com", "nvidia.com/gpu:1")
-		wantSays(t, r.stderr, "which GPUs the notebooks have is not known")
-		if r := b.jupyter("top", "notebooks", "-A", "--as", "ada"); r.code == 0 || !strings.Contains(r.stderr, "pods of notebooks cannot be listed in all namespaces") {
+		wantSays(t, r.Stdout, "vision", "ada@example.com", "nvidia.com/gpu:1")
+		wantSays(t, r.Stderr, "which GPUs the notebooks have is not known")
+		if r := b.jupyter("top", "notebooks", "-A", "--as", "ada"); r.Code == 0 || !strings.Contains(r.Stderr, "pods of notebooks cannot be listed in all namespaces") {
 			t.Errorf("all namespaces without the right to: %s", r)
 		}
 	})

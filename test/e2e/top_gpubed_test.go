@@ -179,7 +179,7 @@ func gpuBed(t *testing.T) *bed {
 			args[1] = file
 		}
 		address := b.kubectl("-n", "monitoring", "get", "pod", pod, "-o", "jsonpath={.status.podIP}") + ":9400"
-		cmd := exec.Command(program(t, "DEVCLUSTER", "devcluster"), append([]string{"exec", "--dir", b.dir, "--", standIn, "-listen", address}, args...)...)
+		cmd := exec.Command(programs(t).Devcluster, append([]string{"exec", "--dir", b.Dir, "--", standIn, "-listen", address}, args...)...)
 		cmd.Stderr = os.Stderr
 		if err := cmd.Start(); err != nil {
 			t.Fatal(err)

@@ -63,7 +63,7 @@ spec:
 	rows := func() (out []string, problem string) {
 		t.Helper()
 		r := b.must("top", "gpus", "-o", "csv")
-		records, err := csv.NewReader(strings.NewReader(r.stdout)).ReadAll()
+		records, err := csv.NewReader(strings.NewReader(r.Stdout)).ReadAll()
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -75,7 +75,7 @@ spec:
 			}
 			out = append(out, strings.Join(fields, " "))
 		}
-		return out, r.stderr
+		return out, r.Stderr
 	}
 	for _, tt := range []struct {
 		name, text, says string
@@ -104,8 +104,8 @@ spec:
 	}
 	t.Run("the overview and the notebook have the same figures", func(t *testing.T) {
 		say("whole.prom")
-		wantSays(t, b.must("top", "--gpu-only").stdout, "43%", "30000Mi/81920Mi")
-		wantSays(t, b.must("top", "notebooks", "-n", "kubeflow-ada").stdout, "vision", "87%", "30000Mi/40960Mi")
+		wantSays(t, b.must("top", "--gpu-only").Stdout, "43%", "30000Mi/81920Mi")
+		wantSays(t, b.must("top", "notebooks", "-n", "kubeflow-ada").Stdout, "vision", "87%", "30000Mi/40960Mi")
 	})
 	t.Run("of a device that comes several times, the sample without a pod counts", func(t *testing.T) {
 		say("shared.prom")

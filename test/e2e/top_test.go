@@ -85,7 +85,7 @@ func TestTopIsWhatKubectlPrints(t *testing.T) {
 			var ours, theirs string
 			eventually(t, "the two see the same figures", func() bool {
 				before := b.kubectl(append([]string{"top", "nodes"}, flags...)...)
-				ours = b.must(append([]string{"top"}, flags...)...).stdout
+				ours = b.must(append([]string{"top"}, flags...)...).Stdout
 				theirs = b.kubectl(append([]string{"top", "nodes"}, flags...)...)
 				return sorted(before) == sorted(theirs)
 			})
@@ -123,25 +123,25 @@ func TestTopIsWhatKubectlPrints(t *testing.T) {
 		for name, want := range map[string]string{
 			"gpu-0": "nvidia.com/gpu NVIDIA-A100-SXM4-80GB 4 1 3", "gpu-1": "nvidia.com/gpu Tesla-T4 1 0 1", "TOTAL": "nvidia.com/gpu various 5 1 4",
 		} {
-			if _, cells := tableOf(r.stdout, 6, 11); strings.Join(cells[name], " ") != want {
+			if _, cells := tableOf(r.Stdout, 6, 11); strings.Join(cells[name], " ") != want {
 				t.Errorf("%s: %v, want %s", name, cells[name], want)
 			}
 		}
-		if strings.Contains(r.stdout, "cpu-0") {
-			t.Errorf("--gpu-only shows other nodes:\n%s", r.stdout)
+		if strings.Contains(r.Stdout, "cpu-0") {
+			t.Errorf("--gpu-only shows other nodes:\n%s", r.Stdout)
 		}
 	})
 
 	t.Run("one line says which node has no figures", func(t *testing.T) {
 		r := b.must("top")
-		if want := "warning: CPU and memory of 1 of 5 nodes are not known: metrics-server has no figures of cpu-2 yet\n"; r.stderr != want {
-			t.Errorf("stderr %q, want %q", r.stderr, want)
+		if want := "warning: CPU and memory of 1 of 5 nodes are not known: metrics-server has no figures of cpu-2 yet\n"; r.Stderr != want {
+			t.Errorf("stderr %q, want %q", r.Stderr, want)
 		}
 	})
 
 	t.Run("JSON has base units, samples, and a reason for every null", func(t *testing.T) {
 		var d usage.Document
-		if err := json.Unmarshal([]byte(b.must("top", "-o", "json", "--total").stdout), &d); err != nil {
+		if err := json.Unmarshal([]byte(b.must("top", "-o", "json", "--total").Stdout), &d); err != nil {
 			t.Fatal(err)
 		}
 		byName := map[string]usage.NodeDocument{}
@@ -164,27 +164,27 @@ func TestTopIsWhatKubectlPrints(t *testing.T) {
 	})
 
 	t.Run("other formats", func(t *testing.T) {
-		if got := b.must("top", "-o", "name", "-l", "nvidia.com/gpu.present=true").stdout; got != "node/gpu-0\nnode/gpu-1\n" {
+		if got := b.must("top", "-o", "name", "-l", "nvidia.com/gpu.present=true").Stdout; got != "node/gpu-0\nnode/gpu-1\n" {
 			t.Errorf("names %q", got)
 		}
-		if got := b.must("top", "-o", `jsonpath={range .nodes[*]}{.name}={.gpus[*].free} {end}`).stdout; got != "cpu-0= cpu-1= cpu-2= gpu-0=3 gpu-1=1 \n" {
+		if got := b.must("top", "-o", `jsonpath={range .nodes[*]}{.name}={.gpus[*].free} {end}`).Stdout; got != "cpu-0= cpu-1= cpu-2= gpu-0=3 gpu-1=1 \n" {
 			t.Errorf("jsonpath %q", got)
 		}
-		rows, err := csv.NewReader(strings.NewReader(b.must("top", "-o", "csv").stdout)).ReadAll()
+		rows, err := csv.NewReader(strings.NewReader(b.must("top", "-o", "csv").Stdout)).ReadAll()
 		if err != nil || len(rows) != 6 || rows[4][0] != "gpu-0" || rows[4][12] != "1" {
 			t.Errorf("csv %v, %v", rows, err)
 		}
-		wantSays(t, b.must("top", "-o", "wide").stdout, "ALLOCATABLE", "SCHEDULABLE", "SAMPLE", "AGE")
-		wantSays(t, b.must("top", "-o", "yaml").stdout, "kind: NodeUsage", "percentOf: allocatable")
+		wantSays(t, b.must("top", "-o", "wide").Stdout, "ALLOCATABLE", "SCHEDULABLE", "SAMPLE", "AGE")
+		wantSays(t, b.must("top", "-o", "yaml").Stdout, "kind: NodeUsage", "percentOf: allocatable")
 	})
 
 	t.Run("a cordoned node keeps its row, and nobody can get its GPUs", func(t *testing.T) {
 		b.kubectl("cordon", "gpu-0")
 		eventually(t, "the node is cordoned", func() bool {
-			_, cells := tableOf(b.must("top", "gpu-0", "-o", "wide", "--no-headers").stdout, 1, 13)
+			_, cells := tableOf(b.must("top", "gpu-0", "-o", "wide", "--no-headers").Stdout, 1, 13)
 			return cells["gpu-0"][0] == "Ready,cordoned" && cells["gpu-0"][9] == "3" && cells["gpu-0"][11] == "0"
 		})
-		if names, _ := tableOf(b.must("top", "--gpu-only", "--sort-by=gpu-free", "--no-headers").stdout, 0, 1); !slices.Equal(names, []string{"gpu-1", "gpu-0"}) {
+		if names, _ := tableOf(b.must("top", "--gpu-only", "--sort-by=gpu-free", "--no-headers").Stdout, 0, 1); !slices.Equal(names, []string{"gpu-1", "gpu-0"}) {
 			t.Errorf("order by what can be had: %v", names)
 		}
 		b.kubectl("uncordon", "gpu-0")
@@ -192,10 +192,10 @@ func TestTopIsWhatKubectlPrints(t *testing.T) {
 
 	t.Run("a node that is not there", func(t *testing.T) {
 		r := b.jupyter("top", "cpu-0", "cpu-9")
-		if r.code != 1 || r.stdout != "" {
+		if r.Code != 1 || r.Stdout != "" {
 			t.Errorf("%s", r)
 		}
-		wantSays(t, r.stderr, "error: node cpu-9 is not in", "kubectl get nodes")
+		wantSays(t, r.Stderr, "error: node cpu-9 is not in", "kubectl get nodes")
 	})
 
 	t.Run("what a user may not see is forbidden, not zero", func(t *testing.T) {
@@ -212,13 +212,13 @@ roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: nodes-al
 subjects: [{apiGroup: rbac.authorization.k8s.io, kind: User, name: somebody}]
 `)
 		var r result
-		eventually(t, "the right is in force", func() bool { r = b.jupyter("top", "--as=somebody", "--no-dcgm"); return r.code == 0 })
-		_, cells := tableOf(r.stdout, 2, 11)
+		eventually(t, "the right is in force", func() bool { r = b.jupyter("top", "--as=somebody", "--no-dcgm"); return r.Code == 0 })
+		_, cells := tableOf(r.Stdout, 2, 11)
 		if got := strings.Join(cells["gpu-0"], " "); got != "<forbidden> <forbidden> <forbidden> <forbidden> nvidia.com/gpu NVIDIA-A100-SXM4-80GB 4 <forbidden> <forbidden>" {
 			t.Errorf("gpu-0: %s", got)
 		}
-		wantSays(t, r.stderr, "CPU and memory are not known: the user may not list nodes of metrics.k8s.io", "what pods request of the GPUs of gpu-0, gpu-1 is not known: the user may not list pods")
-		if r := b.jupyter("top", "--as=nobody"); r.code != 1 || r.stdout != "" || !strings.Contains(r.stderr, "nodes cannot be listed") {
+		wantSays(t, r.Stderr, "CPU and memory are not known: the user may not list nodes of metrics.k8s.io", "what pods request of the GPUs of gpu-0, gpu-1 is not known: the user may not list pods")
+		if r := b.jupyter("top", "--as=nobody"); r.Code != 1 || r.Stdout != "" || !strings.Contains(r.Stderr, "nodes cannot be listed") {
 			t.Errorf("%s", r)
 		}
 	})
@@ -226,12 +226,12 @@ subjects: [{apiGroup: rbac.authorization.k8s.io, kind: User, name: somebody}]
 	t.Run("without metrics-server the table still comes", func(t *testing.T) {
 		b.kubectl("delete", "apiservice", "v1beta1.metrics.k8s.io")
 		r := b.must("top")
-		_, cells := tableOf(r.stdout, 2, 11)
+		_, cells := tableOf(r.Stdout, 2, 11)
 		if got := strings.Join(cells["gpu-0"], " "); got != "<unknown> <unknown> <unknown> <unknown> nvidia.com/gpu NVIDIA-A100-SXM4-80GB 4 1 3" {
 			t.Errorf("gpu-0: %s", got)
 		}
-		if want := "warning: CPU and memory are not known: the cluster has no metrics API: metrics-server is not installed\n"; r.stderr != want {
-			t.Errorf("stderr %q, want %q", r.stderr, want)
+		if want := "warning: CPU and memory are not known: the cluster has no metrics API: metrics-server is not installed\n"; r.Stderr != want {
+			t.Errorf("stderr %q, want %q", r.Stderr, want)
 		}
 	})
 }

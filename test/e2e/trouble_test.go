@@ -12,7 +12,7 @@ import (
 func (b *bed) connect(user string) *cluster.Cluster {
 	b.t.Helper()
 	flags := genericclioptions.NewConfigFlags(false)
-	flags.KubeConfig = &b.kubeconfig
+	flags.KubeConfig = &b.Kubeconfig
 	if user != "" {
 		flags.Impersonate = &user
 	}

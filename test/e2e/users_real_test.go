@@ -36,7 +36,7 @@ func TestPeopleAndHTTPS(t *testing.T) {
 	}
 	b := newBed(t, "--nodes", "real")
 	const first = "correct horse battery staple"
-	if r := b.run(context.Background(), first+"\n", nil, "install", "--password-stdin", "--timeout", "5m"); r.code != 0 {
+	if r := b.run(context.Background(), first+"\n", nil, "install", "--password-stdin", "--timeout", "5m"); r.Code != 0 {
 		t.Fatalf("install: %s", r)
 	}
 	dex := func() string {
@@ -47,11 +47,11 @@ func TestPeopleAndHTTPS(t *testing.T) {
 	const ada, adaPassword = "ada@example.com", "a difference engine"
 	t.Run("a person who is added signs in at once, to a namespace of their own, and Dex is not restarted", func(t *testing.T) {
 		r := b.run(context.Background(), adaPassword+"\n", nil, "user", "add", ada, "--password-stdin", "--cpu", "4", "--memory", "8Gi")
-		if r.code != 0 {
+		if r.Code != 0 {
 			t.Fatal(r)
 		}
-		wantSays(t, r.stderr, "Dex takes the password of "+ada)
-		if strings.Contains(r.stderr+r.stdout, adaPassword) {
+		wantSays(t, r.Stderr, "Dex takes the password of "+ada)
+		if strings.Contains(r.Stderr+r.Stdout, adaPassword) {
 			t.Error("the password is in the output")
 		}
 		b.signsIn(t, gateway, nil, ada, adaPassword, "kubeflow-ada-example-com")
@@ -60,13 +60,13 @@ func TestPeopleAndHTTPS(t *testing.T) {
 		}
 	})
 	t.Run("whoever can sign in is not added again", func(t *testing.T) {
-		if r := b.jupyter("user", "add", ada); r.code != 1 || !strings.Contains(r.stderr, "set-password") {
+		if r := b.jupyter("user", "add", ada); r.Code != 1 || !strings.Contains(r.Stderr, "set-password") {
 			t.Errorf("adding %s again: %s", ada, r)
 		}
 	})
 	const second = "an analytical engine"
 	t.Run("after set-password the old one is refused and the new one taken, without a restart", func(t *testing.T) {
-		if r := b.run(context.Background(), second+"\n", nil, "user", "set-password", ada, "--password-stdin"); r.code != 0 {
+		if r := b.run(context.Background(), second+"\n", nil, "user", "set-password", ada, "--password-stdin"); r.Code != 0 {
 			t.Fatal(r)
 		}
 		b.isRefused(t, gateway, nil, ada, adaPassword)
@@ -77,16 +77,16 @@ func TestPeopleAndHTTPS(t *testing.T) {
 	})
 	t.Run("the first user's password is changed too, by another pod of Dex, and a later install changes nothing", func(t *testing.T) {
 		r := b.must("user", "set-password", "user@example.com", "-o", "jsonpath={.password}")
-		wantSays(t, r.stderr, "Dex takes the password of user@example.com")
+		wantSays(t, r.Stderr, "Dex takes the password of user@example.com")
 		b.isRefused(t, gateway, nil, "user@example.com", first)
-		b.signsIn(t, gateway, nil, "user@example.com", strings.TrimSpace(r.stdout), profileNamespace)
+		b.signsIn(t, gateway, nil, "user@example.com", strings.TrimSpace(r.Stdout), profileNamespace)
 		if now := dex(); now == pod {
 			t.Error("Dex still runs the pod that has read the old password")
 		}
-		wantSays(t, b.must("install", "--timeout", "5m").stderr, "nothing to change")
+		wantSays(t, b.must("install", "--timeout", "5m").Stderr, "nothing to change")
 	})
 	t.Run("the list shows who can sign in", func(t *testing.T) {
-		if got := b.must("user", "list", "-o", `jsonpath={range .items[*]}{.email}={.password} {end}`).stdout; strings.TrimSpace(got) != "ada@example.com=true user@example.com=true" {
+		if got := b.must("user", "list", "-o", `jsonpath={range .items[*]}{.email}={.password} {end}`).Stdout; strings.TrimSpace(got) != "ada@example.com=true user@example.com=true" {
 			t.Errorf("user list: %q", got)
 		}
 	})
@@ -95,20 +95,20 @@ func TestPeopleAndHTTPS(t *testing.T) {
 	t.Run("who is removed is refused, and their namespace and volumes stay", func(t *testing.T) {
 		b.apply(`{apiVersion: v1, kind: PersistentVolumeClaim, metadata: {name: home, namespace: kubeflow-ada-example-com},
 			spec: {accessModes: [ReadWriteOnce], resources: {requests: {storage: 1Gi}}}}`)
-		wantSays(t, b.must("user", "remove", ada).stderr, "24 hours", "Kept: namespace kubeflow-ada-example-com")
+		wantSays(t, b.must("user", "remove", ada).Stderr, "24 hours", "Kept: namespace kubeflow-ada-example-com")
 		b.isRefused(t, gateway, nil, ada, second)
 		b.kubectl("-n", "kubeflow-ada-example-com", "get", "pvc", "home")
 	})
 	t.Run("uninstall keeps a person's account, and the next install gives it back", func(t *testing.T) {
-		if r := b.run(context.Background(), second+"\n", nil, "user", "add", ada, "--password-stdin"); r.code != 0 {
+		if r := b.run(context.Background(), second+"\n", nil, "user", "add", ada, "--password-stdin"); r.Code != 0 {
 			t.Fatal(r)
 		}
-		wantSays(t, b.must("uninstall", "--yes").stderr, "a person's account stays")
+		wantSays(t, b.must("uninstall", "--yes").Stderr, "a person's account stays")
 		b.must("install", "--timeout", "5m")
 		b.signsIn(t, gateway, nil, ada, second, "kubeflow-ada-example-com")
 	})
 	t.Run("with --delete-namespace everything of theirs goes", func(t *testing.T) {
-		if r := b.jupyter("user", "remove", ada, "--delete-namespace"); r.code != 1 || !strings.Contains(r.stderr, "home (1Gi)") || !strings.Contains(r.stderr, "--yes") {
+		if r := b.jupyter("user", "remove", ada, "--delete-namespace"); r.Code != 1 || !strings.Contains(r.Stderr, "home (1Gi)") || !strings.Contains(r.Stderr, "--yes") {
 			t.Fatalf("without --yes: %s", r)
 		}
 		b.must("user", "remove", ada, "--delete-namespace", "--yes")
@@ -174,7 +174,7 @@ func (b *bed) isRefused(t *testing.T, address string, roots *x509.CertPool, emai
 func (b *bed) https(t *testing.T, password string) {
 	const host = "istio-ingressgateway.istio-system.svc.cluster.local"
 	r := b.must("expose", "--type", "ClusterIP", "--tls", "self-signed", "--host", host)
-	wantSays(t, r.stderr, "SHA-256")
+	wantSays(t, r.Stderr, "SHA-256")
 	crt := []byte(b.kubectl("-n", "istio-system", "get", "secret", "jupyter-gateway-tls", "-o", `jsonpath={.data.ca\.crt}`))
 	authority, err := base64.StdEncoding.DecodeString(string(crt))
 	if err != nil {
@@ -201,33 +201,33 @@ func (b *bed) https(t *testing.T, password string) {
 	if code, _ := b.get(t, gateway+":15021/healthz/ready"); code != http.StatusOK {
 		t.Errorf("the gateway's health over HTTP = %d, want 200", code)
 	}
-	wantSays(t, b.must("install", "--timeout", "5m").stderr, "nothing to change")
+	wantSays(t, b.must("install", "--timeout", "5m").Stderr, "nothing to change")
 
 	before := string(crt)
 	r = b.must("expose", "--type", "ClusterIP", "--tls", "self-signed", "--host", "notebooks.example.com", "--host", host)
-	wantSays(t, r.stderr, "notebooks.example.com")
+	wantSays(t, r.Stderr, "notebooks.example.com")
 	if now := b.kubectl("-n", "istio-system", "get", "secret", "jupyter-gateway-tls", "-o", `jsonpath={.data.ca\.crt}`); now != before {
 		t.Error("another host has another authority: people who trust the old one are warned again")
 	}
-	if r := b.jupyter("expose", "--type", "ClusterIP", "--tls", "nobodys"); r.code != 1 || !strings.Contains(r.stderr, "Secret istio-system/nobodys does not exist") {
+	if r := b.jupyter("expose", "--type", "ClusterIP", "--tls", "nobodys"); r.Code != 1 || !strings.Contains(r.Stderr, "Secret istio-system/nobodys does not exist") {
 		t.Errorf("a Secret that does not exist: %s", r)
 	}
 
 	r = b.must("expose", "--type", "ClusterIP", "--tls", "off")
-	wantSays(t, r.stderr, "plain HTTP")
+	wantSays(t, r.Stderr, "plain HTTP")
 	b.signsIn(t, gateway, nil, "ada@example.com", password, "kubeflow-ada-example-com")
 	for _, kind := range []string{"certificate/jupyter-gateway", "secret/jupyter-gateway-tls", "secret/jupyter-gateway-ca"} {
 		if _, err := b.tryKubectl("", "-n", "istio-system", "get", kind); err == nil {
 			t.Errorf("%s is still there after --tls off", kind)
 		}
 	}
-	wantSays(t, b.must("install", "--timeout", "5m").stderr, "nothing to change")
+	wantSays(t, b.must("install", "--timeout", "5m").Stderr, "nothing to change")
 }
 
 // forwards asks for the sign-in page through the API server, also after the gateway's pod has gone.
 func (b *bed) forwards(t *testing.T) {
-	cmd := exec.CommandContext(t.Context(), program(t, "KUBECTL_JUPYTER", "kubectl-jupyter"), "port-forward", "--port", "0", "-o", "json")
-	cmd.Env = append(os.Environ(), "KUBECONFIG="+b.kubeconfig, "NO_COLOR=1")
+	cmd := exec.CommandContext(t.Context(), programs(t).Plugin, "port-forward", "--port", "0", "-o", "json")
+	cmd.Env = append(os.Environ(), "KUBECONFIG="+b.Kubeconfig, "NO_COLOR=1")
 	stdout, err := cmd.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -263,7 +263,7 @@ func (b *bed) forwards(t *testing.T) {
 	if err != nil {
 		t.Errorf("the sign-in page does not come back after the gateway's pod was replaced\n%s", stderr.String())
 	}
-	if r := b.jupyter("port-forward", "--port", said.Address[strings.LastIndexByte(said.Address, ':')+1:]); r.code != 1 || !strings.Contains(r.stderr, "in use") {
+	if r := b.jupyter("port-forward", "--port", said.Address[strings.LastIndexByte(said.Address, ':')+1:]); r.Code != 1 || !strings.Contains(r.Stderr, "in use") {
 		t.Errorf("the same port again: %s", r)
 	}
 	if err := cmd.Process.Signal(syscall.SIGINT); err != nil {

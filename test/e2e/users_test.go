@@ -30,12 +30,12 @@ func TestPeopleAndCertificates(t *testing.T) {
 	t.Run("a person is a Profile, a Password and a right to see namespaces", func(t *testing.T) {
 		secret := rand.String(20)
 		r := stdin(secret, "user", "add", ada, "--cpu", "4", "--gpu", "1")
-		if r.code != 0 {
+		if r.Code != 0 {
 			t.Fatal(r)
 		}
 		// A simulated node forwards no ports: the command has to say what it did not see.
-		wantSays(t, r.stderr, `cluster "devcluster"`, "could not be seen")
-		if all := r.stdout + r.stderr; strings.Contains(all, secret) {
+		wantSays(t, r.Stderr, `cluster "devcluster"`, "could not be seen")
+		if all := r.Stdout + r.Stderr; strings.Contains(all, secret) {
 			t.Errorf("the password is in the output:\n%s", all)
 		}
 		if got := b.kubectl("get", "profile", home, "-o", "jsonpath={.spec.owner.name} {.spec.resourceQuotaSpec.hard}"); got != ada+` {"cpu":"4","requests.nvidia.com/gpu":"1"}` {
@@ -55,7 +55,7 @@ func TestPeopleAndCertificates(t *testing.T) {
 		}
 		was := hash()
 		r := b.must("user", "set-password", ada)
-		if strings.Count(r.stderr, "Password:  ") != 1 || strings.Contains(r.stdout, "Password") {
+		if strings.Count(r.Stderr, "Password:  ") != 1 || strings.Contains(r.Stdout, "Password") {
 			t.Errorf("set-password: %s", r)
 		}
 		if hash() == was {
@@ -75,11 +75,11 @@ func TestPeopleAndCertificates(t *testing.T) {
 			"--cpu":                        {"user", "add", "eve@example.com", "--cpu", "many"},
 			"--profile-name":               {"user", "add", "eve@example.com", "--profile-name", "Eve"},
 		} {
-			if r := b.jupyter(args...); r.code != 1 || !strings.Contains(r.stderr, want) {
+			if r := b.jupyter(args...); r.Code != 1 || !strings.Contains(r.Stderr, want) {
 				t.Errorf("%s: want %q: %s", strings.Join(args, " "), want, r)
 			}
 		}
-		if got := strings.Fields(b.must("user", "list", "-o", "name").stdout); len(got) != 2 {
+		if got := strings.Fields(b.must("user", "list", "-o", "name").Stdout); len(got) != 2 {
 			t.Errorf("people: %q, want two", got)
 		}
 	})
@@ -97,27 +97,27 @@ metadata: {name: reader}
 roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: reader}
 subjects: [{apiGroup: rbac.authorization.k8s.io, kind: User, name: mary}]`)
 		r := b.jupyter("--as", "mary", "user", "add", "eve@example.com")
-		if r.code != 1 {
+		if r.Code != 1 {
 			t.Fatal(r)
 		}
-		wantSays(t, r.stderr, "nothing was changed", "profiles.kubeflow.org", "clusterrolebindings", "passwords.dex.coreos.com")
-		if strings.Contains(r.stderr, "Password:  ") {
+		wantSays(t, r.Stderr, "nothing was changed", "profiles.kubeflow.org", "clusterrolebindings", "passwords.dex.coreos.com")
+		if strings.Contains(r.Stderr, "Password:  ") {
 			t.Error("a password is shown that nobody has")
 		}
 		was := b.versions("")
 		r = b.jupyter("--as", "mary", "expose", "--type", "ClusterIP", "--tls", "self-signed")
-		if r.code != 1 {
+		if r.Code != 1 {
 			t.Fatal(r)
 		}
-		wantSays(t, r.stderr, "nothing was changed", "certificates.cert-manager.io")
+		wantSays(t, r.Stderr, "nothing was changed", "certificates.cert-manager.io")
 		compareVersions(t, was, b.versions(""))
-		if r := b.jupyter("--as", "mary", "user", "set-password", "user@example.com"); r.code != 1 || !strings.Contains(r.stderr, "lacks") {
+		if r := b.jupyter("--as", "mary", "user", "set-password", "user@example.com"); r.Code != 1 || !strings.Contains(r.Stderr, "lacks") {
 			t.Errorf("set-password of the first user: %s", r)
 		}
 	})
 	t.Run("the first user is locked, and let in again, and Dex's pod is another one", func(t *testing.T) {
 		password := func() string {
-			return b.must("user", "list", "-o", `jsonpath={.items[?(@.firstUser)].password}`).stdout
+			return b.must("user", "list", "-o", `jsonpath={.items[?(@.firstUser)].password}`).Stdout
 		}
 		pod := func() string {
 			return b.kubectl("-n", "auth", "get", "pods", "-l", "app=dex", "-o", "jsonpath={.items[*].metadata.uid}")
@@ -133,16 +133,16 @@ subjects: [{apiGroup: rbac.authorization.k8s.io, kind: User, name: mary}]`)
 		}
 	})
 	t.Run("install leaves people alone", func(t *testing.T) {
-		wantSays(t, b.must("install", "--timeout", "2m").stderr, "nothing to change")
+		wantSays(t, b.must("install", "--timeout", "2m").Stderr, "nothing to change")
 	})
 	t.Run("HTTPS on: one certificate for the host and the redirect, and install keeps it", func(t *testing.T) {
 		r := b.must("expose", "--type", "ClusterIP", "--tls", "self-signed", "--host", "nb.example.com")
-		wantSays(t, r.stderr, "nb.example.com", "SHA-256")
-		if strings.Contains(r.stderr, "Nothing to change") {
+		wantSays(t, r.Stderr, "nb.example.com", "SHA-256")
+		if strings.Contains(r.Stderr, "Nothing to change") {
 			t.Errorf("HTTPS is no change: %s", r)
 		}
 		r = b.must("expose", "--type", "ClusterIP", "--tls", "self-signed", "--host", "nb.example.com")
-		wantSays(t, r.stderr, "Nothing to change")
+		wantSays(t, r.Stderr, "Nothing to change")
 		if got := b.kubectl("-n", "kubeflow", "get", "gateway", "kubeflow-gateway", "-o", "jsonpath={.spec.servers[*].port.number} {.spec.servers[0].tls.httpsRedirect} {.spec.servers[1].tls.credentialName}"); got != "80 443 true jupyter-gateway-tls" {
 			t.Errorf("the Gateway: %s", got)
 		}
@@ -150,33 +150,33 @@ subjects: [{apiGroup: rbac.authorization.k8s.io, kind: User, name: mary}]`)
 		if got := b.kubectl("-n", "oauth2-proxy", "get", "configmap", "oauth2-proxy-parameters", "-o", "jsonpath={.data.FORCE_HTTPS}"); got != "true" {
 			t.Errorf("cookies are Secure: %s", got)
 		}
-		wantSays(t, b.must("install", "--timeout", "2m").stderr, "nothing to change")
-		if out := b.jupyter("status").stdout; strings.Contains(out, "Drift") || strings.Contains(out, "SecureCookiesOverHTTP") {
+		wantSays(t, b.must("install", "--timeout", "2m").Stderr, "nothing to change")
+		if out := b.jupyter("status").Stdout; strings.Contains(out, "Drift") || strings.Contains(out, "SecureCookiesOverHTTP") {
 			t.Errorf("status finds fault with HTTPS:\n%s", out)
 		}
 		r = b.must("expose", "--type", "NodePort", "--tls", "self-signed", "--probe=false")
-		wantSays(t, r.stderr, "for localhost, nb.example.com, 127.0.0.1, 10.0.1.1")
-		wantSays(t, r.stdout, "https://nb.example.com:")
+		wantSays(t, r.Stderr, "for localhost, nb.example.com, 127.0.0.1, 10.0.1.1")
+		wantSays(t, r.Stdout, "https://nb.example.com:")
 	})
 	t.Run("a Secret is looked at before anything is changed", func(t *testing.T) {
 		b.kubectl("-n", "istio-system", "create", "secret", "generic", "half", "--from-literal=tls.crt=hello")
 		for want, secret := range map[string]string{"does not exist": "nobodys", "no tls.key": "half"} {
-			if r := b.jupyter("expose", "--type", "ClusterIP", "--tls", secret); r.code != 1 || !strings.Contains(r.stderr, want) {
+			if r := b.jupyter("expose", "--type", "ClusterIP", "--tls", secret); r.Code != 1 || !strings.Contains(r.Stderr, want) {
 				t.Errorf("--tls %s: want %q: %s", secret, want, r)
 			}
 		}
 	})
 	t.Run("HTTPS off: everything of it is gone, and said what that means", func(t *testing.T) {
-		wantSays(t, b.must("expose", "--undo").stderr, "HTTPS stays on")
+		wantSays(t, b.must("expose", "--undo").Stderr, "HTTPS stays on")
 		r := b.must("expose", "--type", "ClusterIP", "--tls", "off", "-o", `jsonpath={range .changes[*]}{.action} {.object.kind} {end}`)
-		wantSays(t, r.stderr, "plain HTTP")
-		wantSays(t, r.stdout, "configured Gateway", "pruned EnvoyFilter", "deleted Certificate")
+		wantSays(t, r.Stderr, "plain HTTP")
+		wantSays(t, r.Stdout, "configured Gateway", "pruned EnvoyFilter", "deleted Certificate")
 		for _, what := range []string{"certificate/jupyter-gateway", "issuer/jupyter-gateway", "secret/jupyter-gateway-tls", "secret/jupyter-gateway-ca", "envoyfilter/kubeflow-gateway-redirect"} {
 			if _, err := b.tryKubectl("", "-n", "istio-system", "get", what); err == nil {
 				t.Errorf("%s is still there", what)
 			}
 		}
-		wantSays(t, b.must("install", "--timeout", "2m").stderr, "nothing to change")
+		wantSays(t, b.must("install", "--timeout", "2m").Stderr, "nothing to change")
 		after := b.versions(memberSelector)
 		if len(after) != len(before) {
 			t.Errorf("%d objects of the installation, there were %d", len(after), len(before))
@@ -194,7 +194,7 @@ subjects: [{apiGroup: rbac.authorization.k8s.io, kind: User, name: mary}]`)
 				t.Error(err)
 			}
 		}, "expose", "--type", "ClusterIP", "--tls", "self-signed")
-		if r.code == 0 {
+		if r.Code == 0 {
 			t.Fatalf("a run that was killed: %s", r)
 		}
 		b.must("expose", "--type", "ClusterIP", "--tls", "off")
@@ -214,7 +214,7 @@ subjects: [{apiGroup: rbac.authorization.k8s.io, kind: User, name: mary}]`)
 		}
 		b.must("install", "-k", dir, "--timeout", "2m")
 		for _, args := range [][]string{{"user", "set-password", "user@example.com"}, {"expose", "--type", "ClusterIP", "--tls", "self-signed"}} {
-			if r := b.jupyter(args...); r.code != 1 || !strings.Contains(r.stderr, "-k "+dir) {
+			if r := b.jupyter(args...); r.Code != 1 || !strings.Contains(r.Stderr, "-k "+dir) {
 				t.Errorf("%s without -k: %s", args[0], r)
 			}
 		}
@@ -225,9 +225,9 @@ subjects: [{apiGroup: rbac.authorization.k8s.io, kind: User, name: mary}]`)
 		b.must("install", "-k", "", "--timeout", "2m")
 	})
 	t.Run("uninstall keeps accounts, and with --delete-data takes them", func(t *testing.T) {
-		wantSays(t, b.must("uninstall", "--yes").stderr, "a person's account stays")
+		wantSays(t, b.must("uninstall", "--yes").Stderr, "a person's account stays")
 		b.must("install", "--timeout", "3m")
-		if got := strings.Fields(b.must("user", "list", "-o", `jsonpath={range .items[?(@.password)]}{.email} {end}`).stdout); len(got) != 2 {
+		if got := strings.Fields(b.must("user", "list", "-o", `jsonpath={range .items[?(@.password)]}{.email} {end}`).Stdout); len(got) != 2 {
 			t.Errorf("after the next install these can sign in: %q", got)
 		}
 		b.must("uninstall", "--yes", "--delete-data")

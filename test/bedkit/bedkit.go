@@ -152,11 +152,12 @@ func Tail(s string) string {
 	return s
 }
 
-// Run runs a program to its end; another exit code than 0 is part of the result. Started,
-// which may be nil, is called once the process runs.
-func Run(ctx context.Context, env []string, stdin string, started func(*os.Process), program string, args ...string) (Result, error) {
+// Run runs a program to its end, in a directory (empty for the current one); another exit
+// code than 0 is part of the result. Started, which may be nil, is called once the process
+// runs.
+func Run(ctx context.Context, dir string, env []string, stdin string, started func(*os.Process), program string, args ...string) (Result, error) {
 	cmd := exec.CommandContext(ctx, program, args...)
-	cmd.Env, cmd.Stdin = env, strings.NewReader(stdin)
+	cmd.Dir, cmd.Env, cmd.Stdin = dir, env, strings.NewReader(stdin)
 	var stdout, stderr bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
 	if err := cmd.Start(); err != nil {
@@ -175,12 +176,12 @@ func Run(ctx context.Context, env []string, stdin string, started func(*os.Proce
 
 // Jupyter runs the plugin as `kubectl jupyter ARGS` would.
 func (b *Bed) Jupyter(ctx context.Context, stdin string, started func(*os.Process), args ...string) (Result, error) {
-	return Run(ctx, b.Env(), stdin, started, b.Plugin, args...)
+	return Run(ctx, "", b.Env(), stdin, started, b.Plugin, args...)
 }
 
 // Kubectl runs the real kubectl as the cluster's administrator, whatever Kubeconfig is, and returns what it printed.
 func (b *Bed) Kubectl(ctx context.Context, stdin string, args ...string) (string, error) {
-	r, err := Run(ctx, env(b.administrator()), stdin, nil, b.Programs.Kubectl, args...)
+	r, err := Run(ctx, "", env(b.administrator()), stdin, nil, b.Programs.Kubectl, args...)
 	if err == nil && r.Code != 0 {
 		err = fmt.Errorf("exit code %d\n%s", r.Code, r.Stderr)
 	}

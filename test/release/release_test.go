@@ -20,37 +20,34 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"os/exec"
 	"path"
 	"path/filepath"
 	"runtime"
 	"strings"
 	"testing"
+
+	"github.com/kubectl-jupyter/kubectl-jupyter/test/bedkit"
 )
 
-func program(t *testing.T, name string) string {
+func programs(t *testing.T) bedkit.Programs {
 	t.Helper()
-	p, err := filepath.Abs(filepath.Join("..", "..", "bin", name))
+	p, err := bedkit.Find(filepath.Join("..", "..", "bin"))
 	if err != nil {
 		t.Fatal(err)
-	}
-	if _, err := os.Stat(p); err != nil {
-		t.Fatalf("%s is not built: run `make release-check` (%v)", name, err)
 	}
 	return p
 }
 
 func output(t *testing.T, dir string, env []string, name string, args ...string) string {
 	t.Helper()
-	cmd := exec.CommandContext(t.Context(), name, args...)
-	cmd.Dir, cmd.Env = dir, append(os.Environ(), env...)
-	var stderr bytes.Buffer
-	cmd.Stderr = &stderr
-	out, err := cmd.Output()
-	if err != nil {
-		t.Fatalf("%s %s: %v\n%s%s", name, strings.Join(args, " "), err, out, stderr.String())
+	r, err := bedkit.Run(t.Context(), dir, append(os.Environ(), env...), "", nil, name, args...)
+	if err == nil && r.Code != 0 {
+		err = errors.New(r.String())
 	}
-	return string(out)
+	if err != nil {
+		t.Fatalf("%s %s: %v", name, strings.Join(args, " "), err)
+	}
+	return r.Stdout
 }
 
 // snapshot makes a release of what is committed, in a clone of its own, and returns
@@ -60,7 +57,7 @@ func snapshot(t *testing.T, from, dir string) string {
 	output(t, "", nil, "git", "clone", "--quiet", from, dir)
 	// Nothing is fetched from there: it is the name that a release has.
 	output(t, dir, nil, "git", "remote", "set-url", "origin", "https://github.com/kubectl-jupyter/kubectl-jupyter")
-	output(t, dir, []string{"CGO_ENABLED=0"}, program(t, "goreleaser"), "release", "--snapshot", "--clean", "--skip=sign,publish")
+	output(t, dir, []string{"CGO_ENABLED=0"}, filepath.Join(programs(t).Bin, "goreleaser"), "release", "--snapshot", "--clean", "--skip=sign,publish")
 	return filepath.Join(dir, "dist")
 }
 
@@ -153,17 +150,17 @@ func runAsKrewDoes(t *testing.T, unpacked, bin, tag, version, commit string) {
 	var told struct {
 		Client struct{ Version, Commit, Date string }
 	}
-	out := output(t, root, env, program(t, "kubectl"), "jupyter", "version", "--client", "-o", "json")
+	out := output(t, root, env, programs(t).Kubectl, "jupyter", "version", "--client", "-o", "json")
 	if err := json.Unmarshal([]byte(out), &told); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
 	if c := told.Client; c.Version != version || c.Commit != commit || c.Date == "" {
 		t.Errorf("the program calls itself %+v, want %s of commit %s", c, version, commit)
 	}
-	if list := output(t, root, env, program(t, "kubectl"), "plugin", "list"); !strings.Contains(list, "kubectl-jupyter") {
+	if list := output(t, root, env, programs(t).Kubectl, "plugin", "list"); !strings.Contains(list, "kubectl-jupyter") {
 		t.Errorf("kubectl does not list the plugin:\n%s", list)
 	}
-	help := output(t, root, env, program(t, "kubectl"), "jupyter")
+	help := output(t, root, env, programs(t).Kubectl, "jupyter")
 	for _, want := range []string{"kubectl jupyter install", "kubectl jupyter COMMAND"} {
 		if !strings.Contains(help, want) {
 			t.Errorf("the help does not say %q:\n%s", want, help)

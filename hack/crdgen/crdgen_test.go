@@ -18,8 +18,8 @@ import (
 var sourcesDir = filepath.Join("..", "sources")
 
 func TestEverySourceGivesTheCRDsOfItsComponent(t *testing.T) {
-	for _, s := range release(sourcesDir) {
-		t.Run(s.component, func(t *testing.T) {
+	for _, s := range releases(sourcesDir) {
+		t.Run(s.dir(), func(t *testing.T) {
 			files, err := generate(t.Context(), s)
 			if err != nil {
 				t.Fatal(err)
@@ -72,43 +72,47 @@ func TestTheTypesGiveWhatTheirProjectShips(t *testing.T) {
 		}},
 	} {
 		t.Run(test.component, func(t *testing.T) {
-			chosen, err := choose(release(sourcesDir), test.component)
+			chosen, err := choose(releases(sourcesDir), test.component)
 			if err != nil {
 				t.Fatal(err)
 			}
-			files, err := generate(t.Context(), chosen[0])
-			if err != nil {
-				t.Fatal(err)
-			}
-			shipped, err := filepath.Glob(filepath.Join(moduleDir(t, test.component, test.module), filepath.FromSlash(test.glob)))
-			if err != nil {
-				t.Fatal(err)
-			}
-			if len(shipped) != len(files) {
-				t.Fatalf("%d files are shipped, %d are generated", len(shipped), len(files))
-			}
-			for _, file := range shipped {
-				data, err := os.ReadFile(file)
-				if err != nil {
-					t.Fatal(err)
-				}
-				theirs := &apiextensionsv1.CustomResourceDefinition{}
-				if err := yaml.Unmarshal(data, theirs); err != nil {
-					t.Fatalf("%s: %v", file, err)
-				}
-				if test.allowed != nil {
-					test.allowed(theirs)
-				}
-				if err := finish(theirs, set{}); err != nil {
-					t.Fatal(err)
-				}
-				ours := &apiextensionsv1.CustomResourceDefinition{}
-				if err := json.Unmarshal(files[theirs.Name+".json"], ours); err != nil {
-					t.Fatalf("%s: %v", theirs.Name, err)
-				}
-				if difference := cmp.Diff(theirs.Spec, ours.Spec); difference != "" {
-					t.Errorf("%s (-shipped +generated):\n%s", theirs.Name, difference)
-				}
+			for _, s := range chosen {
+				t.Run(s.dir(), func(t *testing.T) {
+					files, err := generate(t.Context(), s)
+					if err != nil {
+						t.Fatal(err)
+					}
+					shipped, err := filepath.Glob(filepath.Join(moduleDir(t, s.source.(goTypes).dir, test.module), filepath.FromSlash(test.glob)))
+					if err != nil {
+						t.Fatal(err)
+					}
+					if len(shipped) != len(files) {
+						t.Fatalf("%d files are shipped, %d are generated", len(shipped), len(files))
+					}
+					for _, file := range shipped {
+						data, err := os.ReadFile(file)
+						if err != nil {
+							t.Fatal(err)
+						}
+						theirs := &apiextensionsv1.CustomResourceDefinition{}
+						if err := yaml.Unmarshal(data, theirs); err != nil {
+							t.Fatalf("%s: %v", file, err)
+						}
+						if test.allowed != nil {
+							test.allowed(theirs)
+						}
+						if err := finish(theirs, set{}); err != nil {
+							t.Fatal(err)
+						}
+						ours := &apiextensionsv1.CustomResourceDefinition{}
+						if err := json.Unmarshal(files[theirs.Name+".json"], ours); err != nil {
+							t.Fatalf("%s: %v", theirs.Name, err)
+						}
+						if difference := cmp.Diff(theirs.Spec, ours.Spec); difference != "" {
+							t.Errorf("%s (-shipped +generated):\n%s", theirs.Name, difference)
+						}
+					}
+				})
 			}
 		})
 	}
@@ -116,7 +120,7 @@ func TestTheTypesGiveWhatTheirProjectShips(t *testing.T) {
 
 func moduleDir(t *testing.T, source, module string) string {
 	t.Helper()
-	file := crdFile{dir: filepath.Join(sourcesDir, source), module: module}
+	file := crdFile{dir: source, module: module}
 	dir, err := file.goCommand(t.Context(), "list", "-m", "-f", "{{.Dir}}", module)
 	if err != nil {
 		t.Fatal(err)
@@ -188,7 +192,7 @@ func TestVerifyNamesWhatIsNotCommitted(t *testing.T) {
 	if err := run(t.Context(), args, &bytes.Buffer{}); err != nil {
 		t.Fatal(err)
 	}
-	dir := filepath.Join(out, "dex", "crds")
+	dir := filepath.Join(out, "common", "dex", "crds")
 	verify := func() error { return run(t.Context(), append(args, "-verify"), &bytes.Buffer{}) }
 	if err := verify(); err != nil {
 		t.Fatalf("right after generating: %v", err)

@@ -32,7 +32,7 @@ func main() {
 
 func run(ctx context.Context, args []string, out io.Writer) error {
 	flags := flag.NewFlagSet("crdgen", flag.ContinueOnError)
-	outDir := flags.String("out", filepath.Join("..", "pkg", "components"), "directory of the components; CRDs go to COMPONENT/crds")
+	outDir := flags.String("out", filepath.Join("..", "pkg", "components"), "directory of the components; CRDs go to common/COMPONENT/crds and releases/RELEASE/COMPONENT/crds")
 	sources := flags.String("sources", "sources", "directory of the modules that pin the API versions")
 	verify := flags.Bool("verify", false, "write nothing; fail when a committed file differs from what would be written")
 	only := flags.String("only", "", "comma-separated components to generate (all by default)")
@@ -40,7 +40,7 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 		return err
 	}
 
-	chosen, err := choose(release(*sources), *only)
+	chosen, err := choose(releases(*sources), *only)
 	if err != nil {
 		return err
 	}
@@ -48,21 +48,21 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	for _, set := range chosen {
 		files, err := generate(ctx, set)
 		if err != nil {
-			return fmt.Errorf("component %s: %w", set.component, err)
+			return fmt.Errorf("%s: %w", set.dir(), err)
 		}
-		dir := filepath.Join(*outDir, set.component, "crds")
+		dir := filepath.Join(*outDir, set.dir())
 		if *verify {
 			different, err := compare(dir, files)
 			if err != nil {
-				return fmt.Errorf("component %s: %w", set.component, err)
+				return fmt.Errorf("%s: %w", set.dir(), err)
 			}
 			stale = append(stale, different...)
 			continue
 		}
 		if err := write(dir, files); err != nil {
-			return fmt.Errorf("component %s: %w", set.component, err)
+			return fmt.Errorf("%s: %w", set.dir(), err)
 		}
-		fmt.Fprintf(out, "%-20s %2d CRDs, %d bytes\n", set.component, len(files), size(files))
+		fmt.Fprintf(out, "%-40s %2d CRDs, %d bytes\n", set.dir(), len(files), size(files))
 	}
 	if len(stale) > 0 {
 		return fmt.Errorf("not what the sources give (run `make generate` and commit the result):\n  %s", strings.Join(stale, "\n  "))

@@ -15,6 +15,7 @@ const sourcesModule = "github.com/kubectl-jupyter/kubectl-jupyter/hack/sources/"
 // set is the CRDs of one component: where they come from and what the release
 // adds to what the source says.
 type set struct {
+	release   string // whose folder they go to; empty: what all releases have in common
 	component string
 	source    source
 	count     int               // CRDs the release has; a source that gives more or fewer is the wrong one
@@ -22,92 +23,28 @@ type set struct {
 	perCRD    map[string]func(*apiextensionsv1.CustomResourceDefinition) error
 }
 
-// release lists what Kubeflow 1.10.1 installs, and MetalLB 0.14.9. The labels
-// are those of upstream's manifests that a selector or a person may look for;
-// Helm's bookkeeping is left out, since Helm does not manage these objects.
-func release(sources string) []set {
-	certManagerLabels := map[string]string{
-		"app":                        "cert-manager",
-		"app.kubernetes.io/instance": "cert-manager",
-		"app.kubernetes.io/name":     "cert-manager",
-		"app.kubernetes.io/version":  "v1.16.1",
+// dir is the folder of the CRDs, below that of all components.
+func (s set) dir() string {
+	if s.release == "" {
+		return filepath.Join("common", s.component, "crds")
 	}
+	return filepath.Join("releases", s.release, s.component, "crds")
+}
+
+// releases lists what all of them install. The labels are those of upstream's
+// manifests that a selector or a person may look for; Helm's bookkeeping is left
+// out, since Helm does not manage these objects.
+func releases(sources string) []set {
+	return slices.Concat(common(sources), release110(sources))
+}
+
+// common are the sets that no release has of its own.
+func common(sources string) []set {
 	return []set{
-		{
-			component: "cert-manager",
-			source: goTypes{
-				dir: filepath.Join(sources, "cert-manager"),
-				packages: []string{
-					"github.com/cert-manager/cert-manager/pkg/apis/acme/v1",
-					"github.com/cert-manager/cert-manager/pkg/apis/certmanager/v1",
-				},
-			},
-			count:  6,
-			labels: certManagerLabels,
-			perCRD: certManagerCRDs(),
-		},
-		{
-			component: "istio-crds",
-			source: crdFile{
-				dir:    filepath.Join(sources, "istio"),
-				module: "istio.io/api",
-				path:   "kubernetes/customresourcedefinitions.gen.yaml",
-			},
-			count: 14,
-			labels: map[string]string{
-				"app.kubernetes.io/instance": "istio",
-				"app.kubernetes.io/part-of":  "istio",
-				"app.kubernetes.io/version":  "1.24.3",
-			},
-		},
-		{
-			component: "poddefaults",
-			source: goTypes{
-				dir:      filepath.Join(sources, "kubeflow"),
-				packages: []string{sourcesModule + "kubeflow/poddefault/..."},
-			},
-			count: 1,
-			labels: map[string]string{
-				"app":                         "poddefaults",
-				"app.kubernetes.io/component": "poddefaults",
-				"app.kubernetes.io/name":      "poddefaults",
-				"kustomize.component":         "poddefaults",
-			},
-			perCRD: map[string]func(*apiextensionsv1.CustomResourceDefinition) error{
-				"poddefaults.kubeflow.org": asKubeflowReadsIt,
-			},
-		},
 		{
 			component: "dex",
 			source:    literal{authCodes()},
 			count:     1,
-		},
-		{
-			component: "notebook-controller",
-			source: goTypes{
-				dir:      filepath.Join(sources, "kubeflow"),
-				packages: []string{sourcesModule + "kubeflow/notebook/..."},
-			},
-			count: 1,
-			labels: map[string]string{
-				"app":                 "notebook-controller",
-				"kustomize.component": "notebook-controller",
-			},
-			perCRD: map[string]func(*apiextensionsv1.CustomResourceDefinition) error{
-				"notebooks.kubeflow.org": all(requireNamedImage, asKubeflowReadsIt),
-			},
-		},
-		{
-			component: "profiles",
-			source: goTypes{
-				dir:      filepath.Join(sources, "kubeflow"),
-				packages: []string{sourcesModule + "kubeflow/profile/..."},
-			},
-			count:  1,
-			labels: map[string]string{"kustomize.component": "profiles"},
-			perCRD: map[string]func(*apiextensionsv1.CustomResourceDefinition) error{
-				"profiles.kubeflow.org": asKubeflowReadsIt,
-			},
 		},
 		{
 			component: "metallb",
@@ -124,6 +61,99 @@ func release(sources string) []set {
 			},
 		},
 	}
+}
+
+// release110 are the sets of Kubeflow 1.10.1.
+func release110(sources string) []set {
+	const release = "1.10"
+	dir := filepath.Join(sources, release)
+	return []set{
+		certManager(release, dir, "v1.16.1"),
+		istio(release, dir, "1.24.3", 14),
+		{
+			release:   release,
+			component: "poddefaults",
+			source:    kubeflow(sources, "poddefault"),
+			count:     1,
+			labels: map[string]string{
+				"app":                         "poddefaults",
+				"app.kubernetes.io/component": "poddefaults",
+				"app.kubernetes.io/name":      "poddefaults",
+				"kustomize.component":         "poddefaults",
+			},
+			perCRD: map[string]func(*apiextensionsv1.CustomResourceDefinition) error{
+				"poddefaults.kubeflow.org": asKubeflowReadsIt,
+			},
+		},
+		{
+			release:   release,
+			component: "notebook-controller",
+			source:    kubeflow(sources, "notebook"),
+			count:     1,
+			labels: map[string]string{
+				"app":                 "notebook-controller",
+				"kustomize.component": "notebook-controller",
+			},
+			perCRD: map[string]func(*apiextensionsv1.CustomResourceDefinition) error{
+				"notebooks.kubeflow.org": all(requireNamedImage, asKubeflowReadsIt),
+			},
+		},
+		{
+			release:   release,
+			component: "profiles",
+			source:    kubeflow(sources, "profile"),
+			count:     1,
+			labels:    map[string]string{"kustomize.component": "profiles"},
+			perCRD: map[string]func(*apiextensionsv1.CustomResourceDefinition) error{
+				"profiles.kubeflow.org": asKubeflowReadsIt,
+			},
+		},
+	}
+}
+
+func certManager(release, dir, version string) set {
+	return set{
+		release:   release,
+		component: "cert-manager",
+		source: goTypes{
+			dir: filepath.Join(dir, "cert-manager"),
+			packages: []string{
+				"github.com/cert-manager/cert-manager/pkg/apis/acme/v1",
+				"github.com/cert-manager/cert-manager/pkg/apis/certmanager/v1",
+			},
+		},
+		count: 6,
+		labels: map[string]string{
+			"app":                        "cert-manager",
+			"app.kubernetes.io/instance": "cert-manager",
+			"app.kubernetes.io/name":     "cert-manager",
+			"app.kubernetes.io/version":  version,
+		},
+		perCRD: certManagerCRDs(),
+	}
+}
+
+func istio(release, dir, version string, count int) set {
+	return set{
+		release:   release,
+		component: "istio-crds",
+		source: crdFile{
+			dir:    filepath.Join(dir, "istio"),
+			module: "istio.io/api",
+			path:   "kubernetes/customresourcedefinitions.gen.yaml",
+		},
+		count: count,
+		labels: map[string]string{
+			"app.kubernetes.io/instance": "istio",
+			"app.kubernetes.io/part-of":  "istio",
+			"app.kubernetes.io/version":  version,
+		},
+	}
+}
+
+// kubeflow are our own types of a kind, in all its versions.
+func kubeflow(sources, kind string) source {
+	return goTypes{dir: filepath.Join(sources, "kubeflow"), packages: []string{sourcesModule + "kubeflow/" + kind + "/..."}}
 }
 
 // requireNamedImage makes a notebook without a container, or a container

@@ -12,7 +12,7 @@ import (
 // The validation is the API server's own, so that a schema which is not
 // structural, or a default that does not fit, shows here and not in a cluster.
 func TestAnAPIServerAcceptsEveryCRD(t *testing.T) {
-	for _, s := range release(sourcesDir) {
+	for _, s := range releases(sourcesDir) {
 		files, err := generate(t.Context(), s)
 		if err != nil {
 			t.Fatal(err)

@@ -15,7 +15,7 @@ import (
 // install renders what `install` sends in that profile, and the named extras.
 func install(t *testing.T, o components.Options, extra ...string) []components.Rendered {
 	t.Helper()
-	source, err := components.NewEmbedded()
+	source, err := components.NewEmbedded(components.DefaultRelease)
 	if err != nil {
 		t.Fatal(err)
 	}

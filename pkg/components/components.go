@@ -100,12 +100,16 @@ func (l Leftover) Matches(kind, namespace, name string) bool {
 
 // Component is one entry of the catalogue.
 type Component struct {
-	// Name is also the folder below pkg/components.
+	// Name is also its folder, below common and below releases/RELEASE.
 	Name string `json:"name"`
 	// Title is how prose names it.
 	Title string `json:"title"`
 	// Version of what it installs; empty where the release's own version holds.
+	// In manifests it is $(VERSION).
 	Version string `json:"version"`
+	// Values are what else differs between releases by a word and not by a manifest: the
+	// registry that images are in, say. In manifests a value is $(NAME).
+	Values map[string]string `json:"-"`
 	// Namespaces its objects live in; the first is the one to look at.
 	Namespaces []string `json:"namespaces,omitempty"`
 	Needs      []Need   `json:"needs,omitempty"`

@@ -29,7 +29,7 @@ var differencesDocument = filepath.Join("..", "..", "docs", "differences.md")
 // `expose` may add to it.
 func everything(t *testing.T) []*unstructured.Unstructured {
 	t.Helper()
-	source, err := components.NewEmbedded()
+	source, err := components.NewEmbedded(components.DefaultRelease)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,11 +1,9 @@
 package components
 
 import (
+	"context"
 	"fmt"
-	"io/fs"
 	"maps"
-	"path"
-	"regexp"
 	"slices"
 	"strings"
 
@@ -89,34 +87,19 @@ func withoutHost(ref string) string {
 	return ref
 }
 
-// imageOf finds the images of pod templates in manifests. What istiod's templates fill
-// in has a brace and is found in ConfigImages.
-var imageOf = regexp.MustCompile(`(?m)^[ -]*image: "?([^\s"{]+/[^\s"{]+)`)
-
 // checkImages refuses a replacement of something that the release does not have: it
 // would change nothing, and nobody would notice before the image is pulled.
-func (e *Embedded) checkImages(replaced map[string]string) error {
+func (s *Files) checkImages(ctx context.Context, replaced map[string]string) error {
 	if len(replaced) == 0 {
 		return nil
 	}
-	known := map[string]bool{}
-	for _, c := range e.release.Components {
-		for _, ref := range c.ConfigImages {
-			known[Repository(ref)] = true
-		}
-	}
-	err := fs.WalkDir(e.files, ".", func(file string, d fs.DirEntry, err error) error {
-		if err != nil || d.IsDir() || path.Ext(file) != ".yaml" {
-			return err
-		}
-		data, err := fs.ReadFile(e.files, file)
-		for _, match := range imageOf.FindAllSubmatch(data, -1) {
-			known[Repository(string(match[1]))] = true
-		}
-		return err
-	})
+	all, err := s.Render(ctx, s.release.Names(), Options{Outlines: true})
 	if err != nil {
 		return err
+	}
+	known := map[string]bool{}
+	for _, image := range Images(all, Options{}) {
+		known[Repository(image.Ref)] = true
 	}
 	for _, name := range slices.Sorted(maps.Keys(replaced)) {
 		switch {
@@ -124,7 +107,7 @@ func (e *Embedded) checkImages(replaced map[string]string) error {
 		case known[Repository(name)]:
 			return fmt.Errorf("--image: %q: NAME goes without a tag: %s", name, Repository(name))
 		default:
-			return fmt.Errorf("--image: release %s has no image %q: `kubectl jupyter images` lists what it has", e.release.Name, name)
+			return fmt.Errorf("--image: release %s has no image %q: `kubectl jupyter images` lists what it has", s.release.Name, name)
 		}
 	}
 	return nil

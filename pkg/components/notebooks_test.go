@@ -95,7 +95,7 @@ func TestTheSlimFormDiffersInSizesOnly(t *testing.T) {
 }
 
 func TestTheListOfImagesIsThatOfTheForm(t *testing.T) {
-	source, err := components.NewEmbedded()
+	source, err := components.NewEmbedded(components.DefaultRelease)
 	if err != nil {
 		t.Fatal(err)
 	}

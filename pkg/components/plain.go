@@ -25,12 +25,11 @@ type list struct {
 	} `json:"labels"`
 }
 
-// plain reads a base whose kustomization is nothing but a list. There is nothing in it
-// for kustomize to decide, and its general way takes three times as long. False where
-// there is more to do.
-func (e *Embedded) plain(name string) ([]*unstructured.Unstructured, bool, error) {
-	dir := path.Join(name, "base")
-	text, err := fs.ReadFile(e.files, path.Join(dir, "kustomization.yaml"))
+// plain reads a base whose kustomization is nothing but a list, of files and of other
+// such bases. There is nothing in it for kustomize to decide, and its general way takes
+// three times as long. False where there is more to do.
+func (s *Files) plain(dir string) ([]*unstructured.Unstructured, bool, error) {
+	text, err := fs.ReadFile(s.files, path.Join(dir, "kustomization.yaml"))
 	if err != nil {
 		return nil, false, nil
 	}
@@ -39,17 +38,26 @@ func (e *Embedded) plain(name string) ([]*unstructured.Unstructured, bool, error
 		return nil, false, nil // it says more than a list does
 	}
 	var out []*unstructured.Unstructured
-	for _, file := range k.Resources {
-		if path.Ext(file) != ".yaml" || strings.Contains(file, "/") {
+	for _, resource := range k.Resources {
+		at := path.Join(dir, resource)
+		if path.Ext(resource) != ".yaml" {
+			objects, ok, err := s.plain(at)
+			if !ok || err != nil {
+				return nil, false, err
+			}
+			out = append(out, objects...)
+			continue
+		}
+		if strings.Contains(resource, "/") {
 			return nil, false, nil
 		}
-		data, err := fs.ReadFile(e.files, path.Join(dir, file))
+		data, err := fs.ReadFile(s.files, at)
 		if err != nil {
 			return nil, false, err
 		}
 		objects, err := documents(data)
 		if err != nil {
-			return nil, false, fmt.Errorf("%s: %w", path.Join(dir, file), err)
+			return nil, false, fmt.Errorf("%s: %w", at, err)
 		}
 		out = append(out, objects...)
 	}

@@ -8,13 +8,14 @@ import (
 )
 
 func TestABaseThatIsReadIsWhatKustomizeMakesOfIt(t *testing.T) {
-	e, err := NewEmbedded()
+	e, err := NewEmbedded(DefaultRelease)
 	if err != nil {
 		t.Fatal(err)
 	}
 	read := 0
 	for _, name := range e.release.Names() {
-		got, ok, err := e.plain(name)
+		base := e.dir(name, "base")
+		got, ok, err := e.plain(base)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -26,7 +27,7 @@ func TestABaseThatIsReadIsWhatKustomizeMakesOfIt(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		want, err := kustomize(fsys, "/"+name+"/base")
+		want, err := kustomize(fsys, "/"+base)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -40,7 +41,7 @@ func TestABaseThatIsReadIsWhatKustomizeMakesOfIt(t *testing.T) {
 }
 
 func TestAnOutlineOfADefinitionLacksTheSchemaAlone(t *testing.T) {
-	e, err := NewEmbedded()
+	e, err := NewEmbedded(DefaultRelease)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -166,7 +166,7 @@ var fullReference = regexp.MustCompile(`^[a-z0-9.-]+\.[a-z]+/[a-z0-9._/-]+:v?[0-
 func TestImagesAreFullReferencesOfAVersion(t *testing.T) {
 	for name, options := range variants() {
 		t.Run(name, func(t *testing.T) {
-			source, err := components.NewEmbedded()
+			source, err := components.NewEmbedded(components.DefaultRelease)
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -46,7 +46,7 @@ func forEachVariant(t *testing.T, check func(t *testing.T, objects []*unstructur
 // render makes the objects of the named components, of all where none is named.
 func render(t *testing.T, options components.Options, names ...string) []*unstructured.Unstructured {
 	t.Helper()
-	source, err := components.NewEmbedded()
+	source, err := components.NewEmbedded(components.DefaultRelease)
 	if err != nil {
 		t.Fatal(err)
 	}

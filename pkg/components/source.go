@@ -4,6 +4,7 @@ import (
 	"context"
 	"embed"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io/fs"
 	"path"
@@ -29,25 +30,34 @@ type Source interface {
 	Render(ctx context.Context, names []string, o Options) ([]Rendered, error)
 }
 
-//go:embed */base */crds */overlays */options */probes
+//go:embed common releases
 var manifests embed.FS
 
-// Embedded is the source that is part of the binary.
-type Embedded struct {
+// Files is a source whose manifests are files: in common/COMPONENT what releases share,
+// in releases/RELEASE/COMPONENT what a release has to itself.
+type Files struct {
 	release *Release
 	files   fs.FS
 }
 
-// NewEmbedded reads the catalogue and its probes.
-func NewEmbedded() (*Embedded, error) {
-	e := &Embedded{release: Release110(), files: manifests}
-	for i := range e.release.Components {
-		c := &e.release.Components[i]
+// NewEmbedded is the source of a release that is part of the binary.
+func NewEmbedded(release string) (*Files, error) {
+	r, err := ReleaseNamed(release)
+	if err != nil {
+		return nil, err
+	}
+	return NewSource(r, manifests)
+}
+
+// NewSource reads the probes of a release whose manifests are in files.
+func NewSource(release *Release, files fs.FS) (*Files, error) {
+	s := &Files{release: release, files: files}
+	for i := range release.Components {
+		c := &release.Components[i]
 		for g := range c.Gates {
 			for p := range c.Gates[g].Probes {
 				probe := &c.Gates[g].Probes[p]
-				file := path.Join(c.Name, "probes", probe.File)
-				data, err := fs.ReadFile(e.files, file)
+				data, err := fs.ReadFile(files, path.Join(s.dir(c.Name, "probes"), probe.File))
 				if err != nil {
 					return nil, fmt.Errorf("component %s: probe: %w", c.Name, err)
 				}
@@ -57,29 +67,46 @@ func NewEmbedded() (*Embedded, error) {
 			}
 		}
 	}
-	return e, nil
+	return s, nil
+}
+
+// roots are the folders of a component, the release's own first.
+func (s *Files) roots(component string) []string {
+	return []string{path.Join("releases", s.release.Name, component), path.Join("common", component)}
+}
+
+// dir is where a part of a component is: in the release's own folder where that has it,
+// in the common one otherwise; empty where neither has.
+func (s *Files) dir(component, part string) string {
+	for _, root := range s.roots(component) {
+		dir := path.Join(root, part)
+		if info, err := fs.Stat(s.files, dir); err == nil && info.IsDir() {
+			return dir
+		}
+	}
+	return ""
 }
 
 // Release implements Source.
-func (e *Embedded) Release() *Release { return e.release }
+func (s *Files) Release() *Release { return s.release }
 
 // Render implements Source. Components are rendered side by side.
-func (e *Embedded) Render(ctx context.Context, names []string, o Options) ([]Rendered, error) {
+func (s *Files) Render(ctx context.Context, names []string, o Options) ([]Rendered, error) {
 	if err := o.Validate(); err != nil {
 		return nil, err
 	}
-	if err := e.checkImages(o.Images); err != nil {
+	if err := s.checkImages(ctx, o.Images); err != nil {
 		return nil, err
 	}
 	o = o.withDefaults()
 	for _, n := range names {
-		if _, err := e.release.Component(n); err != nil {
+		if _, err := s.release.Component(n); err != nil {
 			return nil, err
 		}
 	}
 	var out []Rendered
-	for i := range e.release.Components {
-		if c := &e.release.Components[i]; slices.Contains(names, c.Name) {
+	for i := range s.release.Components {
+		if c := &s.release.Components[i]; slices.Contains(names, c.Name) {
 			out = append(out, Rendered{Component: c.forUser(o)})
 		}
 	}
@@ -90,7 +117,7 @@ func (e *Embedded) Render(ctx context.Context, names []string, o Options) ([]Ren
 			if err := ctx.Err(); err != nil {
 				return err
 			}
-			objects, err := e.render(out[i].Component.Name, o)
+			objects, err := s.render(out[i].Component, o)
 			if err != nil {
 				return fmt.Errorf("component %s: %w", out[i].Component.Name, err)
 			}
@@ -107,28 +134,25 @@ func (e *Embedded) Render(ctx context.Context, names []string, o Options) ([]Ren
 	return out, nil
 }
 
-func (e *Embedded) render(name string, o Options) ([]*unstructured.Unstructured, error) {
-	objects, err := e.crds(name, o.Outlines)
+func (s *Files) render(c *Component, o Options) ([]*unstructured.Unstructured, error) {
+	objects, err := s.crds(c.Name, o.Outlines)
 	if err != nil {
 		return nil, err
 	}
-	built, err := e.build(name, o)
+	built, err := s.build(c.Name, o)
 	if err != nil {
 		return nil, err
 	}
 	objects = append(objects, built...)
-	component, err := e.release.Component(name)
-	if err != nil {
-		return nil, err
-	}
+	tokens := c.tokens(o)
 	for _, u := range objects {
-		substitute(u, o)
-		replaceImages(u, component, o)
+		substitute(u, tokens, o)
+		replaceImages(u, c, o)
 		labels := u.GetLabels()
 		if labels == nil {
 			labels = map[string]string{}
 		}
-		labels[ComponentLabel] = name
+		labels[ComponentLabel] = c.Name
 		u.SetLabels(labels)
 	}
 	hashConfig(objects)
@@ -138,15 +162,19 @@ func (e *Embedded) render(name string, o Options) ([]*unstructured.Unstructured,
 // crds decodes the generated definitions. They are large and nothing in them is
 // for kustomize to change, so they do not pass through it: it would spend half a
 // second on them.
-func (e *Embedded) crds(name string, outlines bool) ([]*unstructured.Unstructured, error) {
-	entries, err := fs.ReadDir(e.files, path.Join(name, "crds"))
-	if err != nil {
+func (s *Files) crds(name string, outlines bool) ([]*unstructured.Unstructured, error) {
+	dir := s.dir(name, "crds")
+	if dir == "" {
 		return nil, nil // a component without definitions of its own
+	}
+	entries, err := fs.ReadDir(s.files, dir)
+	if err != nil {
+		return nil, err
 	}
 	var out []*unstructured.Unstructured
 	for _, entry := range entries {
-		file := path.Join(name, "crds", entry.Name())
-		data, err := fs.ReadFile(e.files, file)
+		file := path.Join(dir, entry.Name())
+		data, err := fs.ReadFile(s.files, file)
 		if err != nil {
 			return nil, err
 		}
@@ -192,61 +220,67 @@ func outline(data []byte, u *unstructured.Unstructured) error {
 	return nil
 }
 
-// build runs kustomize on the component's overlay for the profile, or on its base
-// where the profile changes nothing.
-func (e *Embedded) build(name string, o Options) ([]*unstructured.Unstructured, error) {
-	if _, err := fs.Stat(e.files, path.Join(name, "base")); err != nil {
+// build runs kustomize on the component's base, with what the profile and the options
+// change on top.
+func (s *Files) build(name string, o Options) ([]*unstructured.Unstructured, error) {
+	base := s.dir(name, "base")
+	if base == "" {
 		return nil, nil // nothing but CRDs
 	}
-	target := path.Join("/", name, "base")
-	has := func(dir string) bool { _, err := fs.Stat(e.files, dir[1:]); return err == nil }
-	if overlay := path.Join("/", name, "overlays", o.Profile); has(overlay) {
-		target = overlay
-	}
-	top := types.Kustomization{Resources: []string{".." + target}}
+	parts := []string{path.Join("overlays", o.Profile)}
 	for _, option := range o.enabled() {
-		if dir := path.Join("/", name, "options", option); has(dir) {
-			top.Components = append(top.Components, ".."+dir)
+		parts = append(parts, path.Join("options", option))
+	}
+	top := types.Kustomization{Resources: []string{path.Join("..", base)}}
+	for _, part := range parts {
+		if dir := s.dir(name, part); dir != "" {
+			top.Components = append(top.Components, path.Join("..", dir))
 		}
 	}
-	if path.Base(target) == "base" && len(top.Components) == 0 {
-		if objects, ok, err := e.plain(name); ok || err != nil {
+	if len(top.Components) == 0 {
+		if objects, ok, err := s.plain(base); ok || err != nil {
 			return objects, err
 		}
 	}
-	mem, err := e.memory(name)
+	mem, err := s.memory(name)
 	if err != nil {
 		return nil, err
 	}
-	if len(top.Components) > 0 {
-		data, err := yaml.Marshal(top)
+	data, err := yaml.Marshal(top)
+	if err != nil {
+		return nil, err
+	}
+	if err := mem.WriteFile("/top/kustomization.yaml", data); err != nil {
+		return nil, err
+	}
+	return kustomize(mem, "/top")
+}
+
+// memory is a component's folders as kustomize reads them.
+func (s *Files) memory(name string) (filesys.FileSystem, error) {
+	mem := filesys.MakeFsInMemory()
+	for _, root := range s.roots(name) {
+		err := fs.WalkDir(s.files, root, func(file string, d fs.DirEntry, err error) error {
+			if errors.Is(err, fs.ErrNotExist) && file == root {
+				return nil // all of it is in the other one
+			}
+			if err != nil || d.IsDir() {
+				return err
+			}
+			if dir := path.Base(path.Dir(file)); dir == "crds" || dir == "probes" {
+				return nil
+			}
+			data, err := fs.ReadFile(s.files, file)
+			if err != nil {
+				return err
+			}
+			return mem.WriteFile("/"+file, data)
+		})
 		if err != nil {
-			return nil, err
-		}
-		target = "/top"
-		if err := mem.WriteFile("/top/kustomization.yaml", data); err != nil {
 			return nil, err
 		}
 	}
-	return kustomize(mem, target)
-}
-
-// memory is a component's folder as kustomize reads it.
-func (e *Embedded) memory(name string) (filesys.FileSystem, error) {
-	mem := filesys.MakeFsInMemory()
-	return mem, fs.WalkDir(e.files, name, func(file string, d fs.DirEntry, err error) error {
-		if err != nil || d.IsDir() {
-			return err
-		}
-		if dir := path.Base(path.Dir(file)); dir == "crds" || dir == "probes" {
-			return nil
-		}
-		data, err := fs.ReadFile(e.files, file)
-		if err != nil {
-			return err
-		}
-		return mem.WriteFile("/"+file, data)
-	})
+	return mem, nil
 }
 
 func kustomize(fsys filesys.FileSystem, dir string) ([]*unstructured.Unstructured, error) {

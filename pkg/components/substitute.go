@@ -10,7 +10,8 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 )
 
-// Tokens stand in manifests for what a person chooses. They are written so that
+// Tokens stand in manifests for what a person chooses, and for what the catalogue says of
+// a release (Component.Version, Component.Values). They are written so that
 // neither kustomize nor the kubelet takes them for its own.
 const (
 	EmailToken   = "$(USER_EMAIL)"
@@ -48,12 +49,27 @@ func Generated(u *unstructured.Unstructured) map[string]string {
 	return out
 }
 
-func substitute(u *unstructured.Unstructured, o Options) {
-	r := strings.NewReplacer(EmailToken, o.UserEmail, ProfileToken, o.ProfileName(), tlsSecretToken, o.TLS.Secret, tlsHostsToken, strings.Join(o.TLS.Hosts, " "))
+// versionToken stands for the component's version: in an image's tag, say.
+const versionToken = "$(VERSION)"
+
+// tokens of a component and of what a person chooses, with what they stand for.
+func (c *Component) tokens(o Options) *strings.Replacer {
+	pairs := []string{
+		versionToken, c.Version,
+		EmailToken, o.UserEmail, ProfileToken, o.ProfileName(),
+		tlsSecretToken, o.TLS.Secret, tlsHostsToken, strings.Join(o.TLS.Hosts, " "),
+	}
+	for name, value := range c.Values {
+		pairs = append(pairs, "$("+name+")", value)
+	}
+	return strings.NewReplacer(pairs...)
+}
+
+func substitute(u *unstructured.Unstructured, tokens *strings.Replacer, o Options) {
 	if u.GetKind() == "Certificate" {
 		expandLists(u.Object, map[string][]string{hostNamesToken: o.TLS.hosts(false), hostAddressesToken: o.TLS.hosts(true)})
 	}
-	mapStrings(u.Object, r.Replace)
+	mapStrings(u.Object, tokens.Replace)
 }
 
 // forUser fills the person's names into what the component's controllers have to make.

@@ -15,7 +15,7 @@ import (
 // installed is the ground that an installation makes, as far as manifests tell.
 func installed(t *testing.T) *Ground {
 	t.Helper()
-	source, err := components.NewEmbedded()
+	source, err := components.NewEmbedded(components.DefaultRelease)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -27,7 +27,7 @@ func (f *ChoiceFlags) Add(cmd *cobra.Command) {
 	fs.StringSliceVar(&f.useExisting, "use-existing", nil, "Use these `components` as somebody else installed them; can be repeated")
 	fs.BoolVar(&f.Adopt, "adopt", false, "Take over objects and fields that somebody else owns")
 	for _, flag := range []string{"only", "skip", "use-existing"} {
-		Complete(cmd, flag, components.Release110().Names)
+		Complete(cmd, flag, components.ComponentNames)
 	}
 }
 

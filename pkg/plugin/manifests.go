@@ -106,7 +106,7 @@ func Complete(cmd *cobra.Command, flag string, values func() []string) {
 
 // CompleteComponents offers the components that are not named yet.
 func CompleteComponents(_ *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
-	return without(components.Release110().Names(), args), cobra.ShellCompDirectiveNoFileComp
+	return without(components.ComponentNames(), args), cobra.ShellCompDirectiveNoFileComp
 }
 
 func without(names, taken []string) []string {

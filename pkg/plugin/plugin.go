@@ -131,7 +131,9 @@ func setVerbosity(v int) error {
 }
 
 // Source is where the manifests come from.
-func (b *Base) Source() (*components.Embedded, error) { return components.NewEmbedded() }
+func (b *Base) Source() (*components.Files, error) {
+	return components.NewEmbedded(components.DefaultRelease)
+}
 
 // Connect reaches the cluster that the flags and the kubeconfig name. Warnings of
 // the API server go to w.

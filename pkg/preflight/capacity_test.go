@@ -156,7 +156,7 @@ func TestPodsFindTheirPlaces(t *testing.T) {
 }
 
 func TestTheDemandOfAProfileIsTheSumOfItsPods(t *testing.T) {
-	source, err := components.NewEmbedded()
+	source, err := components.NewEmbedded(components.DefaultRelease)
 	if err != nil {
 		t.Fatal(err)
 	}

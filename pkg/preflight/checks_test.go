@@ -27,7 +27,7 @@ import (
 func good() *Facts {
 	f := &Facts{
 		Time: time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC), Version: version.MustParseGeneric("1.30.2"),
-		Target: report.Target{Context: "test", Cluster: "test", Version: "v1.30.2"}, Release: components.Release110(), Profile: "default",
+		Target: report.Target{Context: "test", Cluster: "test", Version: "v1.30.2"}, Release: components.Releases()[0], Profile: "default",
 		Objects: 180, Created: 180, Tried: 80, Open: []*corev1.Node{node("n1")}, Excluded: map[string]string{},
 		Rooms:    []Room{room("n1", 4000, 8192)},
 		Capacity: &Capacity{Nodes: 1, Open: 1, Counted: 1, Left: size(4000, 8192), Demands: []Demand{{Profile: "default", Pods: 12, Fits: true, NotebookFits: true}}},

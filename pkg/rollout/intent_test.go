@@ -11,7 +11,7 @@ import (
 )
 
 func TestNeededFollowsTheEdgesThroughWhatIsInTheCluster(t *testing.T) {
-	release := components.Release110()
+	release := components.Releases()[0]
 	all := release.Names()
 	for _, test := range []struct {
 		name             string

@@ -9,7 +9,7 @@ import (
 )
 
 func TestSelect(t *testing.T) {
-	release := components.Release110()
+	release := components.Releases()[0]
 	tests := []struct {
 		name                 string
 		profile              string
@@ -89,7 +89,7 @@ func TestSelect(t *testing.T) {
 // The order of the catalogue must be a valid order of installation, since it is what
 // render prints and what people apply by hand.
 func TestCatalogueOrderFollowsTheEdges(t *testing.T) {
-	release := components.Release110()
+	release := components.Releases()[0]
 	seen := map[string]bool{}
 	for _, c := range release.Components {
 		for _, n := range c.Needs {

@@ -20,7 +20,7 @@ import (
 
 // embedded are the manifests, rendered once.
 var embedded = sync.OnceValues(func() ([]components.Rendered, error) {
-	source, err := components.NewEmbedded()
+	source, err := components.NewEmbedded(components.DefaultRelease)
 	if err != nil {
 		return nil, err
 	}
@@ -35,7 +35,7 @@ func lookedAt(t *testing.T, recorded string) *Snapshot {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := &Snapshot{Time: metav1.NewTime(time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)), Release: components.Release110(), Expected: expected}
+	s := &Snapshot{Time: metav1.NewTime(time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)), Release: components.Releases()[0], Expected: expected}
 	known := map[report.Ref]int{}
 	add := func(u *unstructured.Unstructured) {
 		if i, replaced := known[cluster.RefOf(u)]; replaced {

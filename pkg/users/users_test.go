@@ -129,7 +129,7 @@ func TestALockedFirstUserHasNoPasswordEvenIfAnObjectSaysSo(t *testing.T) {
 }
 
 func TestAPersonsObjectsAreTheirsAndNotTheInstallations(t *testing.T) {
-	source, err := components.NewEmbedded()
+	source, err := components.NewEmbedded(components.DefaultRelease)
 	if err != nil {
 		t.Fatal(err)
 	}

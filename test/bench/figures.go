@@ -146,7 +146,7 @@ func (b *bench) ready(ctx context.Context) (*figure, error) {
 }
 
 func (b *bench) longestPath(ctx context.Context) (path, error) {
-	source, err := components.NewEmbedded()
+	source, err := components.NewEmbedded(components.DefaultRelease)
 	if err != nil {
 		return path{}, err
 	}

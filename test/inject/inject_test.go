@@ -14,7 +14,7 @@ import (
 	istio "istio.io/istio/pkg/kube/inject"
 )
 
-const component = "../../pkg/components/istio"
+const component = "../../pkg/components/common/istio"
 
 // TestMain sets what the istiod Deployment sets; the templates read it.
 func TestMain(m *testing.M) {

@@ -104,7 +104,7 @@ Exit codes:
 			return o.Run(cmd.Context())
 		},
 		ValidArgsFunction: func(_ *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
-			names := components.Release110().Names()
+			names := components.ComponentNames()
 			return slices.DeleteFunc(names, func(n string) bool { return slices.Contains(args, n) }), cobra.ShellCompDirectiveNoFileComp
 		},
 	}

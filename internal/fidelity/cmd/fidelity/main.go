@@ -81,7 +81,7 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 // render makes the objects of the named components, or of all that install
 // sends unasked.
 func render(ctx context.Context, names string) ([]*unstructured.Unstructured, error) {
-	source, err := components.NewEmbedded()
+	source, err := components.NewEmbedded(components.DefaultRelease)
 	if err != nil {
 		return nil, err
 	}

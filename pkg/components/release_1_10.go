@@ -1,0 +1,35 @@
+package components
+
+// release110 follows upstream's release 1.10 (manifests v1.10.1).
+func release110() *Release {
+	const (
+		upstream = "v1.10.1"
+		kubeflow = "v1.10.0" // the controllers and the web app
+		mesh     = "1.24.3"
+	)
+	return &Release{
+		Name:      "1.10",
+		ServedMin: 28, ServedMax: 37,
+		TestedMin: 28, TestedMax: 31,
+		Components: []Component{
+			certManager("v1.16.1"),
+			kubeflowIssuer(upstream),
+			istioCRDs(mesh),
+			istio(mesh),
+			kubeflowNamespace(upstream),
+			kubeflowRoles(upstream),
+			kubeflowGateway(upstream),
+			gatewayCertificate(upstream),
+			podDefaults(kubeflow, "admission-webhook", "webhook-certs"),
+			dex("v2.41.1"),
+			oauth2Proxy("v7.7.1"),
+			notebookController(kubeflow),
+			jupyterWebApp(kubeflow,
+				"jupyter-scipy", "jupyter-pytorch-full", "jupyter-pytorch-cuda-full", "jupyter-pytorch-gaudi-full",
+				"jupyter-tensorflow-full", "jupyter-tensorflow-cuda-full", "codeserver-python", "rstudio-tidyverse"),
+			profiles(kubeflow),
+			userProfile(upstream),
+			metalLB("v0.14.9"),
+		},
+	}
+}

@@ -1,6 +1,7 @@
 package inject
 
 import (
+	"bytes"
 	"os"
 	"path/filepath"
 	"testing"
@@ -50,6 +51,7 @@ func configMap(t *testing.T, file string) *corev1.ConfigMap {
 	if err != nil {
 		t.Fatal(err)
 	}
+	data = bytes.ReplaceAll(data, []byte("$(VERSION)"), []byte("1.24.3")) // as the catalogue does
 	cm := &corev1.ConfigMap{}
 	if err := yaml.UnmarshalStrict(data, cm); err != nil {
 		t.Fatalf("%s: %v", file, err)

@@ -61,7 +61,7 @@ func (s *Snapshot) certificate(sub Subject, u *unstructured.Unstructured) []repo
 		if ready != nil {
 			c.Evidence = []string{event(ready.reason, ready.message)}
 		}
-		c.Remedy = fmt.Sprintf("create %s: kubectl jupyter install makes the ones it needs", issuer)
+		c.Remedy = fmt.Sprintf("create %s: kubectl jupyter install creates the ones it needs", issuer)
 		return []report.Cause{c}
 	}
 	if i := s.object(issuer); i != nil {
@@ -104,10 +104,10 @@ func (s *Snapshot) issuer(sub Subject, u *unstructured.Unstructured) []report.Ca
 // ignored: cert-manager has not even looked at the object.
 func (s *Snapshot) ignored(c report.Cause, u *unstructured.Unstructured) report.Cause {
 	waited := s.Time.Sub(u.GetCreationTimestamp().Time)
-	c.Name, c.Summary = CertificateIgnored, "cert-manager has not looked at the object yet"
+	c.Name, c.Summary = CertificateIgnored, "cert-manager has not processed the object yet"
 	c.Severity = report.Delay
 	if waited > patience {
-		c.Severity, c.Summary = report.Error, "cert-manager does not look at the object: its controller may not be running"
+		c.Severity, c.Summary = report.Error, "cert-manager does not process the object: its controller may not be running"
 	}
 	c.Evidence = []string{fmt.Sprintf("%s: created %s ago, no conditions", cluster.RefOf(u), age(waited))}
 	c.Remedy = "kubectl -n cert-manager get pods; kubectl -n cert-manager logs deployment/cert-manager --tail=20"

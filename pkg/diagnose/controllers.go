@@ -102,7 +102,7 @@ func findDeadline(s *Snapshot, sub Subject) []report.Cause {
 	}
 	return []report.Cause{{
 		Name: ProgressDeadlineExceeded, Severity: report.Error, Component: sub.Component, Object: sub.Ref,
-		Summary:  fmt.Sprintf("the rollout of %s/%s makes no progress, and its pods do not say why", sub.Ref.Namespace, sub.Ref.Name),
+		Summary:  fmt.Sprintf("the rollout of %s/%s makes no progress, and its pods do not show why", sub.Ref.Namespace, sub.Ref.Name),
 		Evidence: []string{event(c.reason, c.message)},
 		Remedy:   describe(sub.Ref),
 	}}

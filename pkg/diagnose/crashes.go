@@ -78,20 +78,20 @@ func (s *Snapshot) crash(sub Subject, p *corev1.Pod, ct container, end *corev1.C
 		if q, ok := ct.spec.Resources.Limits[corev1.ResourceMemory]; ok {
 			limit = "limit " + q.String()
 		}
-		c := s.podCause(sub, p, OOMKilled, report.Error, fmt.Sprintf("container %s of %s needs more memory than it may have (%s)", name, s.owner(p), limit))
-		c.Remedy = fmt.Sprintf("raise the memory limit of container %s with a kustomization of your own (-k DIR); where nodes report memory that they do not have, as minikube's docker driver does, start the cluster with more", name)
+		c := s.podCause(sub, p, OOMKilled, report.Error, fmt.Sprintf("container %s of %s exceeded its memory limit (%s)", name, s.owner(p), limit))
+		c.Remedy = fmt.Sprintf("raise the memory limit of container %s with your own kustomization (-k DIR); if nodes report more memory than they have, as with minikube's docker driver, start the cluster with more", name)
 		return c
 	case inotifyLimit.MatchString(text):
 		c := s.podCause(sub, p, TooManyOpenFiles, report.Error, fmt.Sprintf("node %s has run out of inotify instances or watches", p.Spec.NodeName))
-		c.Remedy = "on the node: sudo sysctl -w fs.inotify.max_user_instances=1280 fs.inotify.max_user_watches=655360 (and into /etc/sysctl.d to keep it)"
+		c.Remedy = "on the node: sudo sysctl -w fs.inotify.max_user_instances=1280 fs.inotify.max_user_watches=655360 (and add it to /etc/sysctl.d to keep it)"
 		return c
 	case (name == "istio-init" || name == "istio-validation") && iptablesFailed.MatchString(text):
 		c := s.podCause(sub, p, IstioInitCrash, report.Error, fmt.Sprintf("%s cannot redirect the pod's traffic on node %s", name, p.Spec.NodeName))
-		c.Remedy = "on the node: sudo modprobe -a br_netfilter iptable_nat iptable_mangle ip_tables xt_REDIRECT xt_owner (and into /etc/modules-load.d to keep them); where the platform forbids NET_ADMIN, use Istio's CNI plugin"
+		c.Remedy = "on the node: sudo modprobe -a br_netfilter iptable_nat iptable_mangle ip_tables xt_REDIRECT xt_owner (and add them to /etc/modules-load.d to keep them); if the platform does not allow NET_ADMIN, use Istio's CNI plugin"
 		return c
 	case strings.Contains(text, "exec format error"):
-		c := s.podCause(sub, p, WrongArchitecture, report.Error, fmt.Sprintf("image %s is not made for the architecture of node %s", ct.spec.Image, p.Spec.NodeName))
-		c.Remedy = "kubectl get nodes -L kubernetes.io/arch; run the pods on amd64 nodes, or name an image for this architecture: kubectl jupyter install --image NAME=REF"
+		c := s.podCause(sub, p, WrongArchitecture, report.Error, fmt.Sprintf("image %s is not built for the architecture of node %s", ct.spec.Image, p.Spec.NodeName))
+		c.Remedy = "kubectl get nodes -L kubernetes.io/arch; run the pods on amd64 nodes, or use an image for this architecture: kubectl jupyter install --image NAME=REF"
 		return c
 	}
 	// The program never ran: there is no log, the runtime says why.

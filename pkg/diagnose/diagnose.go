@@ -134,7 +134,7 @@ func (d detector) run(s *Snapshot, sub Subject) (causes []report.Cause) {
 		if r := recover(); r != nil {
 			causes = []report.Cause{{
 				Name: DiagnosisFailed, Severity: report.Warning, Component: sub.Component, Object: sub.Ref,
-				Summary:  fmt.Sprintf("the detector %q could not read what the cluster said", d.name),
+				Summary:  fmt.Sprintf("the detector %q failed on unexpected data", d.name),
 				Evidence: []string{fmt.Sprint(r)},
 				Remedy:   "please report it; meanwhile: " + describe(sub.Ref),
 			}}

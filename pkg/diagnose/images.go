@@ -24,7 +24,7 @@ func findImage(s *Snapshot, sub Subject, p *corev1.Pod) []report.Cause {
 		image := ct.spec.Image
 		switch w.Reason {
 		case "InvalidImageName":
-			c := s.podCause(sub, p, InvalidImageName, report.Error, fmt.Sprintf("%q is no valid image name", image))
+			c := s.podCause(sub, p, InvalidImageName, report.Error, fmt.Sprintf("%q is not a valid image name", image))
 			c.Evidence = []string{event(w.Reason, w.Message)}
 			c.Remedy = fmt.Sprintf("correct the image of container %s (--image, --registry or your kustomization)", ct.spec.Name)
 			causes = append(causes, c)
@@ -57,28 +57,28 @@ func (s *Snapshot) failedPull(sub Subject, p *corev1.Pod, ct container, w *corev
 	switch {
 	case notInRegistry(text):
 		c.Summary = fmt.Sprintf("image %s is not in its registry", image)
-		c.Remedy = fmt.Sprintf("check name and tag, or name another image: kubectl jupyter install --image NAME=REF, or a mirror: --registry HOST/PREFIX (%s is wanted)", image)
+		c.Remedy = fmt.Sprintf("check name and tag, or use another image: kubectl jupyter install --image NAME=REF, or a mirror: --registry HOST/PREFIX (the image is %s)", image)
 	case needsLogin(text):
-		c.Summary = fmt.Sprintf("the registry does not let the node have image %s", image)
-		c.Remedy = fmt.Sprintf("give the service account a pull secret: kubectl -n %s create secret docker-registry pull --docker-server=%s --docker-username=USER --docker-password=... && kubectl -n %s patch serviceaccount %s -p '{\"imagePullSecrets\":[{\"name\":\"pull\"}]}'",
+		c.Summary = fmt.Sprintf("the registry denies the node access to image %s", image)
+		c.Remedy = fmt.Sprintf("add a pull secret to the service account: kubectl -n %s create secret docker-registry pull --docker-server=%s --docker-username=USER --docker-password=... && kubectl -n %s patch serviceaccount %s -p '{\"imagePullSecrets\":[{\"name\":\"pull\"}]}'",
 			p.Namespace, registryOf(image), p.Namespace, serviceAccountOf(p))
 	case strings.Contains(text, "toomanyrequests") || strings.Contains(text, "429 too many"):
 		c.Severity = report.Delay
-		c.Summary = fmt.Sprintf("registry %s limits how many images may be pulled", registryOf(image))
+		c.Summary = fmt.Sprintf("registry %s limits image pulls", registryOf(image))
 		c.Remedy = "wait, log in to the registry with a pull secret, or use a mirror: kubectl jupyter install --registry HOST/PREFIX"
 	case strings.Contains(text, "no space left on device"):
 		c.Summary = fmt.Sprintf("node %s has no disk space for image %s", p.Spec.NodeName, image)
 		c.Remedy = "free disk space on the node: kubectl describe node " + p.Spec.NodeName
 	case w.Reason == "ErrImageNeverPull":
-		c.Summary = fmt.Sprintf("image %s is not on node %s and may not be pulled", image, p.Spec.NodeName)
+		c.Summary = fmt.Sprintf("image %s is not on node %s, and its pull policy does not allow pulling it", image, p.Spec.NodeName)
 		c.Remedy = "load the image onto the node, or set imagePullPolicy: IfNotPresent"
 	case strings.Contains(text, "no match for platform"):
 		c.Name = WrongArchitecture
 		c.Summary = fmt.Sprintf("image %s does not exist for the architecture of node %s", image, p.Spec.NodeName)
-		c.Remedy = "kubectl get nodes -L kubernetes.io/arch; run the pods on amd64 nodes, or name an image for this architecture: kubectl jupyter install --image NAME=REF"
+		c.Remedy = "kubectl get nodes -L kubernetes.io/arch; run the pods on amd64 nodes, or use an image for this architecture: kubectl jupyter install --image NAME=REF"
 	default:
 		c.Summary = fmt.Sprintf("image %s cannot be pulled", image)
-		c.Remedy = fmt.Sprintf("does node %s reach %s? without a way out, mirror the images (kubectl jupyter images) and install with --registry HOST/PREFIX", p.Spec.NodeName, registryOf(image))
+		c.Remedy = fmt.Sprintf("check that node %s reaches %s; without internet access, mirror the images (kubectl jupyter images) and install with --registry HOST/PREFIX", p.Spec.NodeName, registryOf(image))
 		// A registry or a network may come back; one that has been away for long does not.
 		if s.Time.Sub(p.CreationTimestamp.Time) < patience {
 			c.Severity = report.Delay

@@ -46,7 +46,7 @@ func (s *Snapshot) refusal(sub Subject, message string, object report.Ref) []rep
 		return s.webhookFailed(sub, call, object, said)
 	}
 	if m := deniedByWebhook.FindStringSubmatch(message); m != nil {
-		return one(WebhookRefused, fmt.Sprintf("webhook %s refuses %s", m[1], object), "correct what the webhook names, or ask whoever runs it for an exception")
+		return one(WebhookRefused, fmt.Sprintf("webhook %s denies %s", m[1], object), "correct what the webhook names, or ask its owner for an exception")
 	}
 	if m := violatesSecurity.FindStringSubmatch(message); m != nil {
 		level := "baseline"
@@ -61,13 +61,13 @@ func (s *Snapshot) refusal(sub Subject, message string, object report.Ref) []rep
 			fmt.Sprintf("free some of it or raise it: kubectl -n %s describe resourcequota %s", object.Namespace, m[1]))
 	}
 	if m := mustSpecify.FindStringSubmatch(message); m != nil {
-		return one(QuotaExceeded, fmt.Sprintf("quota %s of namespace %s wants requests and limits that the pod does not have", m[1], object.Namespace),
-			fmt.Sprintf("give the namespace a LimitRange with defaults, or change the quota: kubectl -n %s describe resourcequota %s", object.Namespace, m[1]))
+		return one(QuotaExceeded, fmt.Sprintf("quota %s of namespace %s requires requests and limits that the pod does not have", m[1], object.Namespace),
+			fmt.Sprintf("add a LimitRange with defaults to the namespace, or change the quota: kubectl -n %s describe resourcequota %s", object.Namespace, m[1]))
 	}
 	if m := noServiceAccount.FindStringSubmatch(message); m != nil {
 		remedy := fmt.Sprintf("kubectl -n %s get serviceaccounts", m[1])
 		if m[2] == "default-editor" || m[2] == "default-viewer" {
-			remedy = fmt.Sprintf("the namespace has no Profile, or the profile controller has not got to it: kubectl get profile %s; kubectl -n kubeflow get pods -l kustomize.component=profiles", m[1])
+			remedy = fmt.Sprintf("the namespace has no Profile, or the profile controller has not processed it: kubectl get profile %s; kubectl -n kubeflow get pods -l kustomize.component=profiles", m[1])
 		}
 		return one(ServiceAccountMissing, fmt.Sprintf("ServiceAccount %s/%s does not exist", m[1], m[2]), remedy)
 	}
@@ -80,14 +80,14 @@ func (s *Snapshot) refusal(sub Subject, message string, object report.Ref) []rep
 			fmt.Sprintf("wait until it is gone, then install again: kubectl wait --for=delete namespace/%s --timeout=5m", m[1]))
 	}
 	if m := userCannot.FindStringSubmatch(message); m != nil {
-		return one(Forbidden, fmt.Sprintf("%s may not %s %s", m[1], m[2], m[3]),
-			fmt.Sprintf("ask for the right, and check it: kubectl auth can-i %s %s --as %s", m[2], m[3], m[1]))
+		return one(Forbidden, fmt.Sprintf("%s cannot %s %s", m[1], m[2], m[3]),
+			fmt.Sprintf("request the permission, and check it: kubectl auth can-i %s %s --as %s", m[2], m[3], m[1]))
 	}
 	if m := noNamespace.FindStringSubmatch(message); m != nil {
 		return one(NamespaceMissing, fmt.Sprintf("namespace %s does not exist", m[1]), "kubectl create namespace "+m[1])
 	}
 	if invalidObject.MatchString(message) {
-		return one(InvalidObject, fmt.Sprintf("the API server does not accept %s as it is", object), "correct the fields that it names (your kustomization, --image or the options given)")
+		return one(InvalidObject, fmt.Sprintf("the API server rejects %s as invalid", object), "correct the fields that it names (from your kustomization, --image or other flags)")
 	}
 	return nil
 }

@@ -29,15 +29,15 @@ func findMissing(s *Snapshot, sub Subject) []report.Cause {
 		c.Name, c.Summary = NamespaceMissing, fmt.Sprintf("namespace %s does not exist", sub.Ref.Namespace)
 		c.Object, c.Also = namespace, []report.Ref{sub.Ref}
 		c.Evidence = []string{"the API server has no such namespace"}
-		c.Remedy = "run kubectl jupyter install again: it makes the namespaces that it needs"
+		c.Remedy = "run kubectl jupyter install again: it creates the namespaces that it needs"
 	case s.missing(kindRef(group, sub.Ref.Kind)):
 		c.Name, c.Summary = KindMissing, fmt.Sprintf("the server does not know kind %s of group %s", sub.Ref.Kind, group)
 		c.Evidence = []string{fmt.Sprintf("discovery: no %s in %s", sub.Ref.Kind, group)}
-		c.Remedy = fmt.Sprintf("kubectl get crds | grep %s; run kubectl jupyter install again: it brings its own definitions", group)
+		c.Remedy = fmt.Sprintf("kubectl get crds | grep %s; run kubectl jupyter install again: it installs its CRDs", group)
 	case s.missing(sub.Ref) && sub.absent():
-		c.Name, c.Summary = ObjectMissing, fmt.Sprintf("a %s that is wanted does not exist", sub.Ref.Kind)
+		c.Name, c.Summary = ObjectMissing, fmt.Sprintf("a required %s does not exist", sub.Ref.Kind)
 		c.Evidence = []string{fmt.Sprintf("%s: not found", sub.Ref)}
-		c.Remedy = "somebody has deleted it, or it has not been sent: run kubectl jupyter install again"
+		c.Remedy = "it was deleted or has not been sent: run kubectl jupyter install again"
 	default:
 		return nil
 	}
@@ -67,7 +67,7 @@ func findNamespace(s *Snapshot, sub Subject) []report.Cause {
 		c.Evidence = append(c.Evidence, event(string(cond.Type), cond.Message))
 		switch cond.Type {
 		case corev1.NamespaceFinalizersRemaining, corev1.NamespaceContentRemaining:
-			c.Remedy = fmt.Sprintf("see what is left, and let whoever owns the finalizers run again: kubectl api-resources --verbs=list --namespaced -o name | xargs -n1 kubectl -n %s get --ignore-not-found --show-kind", name)
+			c.Remedy = fmt.Sprintf("see what is left, and start the controllers that own the finalizers again: kubectl api-resources --verbs=list --namespaced -o name | xargs -n1 kubectl -n %s get --ignore-not-found --show-kind", name)
 		case corev1.NamespaceDeletionDiscoveryFailure:
 			c.Remedy = "an aggregated API does not answer; repair or delete it: kubectl get apiservices | grep False"
 		}
@@ -90,18 +90,18 @@ func findCRD(s *Snapshot, sub Subject) []report.Cause {
 	}
 	c := report.Cause{Severity: report.Error, Component: sub.Component, Object: sub.Ref, Remedy: describe(sub.Ref)}
 	if names := condition(u, "NamesAccepted"); names != nil && names.status == "False" {
-		c.Name, c.Summary = CRDNamesConflict, "another definition has the same names"
+		c.Name, c.Summary = CRDNamesConflict, "another CRD has the same names"
 		c.Evidence = []string{event(names.reason, names.message)}
-		c.Remedy = "find the other one, and remove it if nobody needs it: kubectl get crds"
+		c.Remedy = "find the other one, and delete it if it is not needed: kubectl get crds"
 		return []report.Cause{c}
 	}
 	if bad := condition(u, "NonStructuralSchema"); bad != nil && bad.status == "True" {
-		c.Name, c.Summary = CRDNonStructural, "the definition's schema is not structural"
+		c.Name, c.Summary = CRDNonStructural, "the CRD's schema is not structural"
 		c.Evidence = []string{event(bad.reason, bad.message)}
 		return []report.Cause{c}
 	}
 	if up := condition(u, "Established"); up == nil || up.status != "True" {
-		c.Name, c.Summary, c.Severity = CRDNotEstablished, "the API server does not serve the definition yet", report.Delay
+		c.Name, c.Summary, c.Severity = CRDNotEstablished, "the API server does not serve the CRD yet", report.Delay
 		if up != nil {
 			c.Evidence = []string{event(up.reason, up.message)}
 		}
@@ -121,8 +121,8 @@ func findService(s *Snapshot, sub Subject) []report.Cause {
 	}
 	c := report.Cause{
 		Name: LoadBalancerPending, Severity: report.Delay, Component: sub.Component, Object: sub.Ref,
-		Summary: "nothing has given the service an external address",
-		Remedy:  "on a cluster of your own: kubectl jupyter expose; for a look without an address: kubectl -n " + svc.Namespace + " port-forward service/" + svc.Name + " 8080:80",
+		Summary: "nothing has assigned an external address to the Service",
+		Remedy:  "on your own cluster: kubectl jupyter expose; for access without an address: kubectl -n " + svc.Namespace + " port-forward service/" + svc.Name + " 8080:80",
 	}
 	events := s.events("Service", svc.Namespace, svc.Name)
 	for _, e := range events {
@@ -151,9 +151,9 @@ func findDeletion(s *Snapshot, sub Subject) []report.Cause {
 	since := s.Time.Sub(u.GetDeletionTimestamp().Time)
 	c := report.Cause{
 		Name: StuckTerminating, Severity: report.Delay, Component: sub.Component, Object: sub.Ref,
-		Summary:  "it has been deleted, and finalizers keep it",
+		Summary:  "it was deleted, but finalizers block it",
 		Evidence: []string{fmt.Sprintf("deleted %s ago, finalizers: %s", age(since), strings.Join(u.GetFinalizers(), ", "))},
-		Remedy:   "let the controller that owns the finalizer run again: " + describe(sub.Ref),
+		Remedy:   "start the controller that owns the finalizer again: " + describe(sub.Ref),
 	}
 	if since > time.Minute {
 		c.Severity = report.Error
@@ -178,7 +178,7 @@ func findCondition(s *Snapshot, sub Subject) []report.Cause {
 	if len(c.Evidence) == 0 {
 		return nil
 	}
-	c.Summary = fmt.Sprintf("%s says that it is not ready", sub.Ref)
+	c.Summary = fmt.Sprintf("%s reports that it is not ready", sub.Ref)
 	c.Evidence = append(c.Evidence, s.warnings(sub.Ref)...)
 	return []report.Cause{c}
 }
@@ -195,7 +195,7 @@ func waits(sub Subject) report.Cause {
 func findNotReady(s *Snapshot, sub Subject) []report.Cause {
 	c := report.Cause{
 		Name: NotReady, Severity: report.Delay, Component: sub.Component, Object: sub.Ref,
-		Summary: "it is not ready yet, and nothing says why", Remedy: describe(sub.Ref),
+		Summary: "it is not ready yet, for an unknown reason", Remedy: describe(sub.Ref),
 	}
 	if said := event("", sub.Message); said != "" {
 		c.Evidence = []string{said}
@@ -223,14 +223,14 @@ func findUnreadable(s *Snapshot) []report.Cause {
 	for _, e := range s.Unreadable {
 		c := report.Cause{
 			Name: Unreadable, Severity: report.Warning,
-			Summary:  "the cluster did not answer everything that was asked; there may be more causes",
+			Summary:  "the cluster did not answer every request, so there may be more causes",
 			Evidence: []string{cut(e.What+": "+e.Message, maxMessage)},
-			Remedy:   "ask again: kubectl jupyter status",
+			Remedy:   "try again: kubectl jupyter status",
 		}
 		if e.Forbidden {
 			c.Name = Forbidden
-			c.Summary = "not everything may be read, so there may be more causes"
-			c.Remedy = "ask for the right to get and list what is named: kubectl auth can-i --list"
+			c.Summary = "not everything can be read, so there may be more causes"
+			c.Remedy = "request permission to get and list these resources: kubectl auth can-i --list"
 		}
 		causes = append(causes, c)
 	}

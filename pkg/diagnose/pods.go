@@ -79,7 +79,7 @@ func findContainerConfig(s *Snapshot, sub Subject, p *corev1.Pod) []report.Cause
 		switch w.Reason {
 		case "CreateContainerConfigError":
 			name = CreateContainerConfigError
-			summary = fmt.Sprintf("container %s of %s refers to something that is not there or is not allowed", ct.spec.Name, s.owner(p))
+			summary = fmt.Sprintf("container %s of %s refers to something that does not exist or is not allowed", ct.spec.Name, s.owner(p))
 		case "CreateContainerError", "RunContainerError", "PreCreateHookError", "PreStartHookError", "PostStartHookError":
 			name = CreateContainerError
 			summary = fmt.Sprintf("container %s of %s cannot be started", ct.spec.Name, s.owner(p))
@@ -139,7 +139,7 @@ func findSandbox(s *Snapshot, sub Subject, p *corev1.Pod) []report.Cause {
 	for _, e := range s.events("Pod", p.Namespace, p.Name, "FailedCreatePodSandBox", "NetworkNotReady") {
 		c := s.podCause(sub, p, PodSandboxFailed, report.Error, fmt.Sprintf("node %s cannot set up the pod's network", p.Spec.NodeName))
 		c.Evidence = []string{event(e.Reason, e.Message)}
-		c.Remedy = "see whether the network plugin's pods run on that node: kubectl -n kube-system get pods -o wide --field-selector spec.nodeName=" + p.Spec.NodeName
+		c.Remedy = "check that the network plugin's pods run on that node: kubectl -n kube-system get pods -o wide --field-selector spec.nodeName=" + p.Spec.NodeName
 		return []report.Cause{c}
 	}
 	return nil
@@ -154,11 +154,11 @@ func findTerminatingPod(s *Snapshot, sub Subject, p *corev1.Pod) []report.Cause 
 	if late < time.Minute {
 		return nil
 	}
-	c := s.podCause(sub, p, StuckTerminating, report.Error, "a pod should have ended and has not")
-	c.Evidence = []string{fmt.Sprintf("pod %s: due to be gone %s ago, finalizers %v, node %q", p.Name, age(late), p.Finalizers, p.Spec.NodeName)}
+	c := s.podCause(sub, p, StuckTerminating, report.Error, "a pod has not terminated")
+	c.Evidence = []string{fmt.Sprintf("pod %s: should have terminated %s ago, finalizers %v, node %q", p.Name, age(late), p.Finalizers, p.Spec.NodeName)}
 	c.Remedy = describe(podRef(p))
 	if len(p.Finalizers) == 0 {
-		c.Remedy = fmt.Sprintf("when node %s is gone for good: kubectl -n %s delete pod %s --grace-period=0 --force", p.Spec.NodeName, p.Namespace, p.Name)
+		c.Remedy = fmt.Sprintf("if node %s is permanently gone: kubectl -n %s delete pod %s --grace-period=0 --force", p.Spec.NodeName, p.Namespace, p.Name)
 	}
 	return []report.Cause{c}
 }
@@ -170,9 +170,9 @@ func findEvicted(s *Snapshot, sub Subject, p *corev1.Pod) []report.Cause {
 	if p.Status.Phase != corev1.PodFailed || p.Status.Reason == "" || s.replaced(p) {
 		return nil
 	}
-	c := s.podCause(sub, p, Evicted, report.Error, "a node has ended the pod to save itself")
+	c := s.podCause(sub, p, Evicted, report.Error, "a node evicted the pod to reclaim resources")
 	c.Evidence = []string{event(p.Status.Reason, p.Status.Message)}
-	c.Remedy = "see what the node runs out of: kubectl describe node " + p.Spec.NodeName
+	c.Remedy = "see what the node is short of: kubectl describe node " + p.Spec.NodeName
 	return []report.Cause{c}
 }
 
@@ -197,10 +197,10 @@ func findStarting(s *Snapshot, sub Subject, p *corev1.Pod) []report.Cause {
 	}
 	since := s.Time.Sub(p.CreationTimestamp.Time)
 	if p.Spec.NodeName == "" {
-		c := s.podCause(sub, p, NotScheduledYet, report.Delay, "the scheduler has not looked at the pod yet")
+		c := s.podCause(sub, p, NotScheduledYet, report.Delay, "the scheduler has not processed the pod yet")
 		if since > patience {
 			c.Severity = report.Error
-			c.Summary = "the scheduler does not look at the pod: it may not be running"
+			c.Summary = "the scheduler does not process the pod: it may not be running"
 			c.Remedy = "kubectl -n kube-system get pods -l component=kube-scheduler"
 		}
 		c.Evidence = []string{fmt.Sprintf("pod %s: created %s ago, no node", p.Name, age(since))}

@@ -61,12 +61,12 @@ func findUnschedulable(s *Snapshot, sub Subject, p *corev1.Pod) []report.Cause {
 	}
 	said := event(cond.Reason, cond.Message)
 	if cond.Reason == "SchedulingGated" {
-		c := s.podCause(sub, p, NotScheduledYet, report.Delay, "the pod is held back by a scheduling gate")
+		c := s.podCause(sub, p, NotScheduledYet, report.Delay, "a scheduling gate blocks the pod")
 		c.Evidence, c.Remedy = []string{said}, describe(podRef(p))
 		return []report.Cause{c}
 	}
 	if strings.Contains(cond.Message, "no nodes available") || s.read("nodes") && len(s.Nodes) == 0 {
-		c := s.podCause(sub, p, NoNodes, report.Error, "the cluster has no node that pods can run on")
+		c := s.podCause(sub, p, NoNodes, report.Error, "the cluster has no node that can run pods")
 		c.Evidence, c.Remedy = []string{said}, "kubectl get nodes"
 		return []report.Cause{c}
 	}
@@ -104,7 +104,7 @@ func findUnschedulable(s *Snapshot, sub Subject, p *corev1.Pod) []report.Cause {
 		}
 	}
 	if strings.Contains(cond.Message, "node affinity/selector") && len(causes) == 0 {
-		c := s.podCause(sub, p, NodeSelectorMismatch, report.Error, "no node has the labels that the pod asks for")
+		c := s.podCause(sub, p, NodeSelectorMismatch, report.Error, "no node has the labels that the pod requires")
 		c.Evidence = []string{said, fmt.Sprintf("pod %s: nodeSelector %v", p.Name, p.Spec.NodeSelector)}
 		c.Remedy = "kubectl get nodes --show-labels; label a node, or change the pod's nodeSelector or affinity"
 		add(c)
@@ -161,7 +161,7 @@ func (s *Snapshot) insufficient(sub Subject, p *corev1.Pod, name corev1.Resource
 		}
 	}
 	if len(rooms) > 0 && want.Cmp(largest) > 0 {
-		c.Summary = fmt.Sprintf("the pod asks for more %s than any node that it may run on has", name)
+		c.Summary = fmt.Sprintf("the pod requests more %s than any eligible node has", name)
 	}
 	for i, r := range rooms {
 		if i == maxNodeLines {
@@ -169,7 +169,7 @@ func (s *Snapshot) insufficient(sub Subject, p *corev1.Pod, name corev1.Resource
 			break
 		}
 		if !s.read(requestedPods) {
-			c.Evidence = append(c.Evidence, fmt.Sprintf("node %s: %s %s in all", r.node, amount(name, r.total), name))
+			c.Evidence = append(c.Evidence, fmt.Sprintf("node %s: %s %s in total", r.node, amount(name, r.total), name))
 			continue
 		}
 		c.Evidence = append(c.Evidence, fmt.Sprintf("node %s: %s of %s %s free", r.node, amount(name, r.free), amount(name, r.total), name))
@@ -197,7 +197,7 @@ func amount(name corev1.ResourceName, q resource.Quantity) string {
 
 // tainted: nodes are closed to the pod.
 func (s *Snapshot) tainted(sub Subject, p *corev1.Pod) (report.Cause, bool) {
-	c := s.podCause(sub, p, UntoleratedTaint, report.Error, "nodes are closed to the pod by taints")
+	c := s.podCause(sub, p, UntoleratedTaint, report.Error, "nodes have taints that the pod does not tolerate")
 	c.Remedy = "kubectl get nodes -o custom-columns=NAME:.metadata.name,TAINTS:.spec.taints"
 	lines := 0
 	var cordoned []string
@@ -211,7 +211,7 @@ func (s *Snapshot) tainted(sub Subject, p *corev1.Pod) (report.Cause, bool) {
 		case t != nil:
 			why = "taint " + t.ToString()
 			if strings.HasPrefix(t.Key, "node-role.kubernetes.io/") {
-				c.Remedy = fmt.Sprintf("add a worker node, or let the control plane's node take pods: kubectl taint nodes %s %s:%s-", n.Name, t.Key, t.Effect)
+				c.Remedy = fmt.Sprintf("add a worker node, or allow pods on the control plane node: kubectl taint nodes %s %s:%s-", n.Name, t.Key, t.Effect)
 			}
 			if strings.HasPrefix(t.Key, "node.kubernetes.io/") {
 				c.Remedy = "kubectl describe node " + n.Name
@@ -229,7 +229,7 @@ func (s *Snapshot) tainted(sub Subject, p *corev1.Pod) (report.Cause, bool) {
 	if len(cordoned) > 0 {
 		c.Remedy = "kubectl uncordon " + strings.Join(cordoned[:min(len(cordoned), 2*maxNodeLines)], " ")
 		if lines == len(cordoned) {
-			c.Summary = "nodes are cordoned, which closes them to new pods"
+			c.Summary = "nodes are cordoned and accept no new pods"
 		}
 	}
 	return c, lines > 0 || !s.read("nodes")

@@ -26,13 +26,13 @@ func findSidecar(s *Snapshot, sub Subject, p *corev1.Pod) []report.Cause {
 			return nil
 		}
 	}
-	c := s.podCause(sub, p, SidecarMissing, report.Error, "a pod that must have an Istio sidecar has none")
-	c.Evidence = []string{fmt.Sprintf("pod %s: no container %s, though namespace %s asks for one", p.Name, sidecarName, p.Namespace)}
+	c := s.podCause(sub, p, SidecarMissing, report.Error, "a pod that needs an Istio sidecar has none")
+	c.Evidence = []string{fmt.Sprintf("pod %s: no container %s, although namespace %s has injection enabled", p.Name, sidecarName, p.Namespace)}
 	owner := s.owner(p)
-	c.Remedy = fmt.Sprintf("make it again now that the injector runs: kubectl -n %s delete pod %s", p.Namespace, p.Name)
+	c.Remedy = fmt.Sprintf("recreate it once the injector runs: kubectl -n %s delete pod %s", p.Namespace, p.Name)
 	switch owner.Kind {
 	case "Deployment", "StatefulSet", "DaemonSet":
-		c.Remedy = "make its pods again now that the injector runs: " + kubectl("rollout restart", owner)
+		c.Remedy = "recreate its pods once the injector runs: " + kubectl("rollout restart", owner)
 	}
 	return []report.Cause{c}
 }

@@ -72,7 +72,7 @@ func (s *Snapshot) claimCause(claim *corev1.PersistentVolumeClaim) (report.Cause
 	case corev1.ClaimBound:
 		return c, false
 	case corev1.ClaimLost:
-		c.Name, c.Summary = VolumeMissing, "the volume behind a claim is gone"
+		c.Name, c.Summary = VolumeMissing, "the volume of a claim is lost"
 		c.Evidence = []string{"phase Lost, volume " + claim.Spec.VolumeName}
 		return c, true
 	}
@@ -104,20 +104,20 @@ func (s *Snapshot) claimCause(claim *corev1.PersistentVolumeClaim) (report.Cause
 	} else if i >= 0 && s.Classes[i].VolumeBindingMode != nil && *s.Classes[i].VolumeBindingMode == storagev1.VolumeBindingWaitForFirstConsumer {
 		if failed := said("ProvisioningFailed"); failed == nil {
 			c.Name, c.Severity = VolumePending, report.Delay
-			c.Summary = "the volume is made when a pod that uses it has been scheduled"
+			c.Summary = "the volume is created when a pod that uses it is scheduled"
 			c.Evidence = said("WaitForFirstConsumer", "WaitForPodScheduled")
 			return c, true
 		}
 	}
 	if failed := said("ProvisioningFailed", "VolumeMismatch", "FailedBinding"); failed != nil {
-		c.Name, c.Summary, c.Evidence = ProvisioningFailed, fmt.Sprintf("the volume of claim %s/%s cannot be made", claim.Namespace, claim.Name), failed
+		c.Name, c.Summary, c.Evidence = ProvisioningFailed, fmt.Sprintf("the volume of claim %s/%s cannot be created", claim.Namespace, claim.Name), failed
 		return c, true
 	}
-	c.Name, c.Severity, c.Summary = VolumePending, report.Delay, "the volume is not there yet"
+	c.Name, c.Severity, c.Summary = VolumePending, report.Delay, "the volume does not exist yet"
 	c.Evidence = said("ExternalProvisioning", "Provisioning")
 	if waited := s.Time.Sub(claim.CreationTimestamp.Time); waited > patience {
 		c.Severity = report.Error
-		c.Summary = "nobody makes the volume: the provisioner may not be running"
+		c.Summary = "nothing creates the volume: the provisioner may not be running"
 		c.Evidence = append(c.Evidence, fmt.Sprintf("claim %s/%s: pending for %s", claim.Namespace, claim.Name, age(waited)))
 	}
 	return c, true
@@ -181,7 +181,7 @@ func findMount(s *Snapshot, sub Subject, p *corev1.Pod) []report.Cause {
 		for _, u := range s.Objects {
 			if u.GetKind() == "Certificate" && u.GetNamespace() == p.Namespace && certificateSecret(u) == secret {
 				c.Severity = report.Delay
-				c.Summary = fmt.Sprintf("the pod waits for Secret %s, which Certificate %s has not made yet", secret, u.GetName())
+				c.Summary = fmt.Sprintf("the pod waits for Secret %s, which Certificate %s has not created yet", secret, u.GetName())
 				return append(s.certificate(Subject{Component: sub.Component, Ref: cluster.RefOf(u)}, u), c)
 			}
 		}

@@ -119,7 +119,7 @@ func findWebhookConfiguration(s *Snapshot, sub Subject) []report.Cause {
 	for _, b := range order {
 		w := entries[b][0]
 		if more := len(entries[b]) - 1; more > 0 {
-			w.name = fmt.Sprintf("%s (and %d more of the configuration)", w.name, more)
+			w.name = fmt.Sprintf("%s (and %d more in the configuration)", w.name, more)
 		}
 		causes = append(causes, s.webhookBackend(sub, w)...)
 	}
@@ -173,23 +173,23 @@ func (s *Snapshot) webhookFailed(sub Subject, call webhookCall, victim report.Re
 		// Controllers come back to what was refused later and later, a quarter of an
 		// hour in the end: the webhook may have been fine for long.
 		c.Name, c.Severity = WebhookUnreachable, report.Delay
-		c.Summary = fmt.Sprintf("webhook %s did not answer; it has a ready pod by now, and what it held up is tried again", w.name)
-		c.Remedy = "wait, or have it tried at once: " + retry(victim)
+		c.Summary = fmt.Sprintf("webhook %s did not answer; it now has a ready pod, and the failed requests are retried", w.name)
+		c.Remedy = "wait, or retry at once: " + retry(victim)
 	case strings.Contains(why, "no endpoints available"):
-		c.Name, c.Summary = WebhookWithoutEndpoints, fmt.Sprintf("webhook %s has no pod behind it that is ready", w.name)
+		c.Name, c.Summary = WebhookWithoutEndpoints, fmt.Sprintf("webhook %s has no ready pod", w.name)
 		c.Remedy = pods
 	case strings.Contains(why, "service ") && strings.Contains(why, "not found"):
 		c.Name, c.Summary = WebhookServiceMissing, fmt.Sprintf("%s of webhook %s does not exist", service, w.name)
 		c.Remedy = removeWebhook(w)
 	case strings.Contains(why, "x509") || strings.Contains(why, "tls:") || strings.Contains(why, "certificate"):
 		c.Name, c.Summary = WebhookCertificateRejected, fmt.Sprintf("the API server does not trust the certificate of webhook %s", w.name)
-		c.Remedy = fmt.Sprintf("whoever writes the caBundle (cert-manager's cainjector, istiod or MetalLB's controller) has not done so yet, or has written an old one; restart it: %s", restartInjector(w))
+		c.Remedy = fmt.Sprintf("the caBundle is missing or outdated; restart what writes it (cert-manager's cainjector, istiod or MetalLB's controller): %s", restartInjector(w))
 		if strings.Contains(why, "expired") {
 			c.Summary = fmt.Sprintf("the certificate of webhook %s has expired", w.name)
 		}
 	case strings.Contains(why, "deadline exceeded") || strings.Contains(why, "i/o timeout") || strings.Contains(why, "timeout awaiting"):
 		c.Name, c.Summary = WebhookTimeout, fmt.Sprintf("webhook %s does not answer the API server in time", w.name)
-		c.Remedy = "on a private cluster, allow the control plane to reach the nodes on tcp 15017 (Istio), 10250 (cert-manager, MetalLB) and 4443 (PodDefaults); otherwise see whether a NetworkPolicy or a proxy is in between"
+		c.Remedy = "on a private cluster, allow the control plane to reach the nodes on tcp 15017 (Istio), 10250 (cert-manager, MetalLB) and 4443 (PodDefaults); otherwise check for a NetworkPolicy or a proxy"
 	default:
 		c.Name, c.Summary = WebhookUnreachable, fmt.Sprintf("the API server cannot reach webhook %s", w.name)
 		c.Remedy = pods
@@ -230,7 +230,7 @@ func (s *Snapshot) webhookBackend(sub Subject, w webhook) []report.Cause {
 	if s.read("endpointslices "+ns+" kubernetes.io/service-name="+name) && s.readyEndpoints(ns, name) == 0 {
 		pods := s.pods(service)
 		c.Name = WebhookWithoutEndpoints
-		c.Summary = fmt.Sprintf("webhook %s has no pod behind it that is ready", w.name)
+		c.Summary = fmt.Sprintf("webhook %s has no ready pod", w.name)
 		c.Evidence = []string{fmt.Sprintf("service %s/%s: pods: %d, ready endpoints: 0", ns, name, len(pods))}
 		c.Remedy = fmt.Sprintf("kubectl -n %s get endpointslices,pods", ns)
 		behind := s.behind(service)
@@ -251,13 +251,13 @@ func (s *Snapshot) webhookBackend(sub Subject, w webhook) []report.Cause {
 	}
 	if len(w.caBundle) == 0 && w.configuration.Name != "" {
 		c.Name = WebhookCABundleMissing
-		c.Summary = fmt.Sprintf("webhook %s has no caBundle, so the API server cannot trust it", w.name)
+		c.Summary = fmt.Sprintf("webhook %s has no caBundle, so the API server cannot verify it", w.name)
 		c.Evidence = []string{fmt.Sprintf("%s: clientConfig.caBundle is empty: webhook %s", w.configuration, w.name)}
 		// It is written some seconds after the pod behind it is ready.
 		if since, ok := s.readySince(service); !ok || s.Time.Sub(since) < patience {
 			c.Severity = report.Delay
 		}
-		c.Remedy = "whoever writes it (cert-manager's cainjector, istiod or MetalLB's controller) is not ready or has not got to it; restart it: " + restartInjector(w)
+		c.Remedy = "what writes it (cert-manager's cainjector, istiod or MetalLB's controller) is not ready or has not processed it; restart it: " + restartInjector(w)
 		return []report.Cause{c}
 	}
 	return nil
@@ -306,7 +306,7 @@ func (s *Snapshot) scaledToZero(sub Subject, service report.Ref) []report.Cause 
 		}
 		causes = append(causes, report.Cause{
 			Name: ScaledToZero, Severity: report.Error, Component: component, Object: object,
-			Summary:  fmt.Sprintf("%s is switched off", object),
+			Summary:  fmt.Sprintf("%s is scaled to zero", object),
 			Evidence: []string{"replicas: 0"},
 			Remedy:   fmt.Sprintf("kubectl -n %s scale %s %s --replicas=1", object.Namespace, strings.ToLower(object.Kind), object.Name),
 		})
@@ -337,7 +337,7 @@ func removeWebhook(w webhook) string {
 	if w.configuration.Name == "" {
 		return "kubectl get mutatingwebhookconfigurations,validatingwebhookconfigurations"
 	}
-	return fmt.Sprintf("install again what the webhook belongs to, or, when it has been removed for good, remove what is left of it: kubectl delete %s %s",
+	return fmt.Sprintf("reinstall what the webhook belongs to or, if that was removed for good, delete the configuration: kubectl delete %s %s",
 		strings.ToLower(w.configuration.Kind), w.configuration.Name)
 }
 

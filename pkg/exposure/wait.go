@@ -168,7 +168,7 @@ func (a *Applier) explain(ctx context.Context, since time.Time) []report.Cause {
 	if err != nil {
 		causes = append(causes, report.Cause{
 			Name: diagnose.Unreadable, Severity: report.Warning, Object: ServiceRef,
-			Summary: "not everything could be read, so there may be more causes", Evidence: []string{err.Error()}, Remedy: "ask again: kubectl jupyter status",
+			Summary: "not everything could be read, so there may be more causes", Evidence: []string{err.Error()}, Remedy: "try again: kubectl jupyter status",
 		})
 	}
 	return causes

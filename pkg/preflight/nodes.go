@@ -135,7 +135,7 @@ func (f *Facts) noNodes() report.Cause {
 		case why == "cordoned":
 			cordoned = append(cordoned, name)
 		case strings.HasPrefix(why, "taint node-role.kubernetes.io/"):
-			c.Remedy = fmt.Sprintf("add a worker node, or let the control plane's node take pods: kubectl taint nodes %s %s-", name, strings.TrimPrefix(why, "taint "))
+			c.Remedy = fmt.Sprintf("add a worker node, or allow pods on the control plane node: kubectl taint nodes %s %s-", name, strings.TrimPrefix(why, "taint "))
 		}
 	}
 	if len(cordoned) > 0 {

@@ -168,7 +168,7 @@ func unreadable(c check, err error) report.Cause {
 		Name: diagnose.Unreadable, Severity: report.Warning,
 		Summary:  fmt.Sprintf("the check %q could not be made", c.name),
 		Evidence: []string{err.Error()},
-		Remedy:   "ask again: kubectl jupyter preflight",
+		Remedy:   "try again: kubectl jupyter preflight",
 	}
 	if apierrors.IsForbidden(err) {
 		cause.Name, cause.Remedy = diagnose.Forbidden, "ask for the right to look, or choose another --context, --user or --as"

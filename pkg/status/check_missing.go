@@ -102,17 +102,17 @@ func checkForbidden(s *Snapshot) []report.Cause {
 	if len(evidence) > 0 {
 		causes = append(causes, report.Cause{
 			Name: diagnose.Forbidden, Severity: report.Warning,
-			Summary:  "not everything may be read, so there may be more causes",
+			Summary:  "not everything can be read, so there may be more causes",
 			Evidence: evidence,
-			Remedy:   "ask for the right to get and list what is named: kubectl auth can-i --list",
+			Remedy:   "request permission to get and list these resources: kubectl auth can-i --list",
 		})
 	}
 	if len(unread) > 0 {
 		causes = append(causes, report.Cause{
 			Name: diagnose.Unreadable, Severity: report.Warning,
-			Summary:  "the cluster did not answer everything that was asked; there may be more causes",
+			Summary:  "the cluster did not answer every request, so there may be more causes",
 			Evidence: unread,
-			Remedy:   "ask again: kubectl jupyter status",
+			Remedy:   "try again: kubectl jupyter status",
 		})
 	}
 	return causes

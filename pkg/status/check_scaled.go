@@ -25,7 +25,7 @@ func checkScaled(s *Snapshot) []report.Cause {
 			_, wanted := replicas(u)
 			causes = append(causes, report.Cause{
 				Name: diagnose.ScaledToZero, Severity: report.Error, Component: r.Component.Name, Object: ref,
-				Summary:  fmt.Sprintf("%s is switched off", ref),
+				Summary:  fmt.Sprintf("%s is scaled to zero", ref),
 				Evidence: []string{fmt.Sprintf("%s: replicas: 0, the installation wants %d", ref, wanted)},
 				Remedy:   command("scale", ref, fmt.Sprintf("--replicas=%d", wanted)),
 			})

@@ -55,7 +55,7 @@ func (c check) run(s *Snapshot) (causes []report.Cause) {
 		if r := recover(); r != nil {
 			causes = []report.Cause{{
 				Name: diagnose.DiagnosisFailed, Severity: report.Warning,
-				Summary:  fmt.Sprintf("the check %q could not read what the cluster said", c.name),
+				Summary:  fmt.Sprintf("the check %q failed on unexpected data", c.name),
 				Evidence: []string{fmt.Sprint(r)},
 				Remedy:   "please report it, with the output of kubectl jupyter status -o short",
 			}}

@@ -248,7 +248,7 @@ func (f *Forward) connect(ctx context.Context, find func(context.Context, *corev
 	if err != nil {
 		return nil, err
 	}
-	conn, err := f.dial(ctx, pod)
+	conn, err := dial(ctx, f.cluster, pod.Namespace, pod.Name)
 	if err != nil {
 		return nil, fmt.Errorf("port-forward to Pod %s/%s: %w", pod.Namespace, pod.Name, err)
 	}

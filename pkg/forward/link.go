@@ -17,6 +17,8 @@ import (
 	"k8s.io/client-go/tools/portforward"
 	"k8s.io/client-go/transport/spdy"
 	streaming "k8s.io/streaming/pkg/httpstream"
+
+	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/cluster"
 )
 
 // link is one connection to a pod, through which many connections go.
@@ -33,13 +35,13 @@ type link struct {
 
 // dial asks the API server for a connection to the pod: over a websocket, which passes
 // through most proxies, and over SPDY where the server is older than that.
-func (f *Forward) dial(ctx context.Context, pod *corev1.Pod) (httpstream.Connection, error) {
-	url := f.cluster.REST().Post().AbsPath("/api/v1").Namespace(pod.Namespace).Resource("pods").Name(pod.Name).SubResource("portforward").URL()
-	websocket, err := portforward.NewSPDYOverWebsocketDialer(url, f.cluster.Config)
+func dial(ctx context.Context, c *cluster.Cluster, namespace, pod string) (httpstream.Connection, error) {
+	url := c.REST().Post().AbsPath("/api/v1").Namespace(namespace).Resource("pods").Name(pod).SubResource("portforward").URL()
+	websocket, err := portforward.NewSPDYOverWebsocketDialer(url, c.Config)
 	if err != nil {
 		return nil, err
 	}
-	transport, upgrader, err := spdy.RoundTripperFor(f.cluster.Config)
+	transport, upgrader, err := spdy.RoundTripperFor(c.Config)
 	if err != nil {
 		return nil, err
 	}
@@ -85,9 +87,11 @@ type streams struct {
 	data, trouble httpstream.Stream
 }
 
-func (l *link) open() (*streams, error) {
+func (l *link) open() (*streams, error) { return l.openTo(l.port) }
+
+func (l *link) openTo(port int32) (*streams, error) {
 	headers := http.Header{}
-	headers.Set(corev1.PortHeader, strconv.Itoa(int(l.port)))
+	headers.Set(corev1.PortHeader, strconv.Itoa(int(port)))
 	headers.Set(corev1.PortForwardRequestIDHeader, strconv.FormatInt(l.last.Add(1), 10))
 	headers.Set(corev1.StreamType, corev1.StreamTypeError)
 	trouble, err := l.conn.CreateStream(headers)

@@ -32,6 +32,8 @@ const (
 	InsufficientCPU      = "InsufficientCPU"
 	InsufficientMemory   = "InsufficientMemory"
 	InsufficientResource = "InsufficientResource"
+	ResourceMissing      = "ResourceMissing"
+	ResourceFragmented   = "ResourceFragmented"
 	UntoleratedTaint     = "UntoleratedTaint"
 	NodeSelectorMismatch = "NodeSelectorMismatch"
 	Unschedulable        = "Unschedulable"
@@ -98,7 +100,7 @@ var stackWeight = map[string]int{
 	NoNodes: 100, NodeNotReady: 98, NodePressure: 97,
 	KindMissing: 95, CRDNamesConflict: 95, CRDNonStructural: 95, CRDNotEstablished: 94,
 	NamespaceTerminating: 93, NamespaceMissing: 92, Forbidden: 91,
-	InsufficientCPU: 90, InsufficientMemory: 90, InsufficientResource: 90,
+	InsufficientCPU: 90, InsufficientMemory: 90, InsufficientResource: 90, ResourceMissing: 90, ResourceFragmented: 90,
 	UntoleratedTaint: 89, NodeSelectorMismatch: 89, Unschedulable: 85,
 	NoDefaultStorageClass: 88, StorageClassMissing: 88, ProvisioningFailed: 87, VolumeMissing: 86, VolumePending: 84,
 	InvalidImageName: 80, ImagePullBackOff: 80, WrongArchitecture: 79, OOMKilled: 78, TooManyOpenFiles: 78,

@@ -3,6 +3,7 @@ package diagnose
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"regexp"
 	"slices"
 	"strings"
@@ -135,41 +136,38 @@ func (s *Snapshot) insufficient(sub Subject, p *corev1.Pod, name corev1.Resource
 	want := requests(p)[name]
 	c.Evidence = append(c.Evidence, fmt.Sprintf("pod %s requests %s %s", p.Name, amount(name, want), name))
 
-	type room struct {
-		node        string
-		free, total resource.Quantity
+	all := s.rooms(p, name)
+	if len(all) > 0 && noneHas(all) && IsDevice(name) {
+		c.Name, c.Summary = ResourceMissing, fmt.Sprintf("no eligible node has %s", name)
+		c.Evidence = append(c.Evidence, "nodes have: "+s.devices())
+		c.Remedy = "request a resource that nodes have, or add a node with it; a node offers devices only while their device plugin runs there"
+		return c
 	}
-	var rooms []room
-	for i := range s.Nodes {
-		n := &s.Nodes[i]
-		all := n.Status.Allocatable[name]
-		free := all.DeepCopy()
-		if used, ok := s.Requested[n.Name][name]; ok {
-			free.Sub(used)
-		}
-		if schedulable(n) {
-			rooms = append(rooms, room{n.Name, free, all})
-		}
-	}
-	slices.SortStableFunc(rooms, func(a, b room) int {
-		return cmp.Or(b.free.Cmp(a.free), cmp.Compare(a.node, b.node))
-	})
-	largest := resource.Quantity{}
-	for _, r := range rooms {
+	largest, together := resource.Quantity{}, resource.Quantity{}
+	for _, r := range all {
 		if r.total.Cmp(largest) > 0 {
 			largest = r.total
 		}
+		if r.free.Sign() > 0 {
+			together.Add(r.free)
+		}
 	}
-	if len(rooms) > 0 && want.Cmp(largest) > 0 {
+	known := s.read(requestedPods)
+	switch {
+	case len(all) > 0 && want.Cmp(largest) > 0:
 		c.Summary = fmt.Sprintf("the pod requests more %s than any eligible node has", name)
+	case known && IsDevice(name) && together.Cmp(want) >= 0:
+		c.Name = ResourceFragmented
+		c.Summary = fmt.Sprintf("%s %s are free, but not on one node", together.String(), name)
+		c.Remedy = fmt.Sprintf("request %s, or wait until one node has %s free", all[0].free.String(), want.String())
 	}
-	for i, r := range rooms {
+	for i, r := range all {
 		if i == maxNodeLines {
-			c.Evidence = append(c.Evidence, fmt.Sprintf("%d more nodes have less", len(rooms)-i))
+			c.Evidence = append(c.Evidence, fmt.Sprintf("%d more nodes have less", len(all)-i))
 			break
 		}
-		if !s.read(requestedPods) {
-			c.Evidence = append(c.Evidence, fmt.Sprintf("node %s: %s %s in total", r.node, amount(name, r.total), name))
+		if !known {
+			c.Evidence = append(c.Evidence, fmt.Sprintf("node %s: %s %s in all", r.node, amount(name, r.total), name))
 			continue
 		}
 		c.Evidence = append(c.Evidence, fmt.Sprintf("node %s: %s of %s %s free", r.node, amount(name, r.free), amount(name, r.total), name))
@@ -177,14 +175,52 @@ func (s *Snapshot) insufficient(sub Subject, p *corev1.Pod, name corev1.Resource
 	return c
 }
 
-// schedulable leaves out the nodes that take no ordinary pod at all.
-func schedulable(n *corev1.Node) bool {
-	if n.Spec.Unschedulable {
-		return false
+// room is what a node has of a resource.
+type room struct {
+	node        string
+	free, total resource.Quantity
+}
+
+// rooms of the nodes that a pod may run on, those with the most first.
+func (s *Snapshot) rooms(p *corev1.Pod, name corev1.ResourceName) []room {
+	var out []room
+	for i := range s.Nodes {
+		n := &s.Nodes[i]
+		if n.Spec.Unschedulable || untolerated(n, p) != nil {
+			continue
+		}
+		r := room{node: n.Name, total: n.Status.Allocatable[name]}
+		r.free = r.total.DeepCopy()
+		if used, ok := s.Requested[n.Name][name]; ok {
+			r.free.Sub(used)
+		}
+		out = append(out, r)
 	}
-	return !slices.ContainsFunc(n.Spec.Taints, func(t corev1.Taint) bool {
-		return t.Effect == corev1.TaintEffectNoSchedule || t.Effect == corev1.TaintEffectNoExecute
+	slices.SortStableFunc(out, func(a, b room) int {
+		return cmp.Or(b.free.Cmp(a.free), b.total.Cmp(a.total), cmp.Compare(a.node, b.node))
 	})
+	return out
+}
+
+// noneHas tells that no room has any of its resource.
+func noneHas(rooms []room) bool {
+	return !slices.ContainsFunc(rooms, func(r room) bool { return !r.total.IsZero() })
+}
+
+// devices names the devices that nodes offer.
+func (s *Snapshot) devices() string {
+	found := map[string]bool{}
+	for i := range s.Nodes {
+		for name, q := range s.Nodes[i].Status.Allocatable {
+			if IsDevice(name) && q.Sign() > 0 {
+				found[string(name)] = true
+			}
+		}
+	}
+	if len(found) == 0 {
+		return "no devices"
+	}
+	return strings.Join(slices.Sorted(maps.Keys(found)), ", ")
 }
 
 // amount writes memory in binary units, whatever unit the node reports it in.

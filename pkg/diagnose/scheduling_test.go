@@ -1,6 +1,9 @@
 package diagnose
 
-import "testing"
+import (
+	"fmt"
+	"testing"
+)
 
 const pendingDex = `
   containers: [{name: dex, image: d, resources: {requests: {cpu: 500m, memory: 2Gi}}}]`
@@ -33,6 +36,25 @@ spec: {taints: [{key: node-role.kubernetes.io/control-plane, effect: NoSchedule}
 status: {allocatable: {cpu: "4", memory: 8Gi, pods: "110"}, conditions: [{type: Ready, status: "True"}]}
 `
 
+// gpuNode has as many GPUs, and a pod that has some of them.
+func gpuNode(name string, has, held int) string {
+	return fmt.Sprintf(`
+---
+apiVersion: v1
+kind: Node
+metadata: {name: %[1]s}
+status: {allocatable: {cpu: "4", memory: 8Gi, pods: "110", nvidia.com/gpu: "%[2]d"}, conditions: [{type: Ready, status: "True"}]}
+---
+apiVersion: v1
+kind: Pod
+metadata: {namespace: other, name: holder-%[1]s}
+spec:
+  nodeName: %[1]s
+  containers: [{name: c, image: b, resources: {limits: {nvidia.com/gpu: "%[3]d"}, requests: {nvidia.com/gpu: "%[3]d"}}}]
+status: {phase: Running, conditions: [{type: Ready, status: "True"}]}
+`, name, has, held)
+}
+
 func TestScheduling(t *testing.T) {
 	run(t, []testCase{{
 		name:    "too little cpu shows what is asked for and what each node has left",
@@ -52,6 +74,18 @@ func TestScheduling(t *testing.T) {
 		name: "a GPU that no node has",
 		objects: dexPod(`
   containers: [{name: dex, image: d, resources: {limits: {nvidia.com/gpu: "1"}, requests: {nvidia.com/gpu: "1"}}}]`, noNode("0/1 nodes are available: 1 Insufficient nvidia.com/gpu.")),
+		want: "error ResourceMissing Deployment auth/dex",
+	}, {
+		name: "GPUs that are free, but not on one node",
+		objects: dexPod(`
+  containers: [{name: dex, image: d, resources: {limits: {nvidia.com/gpu: "2"}, requests: {nvidia.com/gpu: "2"}}}]`, noNode("0/3 nodes are available: 3 Insufficient nvidia.com/gpu.")) +
+			gpuNode("gpu-0", 2, 1) + gpuNode("gpu-1", 2, 1),
+		want: "error ResourceFragmented Deployment auth/dex",
+	}, {
+		name: "GPUs that others have",
+		objects: dexPod(`
+  containers: [{name: dex, image: d, resources: {limits: {nvidia.com/gpu: "2"}, requests: {nvidia.com/gpu: "2"}}}]`, noNode("0/3 nodes are available: 3 Insufficient nvidia.com/gpu.")) +
+			gpuNode("gpu-0", 2, 2) + gpuNode("gpu-1", 2, 1),
 		want: "error InsufficientResource Deployment auth/dex",
 	}, {
 		name: "a full cluster that grows by itself is a delay",

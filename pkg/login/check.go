@@ -83,7 +83,7 @@ type source interface {
 func check(ctx context.Context, s source, target report.Target, g *Ground, o CheckOptions) (*Result, error) {
 	base, err := url.Parse(o.Base)
 	if err != nil || base.Host == "" {
-		return nil, fmt.Errorf("URL %q: not one that can be asked", o.Base)
+		return nil, fmt.Errorf("URL %q: not an http or https URL", o.Base)
 	}
 	if o.RequestTimeout == 0 {
 		o.RequestTimeout = DefaultRequestTimeout
@@ -163,10 +163,10 @@ type step struct {
 var steps = []step{
 	{"gateway", "200", true, (*walk).gateway},
 	{"dex", "200", true, (*walk).dex},
-	{"oauth2-proxy", "401, nobody is logged in", true, (*walk).proxy},
-	{"sign-in page", "403 with a way to log in; 401 for programs", true, (*walk).signIn},
+	{"oauth2-proxy", "401, not logged in", true, (*walk).proxy},
+	{"sign-in page", "403 with the sign-in page; 401 for programs", true, (*walk).signIn},
 	{"forged identity", "refused, three times", true, (*walk).forged},
-	{"login", "redirects to Dex's form, and back to the web app", false, (*walk).login},
+	{"login", "redirects to Dex's login form, and back to the web app", false, (*walk).login},
 	{"web app", "200", false, (*walk).webApp},
 	{"changes", "400, the name is missing", false, (*walk).changes},
 	{"kernels", "101, a WebSocket", false, (*walk).kernels},

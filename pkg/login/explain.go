@@ -94,7 +94,7 @@ func (g *Ground) providerLink() report.Link {
 	name, service, known := g.provider()
 	switch {
 	case g.gone(meshRef):
-		l.State, l.Problem = report.Missing, "without the mesh configuration istiod knows no provider"
+		l.State, l.Problem = report.Missing, "without the mesh configuration istiod has no provider"
 	case g.Providers == nil:
 		l.State, l.Problem = report.Unknown, "could not be read"
 	case !known:
@@ -111,7 +111,7 @@ func (g *Ground) gatewayLink() report.Link {
 	case g.unread(gatewayRef) != nil:
 		l.State, l.Problem = report.Unknown, g.unread(gatewayRef).Error()
 	case g.Gateway == nil:
-		l.State, l.Problem = report.Missing, "nothing listens at the address"
+		l.State, l.Problem = report.Missing, "nothing listens on the address"
 	default:
 		var doors []string
 		for _, s := range g.Gateway.Spec.Servers {
@@ -136,10 +136,10 @@ func (g *Ground) routeLinks(path string, expected report.Ref) []report.Link {
 	}
 	route := g.route(path)
 	if route == nil {
-		problem := path + " leads nowhere"
+		problem := path + " has no route"
 		for i := range g.Routes {
 			if g.Routes[i].ref() == expected {
-				return []report.Link{{Object: expected, State: report.Failed, Problem: problem + ": it is there, and has no such path or hangs on another Gateway"}}
+				return []report.Link{{Object: expected, State: report.Failed, Problem: problem + ": it exists, but does not have the path or is bound to another Gateway"}}
 			}
 		}
 		return []report.Link{{Object: expected, State: report.Missing, Problem: problem}}
@@ -175,7 +175,7 @@ func (g *Ground) serviceLinks(ref report.Ref, depth int) []report.Link {
 	if g.listFailed("EndpointSlice", ref.Namespace) {
 		l.State, l.Problem = report.Unknown, "its endpoints could not be read"
 	} else if n := g.readyEndpoints(ref.Namespace, ref.Name); n == 0 {
-		l.State, l.Problem = report.Failed, "no endpoint: no pod behind it is ready"
+		l.State, l.Problem = report.Failed, "no endpoints: none of its pods is ready"
 	} else {
 		l.Says += fmt.Sprintf(", %d endpoints", n)
 		if n == 1 {

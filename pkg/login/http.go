@@ -125,11 +125,11 @@ func (b *browser) do(ctx context.Context, method, path, body string, header ...s
 	}
 	a.code, a.header, a.body, a.cookies, a.took = response.StatusCode, response.Header, string(text), response.Cookies(), time.Since(start)
 	if err != nil {
-		a.err = fmt.Errorf("the answer breaks off: %w", err)
+		a.err = fmt.Errorf("the response is incomplete: %w", err)
 	}
 	if l := response.Header.Get("Location"); l != "" {
 		if a.location, err = u.Parse(l); err != nil {
-			a.err = fmt.Errorf("the redirect leads to %q: %w", l, err)
+			a.err = fmt.Errorf("the redirect goes to %q: %w", l, err)
 		}
 	}
 	return a

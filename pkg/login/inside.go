@@ -27,17 +27,17 @@ func (w *walk) webApp(ctx context.Context) verdict {
 	if profile == nil {
 		v := pass(config.request, config)
 		if w.g.listFailed("Profile", "") {
-			v.came += "; whose namespace it is could not be read"
-			v.stop = "the person's namespace is not known"
+			v.came += "; the user's namespace could not be read"
+			v.stop = "the user's namespace is not known"
 			return v
 		}
 		c := report.Cause{
 			Name: diagnose.ProfileMissing, Severity: report.Error, Component: profileComponent,
 			Object:  report.Ref{Group: "kubeflow.org", Kind: "Profile", Name: "for " + w.o.Email},
-			Summary: fmt.Sprintf("no Profile belongs to %s: the login works and there is no namespace to work in", w.o.Email),
+			Summary: fmt.Sprintf("%s has no Profile: the login works, but there is no namespace for notebooks", w.o.Email),
 			Remedy:  "kubectl jupyter user add " + w.o.Email,
 		}
-		v.came, v.outcome, v.causes, v.stop = v.came+"; no Profile", report.ProbeFailed, []report.Cause{c}, "the person has no namespace"
+		v.came, v.outcome, v.causes, v.stop = v.came+"; no Profile", report.ProbeFailed, []report.Cause{c}, "the user has no namespace"
 		return v
 	}
 	notebooks := w.person.get(ctx, notebooksPath(profile.Name))
@@ -54,7 +54,7 @@ func (w *walk) webApp(ctx context.Context) verdict {
 			return fail(list, "", report.Cause{
 				Name: diagnose.NamespaceListFails, Severity: report.Error, Component: webAppComponent,
 				Object:  report.Ref{Group: "rbac.authorization.k8s.io", Kind: "ClusterRoleBinding", Name: "jupyter-web-app-namespaces-" + profile.Name},
-				Summary: "the web app does not tell " + w.o.Email + " the namespaces", Evidence: []string{list.evidence()},
+				Summary: "the web app does not show " + w.o.Email + " the namespaces", Evidence: []string{list.evidence()},
 				Remedy: "kubectl jupyter install --only jupyter-web-app",
 			})
 		}
@@ -89,7 +89,7 @@ func (w *walk) noNotebooks(a answer, p *Profile) report.Cause {
 	return report.Cause{
 		Name: diagnose.ProfileMissing, Severity: report.Error, Component: profileComponent,
 		Object:   report.Ref{Group: "kubeflow.org", Kind: "Profile", Name: p.Name},
-		Summary:  fmt.Sprintf("%s owns Profile %s and may not see the notebooks in its namespace: the profile controller has not given the rights", w.o.Email, p.Name),
+		Summary:  fmt.Sprintf("%s owns Profile %s but cannot see the notebooks in its namespace: the profile controller has not granted the permissions", w.o.Email, p.Name),
 		Evidence: []string{a.evidence()},
 		Remedy:   fmt.Sprintf("kubectl describe profile %s\nkubectl -n kubeflow logs deployment/profiles-deployment", p.Name),
 	}
@@ -100,7 +100,7 @@ func (w *walk) noNotebooks(a answer, p *Profile) report.Cause {
 func (w *walk) changes(ctx context.Context) verdict {
 	profile := w.g.profileOf(w.o.Email)
 	if profile == nil {
-		return skip("the person's namespace is not known")
+		return skip("the user's namespace is not known")
 	}
 	// The page sets the cookie, as it does for a browser.
 	page := w.person.get(ctx, webAppPath)
@@ -115,7 +115,7 @@ func (w *walk) changes(ctx context.Context) verdict {
 	case a.code == http.StatusBadRequest && strings.Contains(a.body, "name"):
 		return pass(a.request, a)
 	case a.code == http.StatusForbidden && token == "":
-		c := secureCause(append([]string{a.evidence(), "the browser holds no cookie " + csrfCookie}, w.g.secureSettings()...)...)
+		c := secureCause(append([]string{a.evidence(), "the browser has no cookie " + csrfCookie}, w.g.secureSettings()...)...)
 		c.Component, c.Object = webAppComponent, webAppParamsRef
 		return fail(a, "", c)
 	case a.code == http.StatusForbidden:
@@ -129,14 +129,14 @@ func (w *walk) changes(ctx context.Context) verdict {
 func (w *walk) kernels(ctx context.Context) verdict {
 	profile := w.g.profileOf(w.o.Email)
 	if profile == nil {
-		return skip("the person's namespace is not known")
+		return skip("the user's namespace is not known")
 	}
 	running, err := w.source.notebooks(ctx, profile.Name)
 	if err != nil {
 		return skip(err.Error())
 	}
 	if len(running) == 0 {
-		return skip("no notebook runs that could be asked")
+		return skip("no running notebook to try")
 	}
 	n := running[0]
 	path := fmt.Sprintf("/notebook/%s/%s/", n.Namespace, n.Name)
@@ -149,13 +149,13 @@ func (w *walk) kernels(ctx context.Context) verdict {
 	case a.code == http.StatusSwitchingProtocols:
 		return pass(a.request, a)
 	case a.code == http.StatusNotFound:
-		return skip("the notebook's server has no stream of events: it is another program than Jupyter Server 2")
+		return skip("the notebook's server has no event stream: it is not Jupyter Server 2")
 	case a.code == http.StatusBadRequest && strings.Contains(a.body, "Upgrade"), a.code == http.StatusUpgradeRequired:
 		return fail(a, "", report.Cause{
 			Name: diagnose.WebSocketDropped, Severity: report.Error, Component: istioComponent,
 			Object:  report.Ref{Group: "kubeflow.org", Kind: "Notebook", Namespace: n.Namespace, Name: n.Name},
-			Summary: "something between here and the notebook drops WebSockets: no kernel will connect", Evidence: []string{a.evidence()},
-			Remedy: "let the proxy or load balancer before the gateway pass the headers Upgrade and Connection\nkubectl jupyter login-url --check --port-forward   tells whether it is to blame",
+			Summary: "something between this machine and the notebook drops WebSockets: no kernel can connect", Evidence: []string{a.evidence()},
+			Remedy: "configure the proxy or load balancer in front of the gateway to pass the headers Upgrade and Connection\nkubectl jupyter login-url --check --port-forward   shows whether it is the reason",
 		})
 	}
 	return skip(fmt.Sprintf("the notebook answers %s", a.says()))

@@ -43,15 +43,15 @@ func (w *walk) silent(a answer, name, component, namespace, service, deployment 
 	c.Evidence = append(c.Evidence, w.g.serviceEvidence(ref)...)
 	switch {
 	case w.g.service(namespace, service) == nil && !w.g.listFailed("Service", namespace):
-		c.Summary = fmt.Sprintf("there is no %s", ref)
+		c.Summary = fmt.Sprintf("%s does not exist", ref)
 		c.Remedy = "kubectl jupyter install --only " + component
 	case w.g.readyEndpoints(namespace, service) == 0 && !w.g.listFailed("EndpointSlice", namespace):
-		c.Summary = fmt.Sprintf("no pod behind %s is ready", ref)
+		c.Summary = fmt.Sprintf("%s has no ready pod", ref)
 		if d := w.g.deployment(namespace, deployment); d != nil && d.Spec.Replicas != nil && *d.Spec.Replicas == 0 {
 			c.Remedy = fmt.Sprintf("kubectl -n %s scale deployment %s --replicas=1", namespace, deployment)
 		}
 	default:
-		c.Summary = fmt.Sprintf("%s has endpoints, and the gateway gets no answer from them", ref)
+		c.Summary = fmt.Sprintf("%s has endpoints, but the gateway gets no answer from them", ref)
 	}
 	return c
 }
@@ -84,17 +84,17 @@ func (w *walk) noConnection(a answer) report.Cause {
 	host := w.base.Hostname()
 	switch {
 	case errors.As(a.err, &dns):
-		c.Summary = fmt.Sprintf("the name %s is not known here", host)
-		c.Remedy = "let its DNS record, or a line in /etc/hosts, lead to the gateway's address"
+		c.Summary = fmt.Sprintf("the host name %s does not resolve on this machine", host)
+		c.Remedy = "add a DNS record, or a line in /etc/hosts, with the gateway's address"
 	case a.stranded():
-		c.Summary = fmt.Sprintf("something before the gateway answers for %s, and does not reach it", w.base.Host)
-		c.Remedy = "a proxy (HTTP_PROXY, NO_PROXY) or a load balancer must be able to reach the address\nkubectl jupyter login-url --check --port-forward   goes around both"
+		c.Summary = fmt.Sprintf("something in front of the gateway answers for %s, but does not reach it", w.base.Host)
+		c.Remedy = "a proxy (HTTP_PROXY, NO_PROXY) or a load balancer must be able to reach the address\nkubectl jupyter login-url --check --port-forward   bypasses both"
 	case w.o.Through == ThroughPortForward:
-		c.Summary = "the gateway's pod takes no connection"
+		c.Summary = "the gateway's pod accepts no connections"
 		c.Remedy = fmt.Sprintf("kubectl -n %s logs deployment/%s", istioNamespace, gatewayService)
 	default:
-		c.Summary = fmt.Sprintf("nothing answers at %s, and the gateway's pods are ready: the address does not lead to them from here", w.base.Host)
-		c.Remedy = "kubectl jupyter login-url --check --port-forward   tells whether it is the network\nkubectl jupyter port-forward                    is a way in without it"
+		c.Summary = fmt.Sprintf("nothing answers at %s, although the gateway's pods are ready: the address is not reachable from this machine", w.base.Host)
+		c.Remedy = "kubectl jupyter login-url --check --port-forward   shows whether it is the network\nkubectl jupyter port-forward                    works without the address"
 	}
 	return c
 }
@@ -112,7 +112,7 @@ func (w *walk) untrusted(a answer) (report.Cause, bool) {
 	var invalid x509.CertificateInvalidError
 	c := report.Cause{
 		Name: diagnose.CertificateUntrusted, Severity: report.Error, Component: gatewayComponent, Object: gatewayRef,
-		Evidence: []string{a.evidence()}, Remedy: "kubectl jupyter expose --tls self-signed   makes one for the present address",
+		Evidence: []string{a.evidence()}, Remedy: "kubectl jupyter expose --tls self-signed   issues one for the current address",
 	}
 	switch {
 	case errors.As(a.err, &name):
@@ -120,7 +120,7 @@ func (w *walk) untrusted(a answer) (report.Cause, bool) {
 	case errors.As(a.err, &invalid):
 		c.Summary = "the gateway's certificate is not valid: " + invalid.Error()
 	case errors.As(a.err, &authority):
-		c.Summary = "the gateway presents a certificate that is neither the one in the cluster nor of an authority that this machine trusts"
+		c.Summary = "the gateway's certificate is neither the one in the cluster nor trusted by this machine"
 		if w.roots == nil {
 			c.Evidence = append(c.Evidence, "the Secret with the certificate could not be read or is missing")
 		}
@@ -148,7 +148,7 @@ func (w *walk) hop(a answer, path, name, component, namespace, service, deployme
 func (w *walk) noRoute(a answer, path string) report.Cause {
 	return report.Cause{
 		Name: diagnose.RouteMissing, Severity: report.Error, Component: gatewayComponent, Object: gatewayRef,
-		Summary: fmt.Sprintf("no VirtualService leads %s anywhere", path), Evidence: []string{a.evidence()},
+		Summary: fmt.Sprintf("no VirtualService has a route for %s", path), Evidence: []string{a.evidence()},
 		Remedy: "kubectl jupyter login-url --explain\nkubectl jupyter install",
 	}
 }
@@ -181,7 +181,7 @@ func (w *walk) denied(a answer) report.Cause {
 		c.Evidence = append(c.Evidence, fmt.Sprintf("%s: providers: %s", meshRef, strings.Join(names, ", ")))
 	case known && w.g.service(service.Namespace, service.Name) == nil && !w.g.listFailed("Service", service.Namespace):
 		c.Object, c.Component = service, proxyComponent
-		c.Summary = fmt.Sprintf("the extension provider %q is %s, which does not exist: the gateway denies everything", name, service)
+		c.Summary = fmt.Sprintf("the extension provider %q refers to %s, which does not exist: the gateway denies everything", name, service)
 	case byName(checkPolicy) != nil:
 		return *byName(checkPolicy)
 	case byName(openPolicy) != nil:
@@ -190,7 +190,7 @@ func (w *walk) denied(a answer) report.Cause {
 		return w.noRoute(a, webAppPath)
 	default:
 		c.Severity = report.Error
-		c.Summary = "the gateway denies everything although policies and mesh configuration are as they must be: istiod has not taken them up"
+		c.Summary = "the gateway denies everything although policies and mesh configuration are correct: istiod has not applied them"
 		c.Remedy = fmt.Sprintf("kubectl -n %s logs deployment/istiod\nkubectl -n %s rollout restart deployment istiod", istioNamespace, istioNamespace)
 	}
 	return c
@@ -207,7 +207,7 @@ func (g *Ground) configCauses(base *url.URL) []report.Cause {
 		causes = append(causes, g.redirectCause())
 	}
 	if g.ClientAgrees != nil && !*g.ClientAgrees {
-		causes = append(causes, clientCause("Secret auth/dex-oidc-client and Secret oauth2-proxy/oauth2-proxy hold different values"))
+		causes = append(causes, clientCause("Secret auth/dex-oidc-client and Secret oauth2-proxy/oauth2-proxy have different values"))
 	}
 	if secure := g.secureSettings(); base.Scheme == "http" && !loopback(base.Hostname()) && len(secure) > 0 {
 		causes = append(causes, secureCause(secure...))
@@ -223,7 +223,7 @@ func (g *Ground) issuerCause(evidence ...string) report.Cause {
 	return report.Cause{
 		Name: diagnose.JWTIssuerUnknown, Severity: report.Error, Component: proxyComponent,
 		Object:  report.Ref{Group: securityGroup, Kind: "RequestAuthentication", Namespace: istioNamespace, Name: tokenPolicy},
-		Summary: "the gateway does not accept tokens of the issuer that Dex signs as",
+		Summary: "the gateway does not accept tokens from Dex's issuer",
 		Evidence: append(evidence, fmt.Sprintf("%s: issuer %s", dexConfigRef, dex),
 			fmt.Sprintf("RequestAuthentication %s/%s: issuer %s", istioNamespace, tokenPolicy, strings.Join(g.issuers(), ", "))),
 		Remedy: "kubectl jupyter install --only oauth2-proxy,dex --adopt",
@@ -239,7 +239,7 @@ func (g *Ground) redirectCause(evidence ...string) report.Cause {
 	}
 	return report.Cause{
 		Name: diagnose.RedirectURIUnregistered, Severity: report.Error, Component: dexComponent, Object: dexConfigRef,
-		Summary: "Dex does not know the address that oauth2-proxy sends people back to",
+		Summary: "Dex does not know oauth2-proxy's redirect URI",
 		Evidence: append(evidence, fmt.Sprintf("%s: redirect_url %s", proxyConfigRef, g.Proxy["redirect_url"]),
 			fmt.Sprintf("%s: redirectURIs %s", dexConfigRef, strings.Join(known, ", "))),
 		Remedy: "kubectl jupyter install --only dex,oauth2-proxy --adopt",
@@ -250,7 +250,7 @@ func clientCause(evidence ...string) report.Cause {
 	return report.Cause{
 		Name: diagnose.OIDCClientMismatch, Severity: report.Error, Component: proxyComponent,
 		Object:   report.Ref{Kind: "Secret", Namespace: proxyNamespace, Name: "oauth2-proxy"},
-		Summary:  "Dex does not accept oauth2-proxy's client name or secret",
+		Summary:  "Dex does not accept oauth2-proxy's client ID or secret",
 		Evidence: evidence,
 		Remedy:   "kubectl -n auth rollout restart deployment dex\nkubectl -n oauth2-proxy rollout restart deployment oauth2-proxy",
 	}
@@ -274,8 +274,8 @@ func (g *Ground) secureSettings() []string {
 func secureCause(evidence ...string) report.Cause {
 	return report.Cause{
 		Name: diagnose.SecureCookiesOverHTTP, Severity: report.Error, Component: proxyComponent, Object: proxyParamsRef,
-		Summary:  "cookies are marked Secure and the address is plain HTTP: browsers drop them, so that the login or every change fails",
+		Summary:  "cookies are marked Secure but the URL is plain HTTP: browsers drop them, so the login or every change fails",
 		Evidence: evidence,
-		Remedy:   "kubectl jupyter expose --tls self-signed\nor, where whoever is on the way may read along: kubectl jupyter install --secure-cookies=false",
+		Remedy:   "kubectl jupyter expose --tls self-signed\nor, if anyone on the network path may read the traffic: kubectl jupyter install --secure-cookies=false",
 	}
 }

@@ -28,24 +28,24 @@ func (h hop) ref() report.Ref {
 
 var policyHops = []hop{
 	{
-		"AuthorizationPolicy", checkPolicy, "asks oauth2-proxy whether somebody is logged in",
-		"nobody is led to the sign-in page", checkPolicyWrong,
+		"AuthorizationPolicy", checkPolicy, "asks oauth2-proxy whether the user is logged in",
+		"no one gets the sign-in page", checkPolicyWrong,
 	},
 	{
-		"RequestAuthentication", tokenPolicy, "checks Dex's token and writes the header kubeflow-userid from it",
-		"a header kubeflow-userid that somebody wrote is not replaced", tokenPolicyWrong,
+		"RequestAuthentication", tokenPolicy, "validates Dex's token and sets the header kubeflow-userid from it",
+		"a forged kubeflow-userid header is not replaced", tokenPolicyWrong,
 	},
 	{
-		"AuthorizationPolicy", requirePolicy, "refuses who has no valid token",
-		"a request with any Authorization header passes by oauth2-proxy", requirePolicyWrong,
+		"AuthorizationPolicy", requirePolicy, "denies requests without a valid token",
+		"a request with any Authorization header bypasses oauth2-proxy", requirePolicyWrong,
 	},
 	{
-		"AuthorizationPolicy", openPolicy, "lets into the gateway what the policies before it have not refused",
-		"the gateway refuses everything", openPolicyWrong,
+		"AuthorizationPolicy", openPolicy, "allows requests to the gateway that no policy denied",
+		"the gateway denies everything", openPolicyWrong,
 	},
 	{
-		"AuthorizationPolicy", denyPolicy, "refuses in the whole mesh what no policy allows",
-		"pods of the mesh can ask the web app under any name", nil,
+		"AuthorizationPolicy", denyPolicy, "denies requests in the mesh that no policy allows",
+		"pods of the mesh can use the web app as any user", nil,
 	},
 }
 
@@ -95,17 +95,17 @@ var loginPaths = []string{"/dex/*", "/dex/**", "/oauth2/*"}
 
 func checkPolicyWrong(g *Ground, p *unstructured.Unstructured) string {
 	if a := text(p, "spec", "action"); a != "CUSTOM" {
-		return fmt.Sprintf("has the action %q instead of CUSTOM: oauth2-proxy is not asked", a)
+		return fmt.Sprintf("has the action %q instead of CUSTOM: oauth2-proxy is not consulted", a)
 	}
 	if provider := text(p, "spec", "provider", "name"); provider == "" {
-		return "names no provider to ask"
+		return "has no provider"
 	}
 	return g.narrowed(p, "when")
 }
 
 func requirePolicyWrong(g *Ground, p *unstructured.Unstructured) string {
 	if a := text(p, "spec", "action"); a != "DENY" {
-		return fmt.Sprintf("has the action %q instead of DENY: it refuses nobody", a)
+		return fmt.Sprintf("has the action %q instead of DENY: it denies nothing", a)
 	}
 	return g.narrowed(p, "from")
 }
@@ -119,7 +119,7 @@ func (g *Ground) narrowed(p *unstructured.Unstructured, field string) string {
 	}
 	rules, _, _ := unstructured.NestedSlice(p.Object, "spec", "rules")
 	if len(rules) == 0 {
-		return "has no rule: it is for nobody"
+		return "has no rule: it applies to nothing"
 	}
 	for _, r := range rules {
 		rule, _ := r.(map[string]any)
@@ -128,11 +128,11 @@ func (g *Ground) narrowed(p *unstructured.Unstructured, field string) string {
 			continue
 		}
 		if len(open) > 0 {
-			return "leaves " + strings.Join(open, ", ") + " open to everybody"
+			return "leaves " + strings.Join(open, ", ") + " open to everyone"
 		}
 		for key := range rule {
 			if key != "to" && key != field {
-				return fmt.Sprintf("is for some requests only: its rule has %q", key)
+				return fmt.Sprintf("applies only to some requests: its rule has %q", key)
 			}
 		}
 		return ""
@@ -184,7 +184,7 @@ func tokenPolicyWrong(g *Ground, p *unstructured.Unstructured) string {
 			}
 		}
 	}
-	return "does not write the header kubeflow-userid: whoever sends one is believed"
+	return "does not set the header kubeflow-userid: a forged one is accepted"
 }
 
 // selectsNot says that a policy is not for the pods of the gateway.
@@ -199,7 +199,7 @@ func (g *Ground) selectsNot(p *unstructured.Unstructured) string {
 	}
 	for k, v := range selector {
 		if got := d.Spec.Template.Labels[k]; got != v {
-			return fmt.Sprintf("is for pods with the label %s=%s, which those of the gateway do not have", k, v)
+			return fmt.Sprintf("selects pods with the label %s=%s, which the gateway's pods do not have", k, v)
 		}
 	}
 	return ""

@@ -114,14 +114,14 @@ func TestAPolicyThatSaysSomethingElseIsNamed(t *testing.T) {
 		says         string
 	}{
 		"a check that allows":             {"AuthorizationPolicy", checkPolicy, set("ALLOW", "spec", "action"), `has the action "ALLOW" instead of CUSTOM`},
-		"a check that asks nobody":        {"AuthorizationPolicy", checkPolicy, set("", "spec", "provider", "name"), "names no provider"},
-		"a check for other pods":          {"AuthorizationPolicy", checkPolicy, set("other", "spec", "selector", "matchLabels", "app"), "is for pods with the label app=other"},
+		"a check that asks nobody":        {"AuthorizationPolicy", checkPolicy, set("", "spec", "provider", "name"), "has no provider"},
+		"a check for other pods":          {"AuthorizationPolicy", checkPolicy, set("other", "spec", "selector", "matchLabels", "app"), "selects pods with the label app=other"},
 		"a check that leaves out the API": {"AuthorizationPolicy", checkPolicy, operation("notPaths", []any{"/dex/*", "/jupyter/api/*"}), "leaves /jupyter/api/* open"},
 		"a check for reading only":        {"AuthorizationPolicy", checkPolicy, operation("methods", []any{"GET"}), "has no rule for the paths of the web app"},
-		"a check without a rule":          {"AuthorizationPolicy", checkPolicy, set([]any{}, "spec", "rules"), "it is for nobody"},
+		"a check without a rule":          {"AuthorizationPolicy", checkPolicy, set([]any{}, "spec", "rules"), "it applies to nothing"},
 		"a denial that audits":            {"AuthorizationPolicy", requirePolicy, set("AUDIT", "spec", "action"), `"AUDIT" instead of DENY`},
 		"a denial for some hours":         {"AuthorizationPolicy", requirePolicy, rule(func(r map[string]any) { r["when"] = []any{} }), `its rule has "when"`},
-		"a token that writes no header":   {"RequestAuthentication", tokenPolicy, set([]any{map[string]any{"issuer": "x"}}, "spec", "jwtRules"), "does not write the header kubeflow-userid"},
+		"a token that writes no header":   {"RequestAuthentication", tokenPolicy, set([]any{map[string]any{"issuer": "x"}}, "spec", "jwtRules"), "does not set the header kubeflow-userid"},
 		"an entrance that denies":         {"AuthorizationPolicy", openPolicy, set("DENY", "spec", "action"), `"DENY" instead of ALLOW`},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -211,7 +211,7 @@ func TestDeniedIsTracedToItsReason(t *testing.T) {
 		"nobody asks":                 {func(g *Ground) { g.Policies = without(g.Policies, checkPolicy) }, diagnose.PolicyMissing, checkPolicy},
 		"nobody lets in":              {func(g *Ground) { g.Policies = without(g.Policies, openPolicy) }, diagnose.PolicyMissing, openPolicy},
 		"the path has no route":       {func(g *Ground) { g.Routes = nil }, diagnose.RouteMissing, webAppPath},
-		"everything is as it must be": {func(*Ground) {}, diagnose.ExtAuthzProviderMissing, "istiod has not taken them up"},
+		"everything is as it must be": {func(*Ground) {}, diagnose.ExtAuthzProviderMissing, "istiod has not applied them"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			g := installed(t)

@@ -18,7 +18,7 @@ func (w *walk) gateway(ctx context.Context) verdict {
 		return v
 	}
 	if w.o.Health == "" {
-		return skip("port 15021 is not shown")
+		return skip("port 15021 is not exposed")
 	}
 	a := w.stranger.get(ctx, w.o.Health)
 	if a.ok() {
@@ -27,7 +27,7 @@ func (w *walk) gateway(ctx context.Context) verdict {
 	if a.err != nil || a.stranded() {
 		// A firewall may let the web's ports through and no others.
 		if other := w.stranger.get(ctx, "/dex/healthz"); other.err == nil && !other.stranded() {
-			return skip("port 15021 does not answer from here, that of the URL does")
+			return skip("port 15021 does not answer from this machine, the URL's port does")
 		}
 		v := fail(a, "the gateway does not answer", w.noConnection(a))
 		v.halt = true // nothing can be let in where nothing is reached
@@ -52,7 +52,7 @@ func (w *walk) proxy(ctx context.Context) verdict {
 	case a.err == nil && a.code == http.StatusUnauthorized:
 		return pass(a.request, a)
 	case a.ok():
-		return w.open(a, "oauth2-proxy takes somebody who is not logged in for somebody who is")
+		return w.open(a, "oauth2-proxy accepts a user who is not logged in")
 	}
 	return fail(a, "oauth2-proxy does not answer", w.hop(a, "/oauth2/", diagnose.OAuth2ProxyUnreachable, proxyComponent, proxyNamespace, proxyName, proxyName))
 }
@@ -63,15 +63,15 @@ func (w *walk) signIn(ctx context.Context) verdict {
 	program := w.stranger.get(ctx, webAppPath+"api/config")
 	switch {
 	case passedBy(a):
-		return w.open(a, "the web app answers people who have not logged in")
+		return w.open(a, "the web app answers users who are not logged in")
 	case passedBy(program):
-		return w.open(program, "the web app's API answers people who have not logged in")
+		return w.open(program, "the web app's API answers users who are not logged in")
 	case a.err != nil || a.stranded():
 		return fail(a, "the gateway does not answer", w.noConnection(a))
 	case toLogin(a) && program.err == nil && (program.code == http.StatusUnauthorized || program.code == http.StatusForbidden):
 		return pass(a.request+", "+webAppPath+"api/config", a, program)
 	case a.code == http.StatusForbidden && strings.Contains(a.body, denied):
-		return fail(a, "nobody is led to the login", w.denied(a))
+		return fail(a, "the login page does not appear", w.denied(a))
 	case a.code == http.StatusForbidden && strings.TrimSpace(a.body) == "":
 		return fail(a, "oauth2-proxy does not answer",
 			w.unreachable(a, diagnose.OAuth2ProxyUnreachable, proxyComponent, proxyNamespace, proxyName, proxyName))
@@ -79,9 +79,9 @@ func (w *walk) signIn(ctx context.Context) verdict {
 		return fail(a, "the web app has no route", w.noRoute(a, webAppPath))
 	case a.code == http.StatusUnauthorized:
 		// Without the CUSTOM policy nobody is asked to log in, and the token is missed.
-		return fail(a, "nobody is led to the login", w.denied(a))
+		return fail(a, "the login page does not appear", w.denied(a))
 	}
-	return fail(a, "nobody is led to the login", w.hop(a, webAppPath, diagnose.OAuth2ProxyUnreachable, proxyComponent, proxyNamespace, proxyName, proxyName))
+	return fail(a, "the login page does not appear", w.hop(a, webAppPath, diagnose.OAuth2ProxyUnreachable, proxyComponent, proxyNamespace, proxyName, proxyName))
 }
 
 // passedBy tells that a request of nobody got past the policies: the web app answers,
@@ -109,20 +109,20 @@ func toLogin(a answer) bool {
 func (w *walk) open(a answer, summary string) verdict {
 	c := report.Cause{
 		Name: diagnose.ApplicationUnprotected, Severity: report.Fatal, Component: proxyComponent, Object: GatewayRef,
-		Summary: summary + ": whoever reaches " + w.base.Host + " can be anybody", Evidence: []string{a.evidence()},
+		Summary: summary + ": anyone who reaches " + w.base.Host + " can act as any user", Evidence: []string{a.evidence()},
 		Remedy: closeFirst,
 	}
 	for _, p := range w.g.policyCauses() {
 		c.Evidence = append(c.Evidence, p.Summary)
 	}
-	v := fail(a, "the web app is open to everybody", c)
+	v := fail(a, "the web app is open to everyone", c)
 	v.halt = true
 	return v
 }
 
 // closeFirst makes the gateway unreachable from outside, and only then repairs it.
-const closeFirst = `kubectl jupyter expose --type ClusterIP             closes the way in
-kubectl jupyter install --only istio,oauth2-proxy   puts the policies back`
+const closeFirst = `kubectl jupyter expose --type ClusterIP             makes it unreachable from outside
+kubectl jupyter install --only istio,oauth2-proxy   restores the policies`
 
 // forged tries to be somebody without having logged in: by writing the header that the
 // web app believes, with a token that nobody signed, and with credentials of a kind that
@@ -142,23 +142,23 @@ func (w *walk) forged(ctx context.Context) verdict {
 		if passedBy(a) {
 			c := report.Cause{
 				Name: diagnose.ForgedIdentityAccepted, Severity: report.Fatal, Component: proxyComponent, Object: GatewayRef,
-				Summary: "a request that writes the header kubeflow-userid itself reaches the web app: whoever reaches " + w.base.Host + " can be anybody",
+				Summary: "a request with a forged kubeflow-userid header reaches the web app: anyone who reaches " + w.base.Host + " can act as any user",
 				Remedy:  closeFirst,
 			}
 			for _, p := range w.g.policyCauses() {
 				c.Evidence = append(c.Evidence, p.Summary)
 			}
 			c.Evidence = append([]string{map[bool]string{
-				true: "without credentials", false: "with " + strings.SplitN(a.sent, " ", 2)[0] + " credentials of nobody",
+				true: "without credentials", false: "with " + strings.SplitN(a.sent, " ", 2)[0] + " fake credentials",
 			}[a.sent == ""] + ": " + a.evidence()}, c.Evidence...)
-			v := fail(a, "the web app is open to everybody", c)
+			v := fail(a, "the web app is open to everyone", c)
 			v.halt = true
 			return v
 		}
 	}
 	for _, a := range []answer{header, token, other} {
 		if !refusal(a) {
-			return skip("nothing to be learnt: " + a.says())
+			return skip("inconclusive: " + a.says())
 		}
 	}
 	if token.code != http.StatusUnauthorized && w.stopped == "" {

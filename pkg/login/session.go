@@ -14,8 +14,8 @@ import (
 )
 
 const (
-	needsUser   = "nobody logs in: name --user-email, with --password-stdin"
-	notLoggedIn = "nobody is logged in"
+	needsUser   = "needs --user-email and --password-stdin"
+	notLoggedIn = "not logged in"
 )
 
 // login walks to Dex's form and, where somebody is named, through it.
@@ -32,7 +32,7 @@ func (w *walk) login(ctx context.Context) verdict {
 		action = attribute(formAction, form.body)
 	}
 	if form.redirect() && !inCluster(form.location.Hostname()) {
-		v := skip("the login leads to " + form.location.Host + ", which knows people by itself")
+		v := skip("the login goes to " + form.location.Host + ", an external identity provider")
 		v.stop = notLoggedIn
 		return v
 	}
@@ -41,12 +41,12 @@ func (w *walk) login(ctx context.Context) verdict {
 	}
 	if w.o.Email == "" {
 		v := pass("GET /oauth2/start", append(trail, form)...)
-		v.came += ": Dex's form; " + needsUser
+		v.came += ": Dex's login form; " + needsUser
 		v.stop = needsUser
 		return v
 	}
 	if u, err := form.at.Parse(action); err != nil || u.Host != w.base.Host {
-		return fail(form, notLoggedIn, w.astray(form, fmt.Sprintf("Dex's form would send the password to %q", action)))
+		return fail(form, notLoggedIn, w.astray(form, fmt.Sprintf("Dex's login form would send the password to %q", action)))
 	}
 	target, err := form.at.Parse(action)
 	if err != nil {
@@ -114,7 +114,7 @@ func (w *walk) noForm(a answer) report.Cause {
 	case a.err != nil:
 		return w.noConnection(a)
 	case a.redirect():
-		return w.astray(a, "the login leads away from the gateway, to "+a.location.Host)
+		return w.astray(a, "the login goes to another host: "+a.location.Host)
 	case strings.Contains(a.body, "redirect_uri"):
 		return w.g.redirectCause(a.evidence())
 	case strings.Contains(a.body, "client_id"):
@@ -139,7 +139,7 @@ func (w *walk) refused(ctx context.Context, a answer) report.Cause {
 	c := report.Cause{
 		Name: diagnose.LoginRefused, Severity: report.Error, Component: dexComponent,
 		Object:  report.Ref{Kind: "Deployment", Group: "apps", Namespace: dexNamespace, Name: dexName},
-		Summary: "Dex does not accept the password of " + w.o.Email, Evidence: []string{a.evidence()},
+		Summary: "Dex rejects the password of " + w.o.Email, Evidence: []string{a.evidence()},
 		Remedy: "kubectl jupyter user set-password " + w.o.Email,
 	}
 	users := w.g.Users()
@@ -149,7 +149,7 @@ func (w *walk) refused(ctx context.Context, a answer) report.Cause {
 	}
 	if !known && len(users) > 0 {
 		c.Summary = "Dex does not know " + w.o.Email
-		c.Evidence = append(c.Evidence, "known are "+strings.Join(users, ", "))
+		c.Evidence = append(c.Evidence, "known users: "+strings.Join(users, ", "))
 		c.Remedy = "kubectl jupyter user add " + w.o.Email
 		return c
 	}
@@ -163,7 +163,7 @@ func (w *walk) refused(ctx context.Context, a answer) report.Cause {
 		// The password is the one in the cluster, and Dex still does not take it.
 		if hash, err := w.source.firstPasswordHash(ctx); err == nil && bcrypt.CompareHashAndPassword(hash, []byte(w.o.Password)) == nil {
 			c.Name = diagnose.PasswordChangeIgnored
-			c.Summary = "the password is the one in Secret auth/dex-passwords, and Dex wants another: it read the Secret before the change"
+			c.Summary = "the password matches Secret auth/dex-passwords, but Dex uses another: it read the Secret before the change"
 			c.Remedy = "kubectl -n auth rollout restart deployment dex"
 		}
 	}
@@ -176,25 +176,25 @@ func (w *walk) notIn(a answer) report.Cause {
 	case a.err != nil:
 		return w.noConnection(a)
 	case a.redirect():
-		return w.astray(a, "the login leads away from the gateway, to "+a.location.Host)
+		return w.astray(a, "the login goes to another host: "+a.location.Host)
 	case strings.HasPrefix(a.at.Path, "/oauth2/callback"):
 		return w.callback(a)
 	case strings.HasPrefix(a.at.Path, "/dex/approval"):
-		return w.astray(a, "Dex asks for an approval that nobody is told of: skipApprovalScreen is off")
+		return w.astray(a, "Dex asks for an approval: skipApprovalScreen is off")
 	case strings.Contains(a.body, unknownIssuer):
 		return w.g.issuerCause(a.evidence())
 	case a.code == http.StatusUnauthorized && strings.Contains(strings.ToLower(a.body), "jw"):
 		return report.Cause{
 			Name: diagnose.JWKSKeyMissing, Severity: report.Error, Component: istioComponent,
 			Object:  report.Ref{Group: securityGroup, Kind: "RequestAuthentication", Namespace: istioNamespace, Name: tokenPolicy},
-			Summary: "the gateway has not the key that Dex signed the token with", Evidence: []string{a.evidence()},
+			Summary: "the gateway does not have the key that Dex signed the token with", Evidence: []string{a.evidence()},
 			Remedy: "kubectl -n istio-system rollout restart deployment istiod",
 		}
 	case toLogin(a):
 		return report.Cause{
 			Name: diagnose.LoginLoop, Severity: report.Error, Component: proxyComponent,
 			Object:  report.Ref{Group: "apps", Kind: "Deployment", Namespace: proxyNamespace, Name: proxyName},
-			Summary: "the login succeeds and ends at the sign-in page again: the session is not kept", Evidence: []string{a.evidence()},
+			Summary: "the login succeeds but returns to the sign-in page: the session is not kept", Evidence: []string{a.evidence()},
 			Remedy: "kubectl -n oauth2-proxy rollout restart deployment oauth2-proxy",
 		}
 	}
@@ -211,18 +211,18 @@ func (w *walk) callback(a answer) report.Cause {
 	case a.code == http.StatusForbidden:
 		return report.Cause{
 			Name: diagnose.LoginLoop, Severity: report.Error, Component: proxyComponent, Object: proxyConfigRef,
-			Summary: "oauth2-proxy misses the cookie that it set when the login began", Evidence: []string{a.evidence()},
+			Summary: "the cookie that oauth2-proxy set at the start of the login is missing", Evidence: []string{a.evidence()},
 			Remedy: "kubectl -n oauth2-proxy logs deployment/oauth2-proxy",
 		}
 	case w.g.ClientAgrees != nil && !*w.g.ClientAgrees:
-		return clientCause(a.evidence(), "Secret auth/dex-oidc-client and Secret oauth2-proxy/oauth2-proxy hold different values")
+		return clientCause(a.evidence(), "Secret auth/dex-oidc-client and Secret oauth2-proxy/oauth2-proxy have different values")
 	case expected != "" && own != "" && expected != own:
 		c := w.g.issuerCause(a.evidence(), fmt.Sprintf("%s: oidc_issuer_url %s", proxyConfigRef, expected))
-		c.Summary = "oauth2-proxy does not accept tokens of the issuer that Dex signs as"
+		c.Summary = "oauth2-proxy does not accept tokens from Dex's issuer"
 		return c
 	}
 	c := clientCause(a.evidence())
-	c.Summary = "oauth2-proxy cannot redeem what Dex sent back: one of the two started with another client secret, or they do not reach each other"
+	c.Summary = "oauth2-proxy cannot redeem Dex's code: one of them started with a different client secret, or they do not reach each other"
 	c.Remedy += "\nkubectl -n oauth2-proxy logs deployment/oauth2-proxy"
 	return c
 }

@@ -34,12 +34,12 @@ func WayInOf(service *corev1.Service, gateway *Gateway, nodes []corev1.Node, use
 	}
 	in.Via = string(cmp.Or(service.Spec.Type, corev1.ServiceTypeClusterIP))
 	if gateway == nil {
-		in.Missing = fmt.Sprintf("there is no Gateway %s/%s: nothing listens at the address", stackNamespace, gatewayName)
+		in.Missing = fmt.Sprintf("Gateway %s/%s does not exist: nothing listens on the address", stackNamespace, gatewayName)
 		return in
 	}
 	server := gateway.door()
 	if server == nil {
-		in.Missing = fmt.Sprintf("Gateway %s/%s has no server for HTTP or HTTPS", stackNamespace, gatewayName)
+		in.Missing = fmt.Sprintf("Gateway %s/%s has no HTTP or HTTPS server", stackNamespace, gatewayName)
 		return in
 	}
 	in.Scheme = server.scheme() // also where there is no address yet
@@ -99,17 +99,17 @@ func addressOf(s *corev1.Service, port *corev1.ServicePort, nodes []corev1.Node)
 	}
 	switch s.Spec.Type {
 	case corev1.ServiceTypeLoadBalancer:
-		return "", 0, GatewayRef.String() + " is of type LoadBalancer and has no address: nothing has given it one yet"
+		return "", 0, GatewayRef.String() + " is of type LoadBalancer and has no address yet"
 	case corev1.ServiceTypeNodePort:
 		if port.NodePort == 0 {
-			return "", 0, fmt.Sprintf("%s is of type NodePort and has none for its port %d", GatewayRef, port.Port)
+			return "", 0, fmt.Sprintf("%s is of type NodePort but has no node port for port %d", GatewayRef, port.Port)
 		}
 		if a := NodeAddress(nodes); a != "" {
 			return a, int(port.NodePort), ""
 		}
-		return "", 0, GatewayRef.String() + " is of type NodePort and no node has an address"
+		return "", 0, GatewayRef.String() + " is of type NodePort but no node has an address"
 	}
-	return "", 0, fmt.Sprintf("%s is of type %s: it has an address inside of the cluster only", GatewayRef, cmp.Or(s.Spec.Type, corev1.ServiceTypeClusterIP))
+	return "", 0, fmt.Sprintf("%s is of type %s: not reachable from outside the cluster", GatewayRef, cmp.Or(s.Spec.Type, corev1.ServiceTypeClusterIP))
 }
 
 // NodeAddress is the node's that people are sent to with a node port: that of one which is
@@ -247,7 +247,7 @@ func (g *Ground) Unread() error {
 	for _, what := range []report.Ref{GatewayRef, gatewayRef} {
 		switch err := g.unread(what); {
 		case apierrors.IsForbidden(err):
-			return fmt.Errorf("%s: it may not be read: ask for the right to get it, or choose another --context or --as: %w", what, err)
+			return fmt.Errorf("%s: cannot read it: request permission to get it, or choose another --context or --as: %w", what, err)
 		case err != nil:
 			return fmt.Errorf("%s: %w", what, err)
 		}

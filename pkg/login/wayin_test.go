@@ -71,11 +71,11 @@ func TestTheURLFollowsTheServiceAndTheGateway(t *testing.T) {
 		},
 		"a load balancer without an address is no way in": {
 			service: `{spec: {type: LoadBalancer, ` + ports + `}}`, via: "LoadBalancer",
-			missing: "Service istio-system/istio-ingressgateway is of type LoadBalancer and has no address: nothing has given it one yet",
+			missing: "Service istio-system/istio-ingressgateway is of type LoadBalancer and has no address yet",
 		},
 		"a cluster IP is an address inside of the cluster": {
 			service: `{spec: {type: ClusterIP, ` + ports + `}}`, via: "ClusterIP",
-			missing: "Service istio-system/istio-ingressgateway is of type ClusterIP: it has an address inside of the cluster only",
+			missing: "Service istio-system/istio-ingressgateway is of type ClusterIP: not reachable from outside the cluster",
 		},
 		"a port that the Service does not have leads nowhere": {
 			service: `{spec: {type: LoadBalancer, ports: [{port: 80}]}, status: {loadBalancer: {ingress: [{ip: 192.168.49.240}]}}}`,
@@ -84,7 +84,7 @@ func TestTheURLFollowsTheServiceAndTheGateway(t *testing.T) {
 		},
 		"a gateway that speaks only TCP leads nowhere": {
 			service: `{spec: {type: LoadBalancer, ` + ports + `}}`, gateway: `{spec: {servers: [{port: {number: 80, protocol: TCP}}]}}`, via: "LoadBalancer",
-			missing: "Gateway kubeflow/kubeflow-gateway has no server for HTTP or HTTPS",
+			missing: "Gateway kubeflow/kubeflow-gateway has no HTTP or HTTPS server",
 		},
 		"nothing is installed": {missing: "there is no Service istio-system/istio-ingressgateway: the gateway is not installed"},
 	} {
@@ -106,7 +106,7 @@ func TestTheURLFollowsTheServiceAndTheGateway(t *testing.T) {
 
 func TestWithoutAGatewayNothingListens(t *testing.T) {
 	in := WayInOf(parse[corev1.Service](t, `{spec: {type: LoadBalancer}, status: {loadBalancer: {ingress: [{ip: 192.168.49.240}]}}}`), nil, nil, nil)
-	if in.URL != "" || in.Missing != "there is no Gateway kubeflow/kubeflow-gateway: nothing listens at the address" {
+	if in.URL != "" || in.Missing != "Gateway kubeflow/kubeflow-gateway does not exist: nothing listens on the address" {
 		t.Errorf("got %+v", in)
 	}
 }

@@ -77,7 +77,7 @@ func TestEveryCheckNamesWhatItFinds(t *testing.T) {
 		says   []string
 	}{
 		{"nothing is wrong", func(*Facts) {}, OK, nil, nil},
-		{"the server is too old", func(f *Facts) { f.Version = version.MustParseGeneric("1.27.9") }, Fatal, []string{"fatal ServerUnsupported"}, []string{"1.28 to 1.37, not on 1.27.9"}},
+		{"the server is too old", func(f *Facts) { f.Version = version.MustParseGeneric("1.27.9") }, Fatal, []string{"fatal ServerUnsupported"}, []string{"1.28 to 1.37, not 1.27.9"}},
 		{"the server is newer than Istio's tests", func(f *Facts) { f.Version = version.MustParseGeneric("1.33.0") }, Warning, []string{"warning ServerUntested"}, nil},
 		{
 			"a right is missing", func(f *Facts) {

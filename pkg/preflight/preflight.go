@@ -193,11 +193,11 @@ func findServer(f *Facts) (string, []report.Cause) {
 		}}
 	}
 	if minor < r.TestedMin || minor > r.TestedMax {
-		said := fmt.Sprintf("the Istio of release %s was tested by its makers with Kubernetes 1.%d to 1.%d; this server runs %s", r.Name, r.TestedMin, r.TestedMax, f.Target.Version)
+		said := fmt.Sprintf("the Istio project tested the version in release %s with Kubernetes 1.%d to 1.%d; this server runs %s", r.Name, r.TestedMin, r.TestedMax, f.Target.Version)
 		return said, []report.Cause{{
 			Name: diagnose.ServerUntested, Severity: report.Warning,
 			Summary:  said,
-			Evidence: []string{fmt.Sprintf("release %s works on Kubernetes 1.%d to 1.%d", r.Name, r.ServedMin, r.ServedMax)},
+			Evidence: []string{fmt.Sprintf("release %s supports Kubernetes 1.%d to 1.%d", r.Name, r.ServedMin, r.ServedMax)},
 			Remedy:   "none is needed; where the support of Istio's makers matters, run a version of their range",
 		}}
 	}
@@ -209,7 +209,7 @@ func CheckVersion(r *components.Release, v *version.Version) error {
 	if minor := int(v.Minor()); v.Major() == 1 && minor >= r.ServedMin && minor <= r.ServedMax {
 		return nil
 	}
-	return fmt.Errorf("release %s works on Kubernetes 1.%d to 1.%d, not on %s", r.Name, r.ServedMin, r.ServedMax, v)
+	return fmt.Errorf("release %s supports Kubernetes 1.%d to 1.%d, not %s", r.Name, r.ServedMin, r.ServedMax, v)
 }
 
 func plural(n int, noun string) string {

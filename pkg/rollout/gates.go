@@ -135,7 +135,7 @@ func Proven(p *components.Probe, answer *unstructured.Unstructured, err error) (
 	if p.RefusedBy != "" {
 		switch {
 		case err == nil:
-			return false, "webhook " + p.RefusedBy + " lets an invalid object through"
+			return false, "webhook " + p.RefusedBy + " admits an invalid object"
 		case deniedByWebhook(err) && strings.Contains(err.Error(), `"`+p.RefusedBy+`"`):
 			return true, ""
 		}

@@ -32,7 +32,7 @@ func TestProbes(t *testing.T) {
 	}{
 		{"a valid object that is accepted proves acceptance", components.Probe{}, "{}", nil, true, ""},
 		{"a valid object proves nothing while the webhook does not answer", components.Probe{}, "", errWebhookDown, false, "webhook webhook.cert-manager.io does not answer yet"},
-		{"an invalid object that is let through proves that nobody looks", components.Probe{RefusedBy: "webhook.cert-manager.io"}, "{}", nil, false, "lets an invalid object through"},
+		{"an invalid object that is let through proves that nobody looks", components.Probe{RefusedBy: "webhook.cert-manager.io"}, "{}", nil, false, "admits an invalid object"},
 		{"an invalid object that the webhook refuses proves validation", components.Probe{RefusedBy: "webhook.cert-manager.io"}, "", errDenied, true, ""},
 		{"a refusal by another webhook proves nothing", components.Probe{RefusedBy: "other.io"}, "", errDenied, false, "denied the request"},
 		{"a refusal by the schema proves nothing about the webhook", components.Probe{RefusedBy: "webhook.cert-manager.io"}, "", errSchema, false, "Certificate"},

@@ -37,16 +37,16 @@ func checkCertificates(s *Snapshot) []report.Cause {
 		secret, _, _ := unstructured.NestedString(u.Object, "spec", "secretName")
 		c := report.Cause{
 			Name: diagnose.CertificateExpiring, Severity: report.Warning, Component: s.Owner(ref), Object: ref,
-			Summary:  "a certificate ends soon and has not been renewed",
-			Evidence: []string{fmt.Sprintf("%s (Secret %s): ends %s", ref, secret, end.UTC().Format(time.RFC3339))},
-			Remedy:   "have a new one made: " + command("delete", report.Ref{Kind: "Secret", Namespace: ref.Namespace, Name: secret}),
+			Summary:  "a certificate expires soon and has not been renewed",
+			Evidence: []string{fmt.Sprintf("%s (Secret %s): expires %s", ref, secret, end.UTC().Format(time.RFC3339))},
+			Remedy:   "have it reissued: " + command("delete", report.Ref{Kind: "Secret", Namespace: ref.Namespace, Name: secret}),
 		}
 		if planned {
 			c.Evidence = append(c.Evidence, "renewal was due "+renewal.UTC().Format(time.RFC3339))
 		}
 		switch {
 		case left <= 0:
-			c.Severity, c.Summary = report.Error, "a certificate has ended"
+			c.Severity, c.Summary = report.Error, "a certificate has expired"
 		case left < 24*time.Hour:
 			c.Severity = report.Error
 		}

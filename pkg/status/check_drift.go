@@ -40,12 +40,12 @@ func checkDrift(s *Snapshot) []report.Cause {
 				slices.Sort(lines)
 				c := report.Cause{
 					Name: diagnose.Drift, Severity: report.Warning, Component: r.Component.Name, Object: ref,
-					Summary: fmt.Sprintf("%s has changed what the installation had set", who),
-					Remedy:  "see it: kubectl jupyter install --diff; put it back: kubectl jupyter install --adopt; keep it: put it into a kustomization and install with -k",
+					Summary: fmt.Sprintf("%s changed what the installation set", who),
+					Remedy:  "show it: kubectl jupyter install --diff; revert it: kubectl jupyter install --adopt; keep it: put it in a kustomization and install with -k",
 				}
 				if ref.Group == "security.istio.io" {
 					c.Name, c.Severity = diagnose.PolicyChanged, report.Error
-					c.Summary = fmt.Sprintf("%s has changed a policy of the gateway or of the web app", who)
+					c.Summary = fmt.Sprintf("%s changed a policy of the gateway or the web app", who)
 				}
 				for _, l := range lines {
 					c.Evidence = append(c.Evidence, ref.String()+": "+l)
@@ -150,7 +150,7 @@ func change(d difference) string {
 	case d.live == nil:
 		return "is gone"
 	case private || len(was) > maxShown || len(is) > maxShown || strings.ContainsAny(was+is, "\n"):
-		return "is another one"
+		return "is different"
 	}
 	return fmt.Sprintf("was %s, is %s", was, is)
 }

@@ -36,7 +36,7 @@ func checkLogin(s *Snapshot) []report.Cause {
 			causes = append(causes, report.Cause{
 				Name: diagnose.InvalidObject, Severity: report.Error, Component: s.Owner(ref), Object: cluster.RefOf(u),
 				Summary: "the settings cannot be read", Evidence: []string{err.Error()},
-				Remedy: "put them back: kubectl jupyter install --adopt",
+				Remedy: "restore them: kubectl jupyter install --adopt",
 			})
 		}
 	}
@@ -45,7 +45,7 @@ func checkLogin(s *Snapshot) []report.Cause {
 		if c.Name == diagnose.SecureCookiesOverHTTP && !reached {
 			// Over a port-forward the browser speaks to localhost, where most keep such cookies.
 			c.Severity = report.Warning
-			c.Evidence = append(c.Evidence, "there is no address yet; the gateway speaks plain HTTP")
+			c.Evidence = append(c.Evidence, "there is no address yet; the gateway serves plain HTTP")
 		}
 		causes = append(causes, c)
 	}
@@ -74,7 +74,7 @@ func issuerOfProxy(g *login.Ground) []report.Cause {
 	}
 	return []report.Cause{{
 		Name: diagnose.JWTIssuerUnknown, Severity: report.Error, Component: "oauth2-proxy", Object: proxyConfig,
-		Summary: "oauth2-proxy does not accept tokens of the issuer that Dex signs as",
+		Summary: "oauth2-proxy does not accept tokens from Dex's issuer",
 		Evidence: []string{
 			fmt.Sprintf("%s: oidc_issuer_url is %s", proxyConfig, expected),
 			fmt.Sprintf("%s: issuer is %s", dexConfig, g.Dex.Issuer),
@@ -93,22 +93,22 @@ func cookiesLost(g *login.Ground, base *url.URL, reached bool) []report.Cause {
 	lost := func(summary, evidence string) {
 		c.Summary, c.Evidence = summary, []string{fmt.Sprintf("%s: %s", proxyConfig, evidence)}
 		if reached {
-			c.Evidence = append(c.Evidence, "the way in: "+base.String())
+			c.Evidence = append(c.Evidence, "URL: "+base.String())
 		}
 		causes = append(causes, c)
 	}
 	if strings.EqualFold(g.Proxy["cookie_samesite"], "none") && base.Scheme == "http" {
-		lost("browsers drop the session cookie, and the login starts again: SameSite=None needs Secure", "cookie_samesite is none")
+		lost("browsers drop the session cookie, so the login loops: SameSite=None requires Secure", "cookie_samesite is none")
 	}
 	if !reached {
 		return causes
 	}
 	if domains := quotedList(g.Proxy["cookie_domains"]); len(domains) > 0 && !slices.ContainsFunc(domains, func(d string) bool { return covers(d, base.Hostname()) }) {
-		lost("browsers drop the session cookie, and the login starts again: it is for another domain",
+		lost("browsers drop the session cookie, so the login loops: it is for another domain",
 			"cookie_domains is "+strings.Join(domains, ", "))
 	}
 	if back, err := url.Parse(g.Proxy["redirect_url"]); err == nil && back.Host != "" && (back.Scheme != base.Scheme || back.Host != base.Host) {
-		lost("the login comes back to another address than it was started at, where its cookies are not known", "redirect_url is "+back.String())
+		lost("the login returns to a different address than it started from, where its cookies do not exist", "redirect_url is "+back.String())
 	}
 	return causes
 }
@@ -149,8 +149,8 @@ func checkNamespaces(s *Snapshot) []report.Cause {
 	}
 	return []report.Cause{{
 		Name: diagnose.NamespaceListFails, Severity: report.Error, Component: "jupyter-web-app", Object: ref,
-		Summary:  "nobody answers the web app when it asks for the namespaces, so that it shows none, or one that does not exist",
-		Evidence: []string{"no VirtualService that was read takes " + path, "Profile " + fallback + ", which the page falls back to: not found"},
+		Summary:  "the web app's request for the namespaces has no route, so it shows none, or one that does not exist",
+		Evidence: []string{"no VirtualService that was read has a route for " + path, "Profile " + fallback + ", which the page falls back to: not found"},
 		Remedy:   "kubectl jupyter install --only jupyter-web-app --adopt",
 	}}
 }
@@ -191,7 +191,7 @@ func checkProfiles(s *Snapshot) []report.Cause {
 		}
 		return []report.Cause{{
 			Name: diagnose.ProfileMissing, Severity: report.Error, Component: "profiles",
-			Summary:  "nobody has a Profile, and so nobody has a namespace for notebooks",
+			Summary:  "there is no Profile, so no user has a namespace for notebooks",
 			Evidence: []string{"Profiles: 0"},
 			Remedy:   "kubectl jupyter user add ADDRESS",
 		}}
@@ -204,7 +204,7 @@ func checkProfiles(s *Snapshot) []report.Cause {
 		}
 		c := report.Cause{
 			Name: diagnose.ProfileMissing, Severity: report.Error, Component: "profiles", Object: cluster.RefOf(p),
-			Summary:  fmt.Sprintf("the profile controller has not made what notebooks in namespace %s need", p.GetName()),
+			Summary:  fmt.Sprintf("the profile controller has not created what notebooks in namespace %s need", p.GetName()),
 			Evidence: []string{ref.String() + ": not found"},
 			Remedy:   "kubectl describe profile " + p.GetName() + "\nkubectl -n kubeflow logs deployment/profiles-deployment -c manager --tail=20",
 		}

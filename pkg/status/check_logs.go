@@ -35,25 +35,25 @@ var signs = []sign{
 	{
 		container: "istio-proxy", line: regexp.MustCompile(`jwt_authn_access_denied\{Jw(?:ks_doesn't_have_key|t_verification_fails|ks_remote_fetch_is_failed|ks_has_no_valid_keys|ks_doesn't_have_any)`),
 		cause: diagnose.JWKSKeyMissing, object: gateway,
-		summary: "the gateway refuses tokens: it has keys that did not sign them, or none",
-		remedy:  restartIstiod + "; who logs out and in again has a token of the new keys",
+		summary: "the gateway rejects tokens: its keys do not match, or it has none",
+		remedy:  restartIstiod + "; then log out and log in again to get a token signed with the new keys",
 	},
 	{
 		container: "discovery", line: regexp.MustCompile(`JWKS fetch failed for issuer|Failed to fetch public key from|Failed to fetch jwks_uri from|Failed to get jwks URI from issuer|Failed to refresh JWT public key`),
 		cause: diagnose.JWKSKeyMissing, object: istiod,
-		summary: "istiod could not fetch Dex's keys, and hands out keys that sign nothing until it tries again",
+		summary: "istiod could not fetch Dex's keys, and uses keys that match no token until it retries",
 		remedy:  restartIstiod,
 	},
 	{
 		container: "istio-proxy", line: regexp.MustCompile(`jwt_authn_access_denied\{Jwt_issuer_is_not_configured`),
 		cause: diagnose.JWTIssuerUnknown, object: gateway,
-		summary: "the gateway refuses tokens of an issuer that it does not know",
+		summary: "the gateway rejects tokens from an unknown issuer",
 		remedy:  "kubectl -n istio-system get requestauthentication -o yaml; the issuer must be Dex's: kubectl -n auth get configmap dex -o yaml",
 	},
 	{
 		container: "istio-proxy", line: regexp.MustCompile(`ext_authz_error`),
 		cause: diagnose.OAuth2ProxyUnreachable, object: gateway,
-		summary: "the gateway gets no answer when it asks oauth2-proxy who may come in",
+		summary: "the gateway gets no answer from oauth2-proxy when it checks requests",
 		remedy:  "kubectl -n oauth2-proxy get pods,endpointslices",
 	},
 	// A kernel's channels are a WebSocket: 101 is the only good answer. 401 and 403 are
@@ -61,13 +61,13 @@ var signs = []sign{
 	{
 		container: "istio-proxy", line: regexp.MustCompile(`"GET /notebook/\S*/api/kernels/\S+/channels\S* \S+" (?:400|426|50[0-4]) `),
 		cause: diagnose.WebSocketDropped, object: gateway,
-		summary: "connections to kernels reach the gateway, and not as the WebSockets that they have to be",
-		remedy:  "let the proxy before the gateway pass Upgrade and Connection and speak HTTP/1.1 to it; without that proxy: kubectl jupyter port-forward",
+		summary: "connections to kernels reach the gateway, but not as WebSockets",
+		remedy:  "configure the proxy in front of the gateway to pass Upgrade and Connection and to use HTTP/1.1; to bypass it: kubectl jupyter port-forward",
 	},
 	{
 		container: "dex", line: regexp.MustCompile(`Unregistered redirect_uri`),
 		cause: diagnose.RedirectURIUnregistered, object: dex,
-		summary: "Dex does not know the address that people are to be sent back to",
+		summary: "Dex does not know the redirect URI of the login",
 		remedy:  "kubectl jupyter install --only dex,oauth2-proxy --adopt",
 	},
 	{
@@ -79,13 +79,13 @@ var signs = []sign{
 	{
 		container: "oauth2-proxy", line: regexp.MustCompile(`unable to obtain CSRF cookie|cookie signature not valid|cookie failed validation`),
 		cause: diagnose.LoginLoop, object: proxy,
-		summary: "browsers come back from Dex without the cookies of their login, or with ones that oauth2-proxy cannot read",
-		remedy:  "see whether cookies are Secure over http, for another domain, or from before the cookie secret changed: kubectl jupyter login-url --check",
+		summary: "browsers return from Dex without the login's cookies, or with cookies that oauth2-proxy cannot read",
+		remedy:  "check for cookies that are Secure over http, for another domain, or older than the cookie secret: kubectl jupyter login-url --check",
 	},
 	{
 		container: "oauth2-proxy", line: regexp.MustCompile(`Error redeeming code.*(?:invalid_client|unauthorized_client)`),
 		cause: diagnose.OIDCClientMismatch, object: proxy,
-		summary: "Dex does not accept oauth2-proxy's client name or secret",
+		summary: "Dex does not accept oauth2-proxy's client ID or secret",
 		remedy:  "kubectl -n auth rollout restart deployment dex; kubectl -n oauth2-proxy rollout restart deployment oauth2-proxy",
 	},
 }
@@ -132,7 +132,7 @@ func checkLogs(s *Snapshot) []report.Cause {
 		causes = append(causes, report.Cause{
 			Name: sign.cause, Severity: report.Warning, Component: s.Owner(sign.object), Object: sign.object,
 			Summary:  sign.summary,
-			Evidence: []string{fmt.Sprintf("log of %s, last %s: %d times, at last: %s", pod, logSince, n, excerpt(last, sign.line))},
+			Evidence: []string{fmt.Sprintf("log of %s, last %s: %d times, most recently: %s", pod, logSince, n, excerpt(last, sign.line))},
 			Remedy:   sign.remedy,
 		})
 	}

@@ -43,8 +43,8 @@ func checkMesh(s *Snapshot) []report.Cause {
 	if err := yaml.Unmarshal([]byte(text), &config); err != nil {
 		return []report.Cause{{
 			Name: diagnose.ExtAuthzProviderMissing, Severity: report.Error, Component: "istio", Object: meshConfig,
-			Summary: "the mesh's settings cannot be read", Evidence: []string{err.Error()},
-			Remedy: "put them back: kubectl jupyter install --adopt",
+			Summary: "the mesh configuration cannot be read", Evidence: []string{err.Error()},
+			Remedy: "restore them: kubectl jupyter install --adopt",
 		}}
 	}
 	var causes []report.Cause
@@ -59,12 +59,12 @@ func checkMesh(s *Snapshot) []report.Cause {
 		if i < 0 {
 			c.Name, c.Summary = diagnose.ExtAuthzProviderMissing, fmt.Sprintf("the mesh has no provider %q, so every request is denied: RBAC: access denied", name)
 			c.Evidence = []string{fmt.Sprintf("%s: spec.provider.name is %q; extensionProviders of %s: %s", cluster.RefOf(u), name, meshConfig, names(config.Providers))}
-			c.Remedy = "put the provider back: kubectl jupyter install --adopt"
+			c.Remedy = "restore the provider: kubectl jupyter install --adopt"
 			causes = append(causes, c)
 			continue
 		}
 		if why := s.behind(config.Providers[i]); why != "" {
-			c.Name, c.Summary = diagnose.OAuth2ProxyUnreachable, "nobody answers who may come in, so every request is denied"
+			c.Name, c.Summary = diagnose.OAuth2ProxyUnreachable, "the authorization provider does not answer, so every request is denied"
 			c.Evidence = []string{why}
 			c.Remedy = "kubectl -n oauth2-proxy get pods,services,endpointslices; kubectl jupyter status oauth2-proxy"
 			causes = append(causes, c)
@@ -91,7 +91,7 @@ func (s *Snapshot) behind(p provider) string {
 		a = p.Proto
 	}
 	if a == nil {
-		return fmt.Sprintf("provider %s of %s names no service", p.Name, meshConfig)
+		return fmt.Sprintf("provider %s of %s has no service", p.Name, meshConfig)
 	}
 	parts := strings.SplitN(a.Service, ".", 3)
 	if len(parts) < 2 {

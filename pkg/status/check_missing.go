@@ -36,9 +36,9 @@ func checkMissing(s *Snapshot) []report.Cause {
 			if ref := producedRef(p); s.Presence(ref) == Absent {
 				causes = append(causes, report.Cause{
 					Name: diagnose.ProfileMissing, Severity: report.Error, Component: name, Object: ref,
-					Summary:  fmt.Sprintf("the profile controller has not made what notebooks in namespace %s need", p.Namespace),
+					Summary:  fmt.Sprintf("the profile controller has not created what notebooks in namespace %s need", p.Namespace),
 					Evidence: []string{ref.String() + ": not found"},
-					Remedy:   "see what the controller says: kubectl -n kubeflow logs deployment/profiles-deployment -c manager --tail=20",
+					Remedy:   "see the controller's log: kubectl -n kubeflow logs deployment/profiles-deployment -c manager --tail=20",
 				})
 			}
 		}
@@ -51,25 +51,25 @@ func missing(component string, ref report.Ref) report.Cause {
 		Name: diagnose.ObjectMissing, Severity: report.Error, Component: component, Object: ref,
 		Summary:  fmt.Sprintf("objects of component %s do not exist", component),
 		Evidence: []string{ref.String() + ": not found"},
-		Remedy:   "kubectl jupyter install brings back what is missing",
+		Remedy:   "kubectl jupyter install recreates what is missing",
 	}
 	switch ref.Kind {
 	case definition:
-		c.Name, c.Summary = diagnose.KindMissing, "definitions are missing: objects of their kinds are refused with \"no matches for kind\""
+		c.Name, c.Summary = diagnose.KindMissing, "CRDs are missing: objects of their kinds are refused with \"no matches for kind\""
 	case "Namespace":
 		c.Name, c.Summary = diagnose.NamespaceMissing, "namespaces of the stack do not exist"
 	case "AuthorizationPolicy", "RequestAuthentication":
-		c.Name, c.Summary = diagnose.PolicyMissing, "policies are missing, and what they guard is not guarded, or nobody gets in"
+		c.Name, c.Summary = diagnose.PolicyMissing, "policies are missing: what they protect is open, or no one has access"
 	case "ClusterRoleBinding":
 		if strings.HasPrefix(ref.Name, "jupyter-web-app-namespaces-") {
-			c.Name, c.Summary = diagnose.NamespaceListFails, "the person may not see the list of namespaces in the web app"
+			c.Name, c.Summary = diagnose.NamespaceListFails, "the user is not allowed to list namespaces in the web app"
 		}
 	case "VirtualService":
-		c.Name, c.Summary = diagnose.RouteMissing, "routes are missing: the gateway answers 404 for what they lead to"
+		c.Name, c.Summary = diagnose.RouteMissing, "routes are missing: the gateway answers 404 for their paths"
 	case "HorizontalPodAutoscaler":
-		c.Severity, c.Summary = report.Warning, "autoscalers are missing: nothing adds pods when there is much to do"
+		c.Severity, c.Summary = report.Warning, "autoscalers are missing: nothing adds pods under load"
 	case "Profile":
-		c.Name, c.Summary = diagnose.ProfileMissing, "the person has no Profile, and so no namespace for notebooks"
+		c.Name, c.Summary = diagnose.ProfileMissing, "the user has no Profile, so no namespace for notebooks"
 	}
 	return c
 }
@@ -93,10 +93,10 @@ func checkForbidden(s *Snapshot) []report.Cause {
 		}
 	}
 	for _, kind := range slices.Sorted(maps.Keys(places)) {
-		evidence = append(evidence, fmt.Sprintf("not to be read: %s in %s", kind, strings.Join(places[kind], ", ")))
+		evidence = append(evidence, fmt.Sprintf("cannot read: %s in %s", kind, strings.Join(places[kind], ", ")))
 	}
 	if n := len(evidence) - maxLines; n > 0 {
-		evidence = append(evidence[:maxLines-1], fmt.Sprintf("and %d kinds more", n+1))
+		evidence = append(evidence[:maxLines-1], fmt.Sprintf("and %d more kinds", n+1))
 	}
 	var causes []report.Cause
 	if len(evidence) > 0 {

@@ -28,22 +28,22 @@ var once = []struct {
 	{
 		report.Ref{Kind: "Secret", Namespace: "auth", Name: "dex-passwords"},
 		"auth", "dex", "dex", "dex", diagnose.PasswordChangeIgnored,
-		"a password was changed after Dex had read it: Dex still wants the old one",
+		"a password was changed after Dex read it: Dex still uses the old one",
 	},
 	{
 		report.Ref{Kind: "ConfigMap", Namespace: "auth", Name: "dex"},
 		"auth", "dex", "dex", "dex", diagnose.PasswordChangeIgnored,
-		"Dex's settings were changed after Dex had read them: users and passwords are still the old ones",
+		"Dex's configuration was changed after Dex read it: users and passwords are still the old ones",
 	},
 	{
 		report.Ref{Kind: "Secret", Namespace: "auth", Name: "dex-oidc-client"},
 		"auth", "dex", "dex", "dex", diagnose.OIDCClientMismatch,
-		"the client secret was changed after Dex had read it",
+		"the client secret was changed after Dex read it",
 	},
 	{
 		report.Ref{Kind: "Secret", Namespace: "oauth2-proxy", Name: "oauth2-proxy"},
 		"oauth2-proxy", "oauth2-proxy", "oauth2-proxy", "oauth2-proxy", diagnose.LoginLoop,
-		"oauth2-proxy's secrets were changed after a pod of it had read them: sessions of one pod mean nothing to another, and Dex may refuse it",
+		"oauth2-proxy's secrets were changed after one of its pods read them: the pods do not accept each other's sessions, and Dex may reject it",
 	},
 }
 

@@ -36,9 +36,9 @@ func checkSidecars(s *Snapshot) []report.Cause {
 	}
 	return []report.Cause{{
 		Name: diagnose.VersionSkew, Severity: report.Warning, Component: "istio", Object: owners[0], Also: owners[1:],
-		Summary:  "proxies of another version than istiod: they were made before it was changed",
+		Summary:  "proxies have a different version than istiod: they were created before it changed",
 		Evidence: append([]string{"istiod: " + control}, evidence...),
-		Remedy:   fmt.Sprintf("make the pods anew: kubectl -n %s rollout restart deployment", owners[0].Namespace),
+		Remedy:   fmt.Sprintf("recreate the pods: kubectl -n %s rollout restart deployment", owners[0].Namespace),
 	}}
 }
 

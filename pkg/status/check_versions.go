@@ -24,11 +24,11 @@ func checkServer(s *Snapshot) []report.Cause {
 	switch r := s.Release; {
 	case minor < r.ServedMin || minor > r.ServedMax:
 		c.Name, c.Severity = diagnose.ServerUnsupported, report.Error
-		c.Summary = fmt.Sprintf("release %s works on Kubernetes 1.%d to 1.%d", r.Name, r.ServedMin, r.ServedMax)
+		c.Summary = fmt.Sprintf("release %s supports Kubernetes 1.%d to 1.%d", r.Name, r.ServedMin, r.ServedMax)
 		c.Remedy = "use a server of these versions, or a version of this plugin whose release supports the server"
 	case minor < r.TestedMin || minor > r.TestedMax:
 		c.Name, c.Severity = diagnose.ServerUntested, report.Info
-		c.Summary = fmt.Sprintf("the Istio of release %s was tested by its makers with Kubernetes 1.%d to 1.%d", r.Name, r.TestedMin, r.TestedMax)
+		c.Summary = fmt.Sprintf("the Istio project tested the version in release %s with Kubernetes 1.%d to 1.%d", r.Name, r.TestedMin, r.TestedMax)
 		c.Remedy = "nothing, as long as everything is Ready"
 	default:
 		return nil
@@ -133,7 +133,7 @@ func checkVersions(s *Snapshot) []report.Cause {
 			Name: diagnose.VersionSkew, Severity: report.Warning, Component: r.Component.Name,
 			Summary:  "its parts have different versions",
 			Evidence: evidence,
-			Remedy:   "bring all of them to one version: kubectl jupyter install",
+			Remedy:   "update all of them to one version: kubectl jupyter install",
 		})
 	}
 	return causes

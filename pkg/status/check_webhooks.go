@@ -25,17 +25,17 @@ func checkProofs(s *Snapshot) []report.Cause {
 		switch {
 		case p.Forbidden:
 			c.Name, c.Severity = diagnose.Forbidden, report.Warning
-			c.Summary = "whether the webhooks answer could not be tried: it takes the right to create what they check, though nothing is created"
-			c.Remedy = "ask for the right, or somebody who has it: kubectl auth can-i create " + plural(p.Object.Kind) + " -n " + p.Object.Namespace
+			c.Summary = "the webhooks could not be tried: that requires permission to create what they check, although nothing is created"
+			c.Remedy = "request the permission: kubectl auth can-i create " + plural(p.Object.Kind) + " -n " + p.Object.Namespace
 		case p.RefusedBy != "" && p.Accepted:
-			c.Name, c.Summary = diagnose.WebhookNotRefusing, "webhook "+p.RefusedBy+" lets an invalid object through"
-			c.Remedy = "put its configuration back: kubectl jupyter install --adopt"
+			c.Name, c.Summary = diagnose.WebhookNotRefusing, "webhook "+p.RefusedBy+" admits an invalid object"
+			c.Remedy = "restore its configuration: kubectl jupyter install --adopt"
 			if p.Advisory {
 				c.Severity = report.Warning
 			}
 		case p.Accepted:
 			c.Name, c.Summary = diagnose.InjectorNotInjecting, "a new pod of namespace "+p.Object.Namespace+" would get no sidecar"
-			c.Remedy = "put the namespace's label and the injector's configuration back: kubectl jupyter install --adopt"
+			c.Remedy = "restore the namespace's label and the injector's configuration: kubectl jupyter install --adopt"
 		default:
 			continue
 		}
@@ -57,7 +57,7 @@ func checkCABundles(s *Snapshot) []report.Cause {
 			if without := rollout.WithoutCA(live); without != "" {
 				causes = append(causes, report.Cause{
 					Name: diagnose.WebhookCABundleMissing, Severity: report.Error, Component: r.Component.Name, Object: ref,
-					Summary:  "the API server cannot trust a webhook: it has no caBundle",
+					Summary:  "the API server cannot verify a webhook: it has no caBundle",
 					Evidence: []string{fmt.Sprintf("%s: no clientConfig.caBundle for %s", ref, without)},
 					Remedy:   caRemedy(r.Component.Name),
 				})

@@ -22,7 +22,7 @@ func (s *Snapshot) Report(causes []report.Cause) *report.Report {
 			c.Component = s.Owner(c.Object)
 		}
 		if c.Name == diagnose.WebhookServiceMissing && s.Owner(c.Object) != "" {
-			c.Remedy = "kubectl jupyter install brings back what is missing" // rather than remove our own webhook
+			c.Remedy = "kubectl jupyter install recreates what is missing" // rather than remove our own webhook
 		}
 	}
 	causes = diagnose.Rank(causes)

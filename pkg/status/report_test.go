@@ -141,7 +141,7 @@ func TestAComponentWithoutProgramsIsUnknownWhereAPartOfItMayNotBeRead(t *testing
 }
 
 func TestAWebhookOfTheStackIsBroughtBackRatherThanRemoved(t *testing.T) {
-	for object, want := range map[string]string{"istio-sidecar-injector": "kubectl jupyter install brings back what is missing", "ghost": "kubectl delete"} {
+	for object, want := range map[string]string{"istio-sidecar-injector": "kubectl jupyter install recreates what is missing", "ghost": "kubectl delete"} {
 		r := whole(t).Report([]report.Cause{{
 			Name: diagnose.WebhookServiceMissing, Severity: report.Error, Summary: "its service is gone", Remedy: "kubectl delete",
 			Object: report.Ref{Group: "admissionregistration.k8s.io", Kind: "MutatingWebhookConfiguration", Name: object},

@@ -53,7 +53,7 @@ func (s *Snapshot) change(t *testing.T, ref report.Ref, v any, path ...string) *
 	t.Helper()
 	u := s.Object(ref)
 	if u == nil {
-		t.Fatalf("there is no %s", ref)
+		t.Fatalf("%s does not exist", ref)
 	}
 	if err := unstructured.SetNestedField(u.Object, v, path...); err != nil {
 		t.Fatal(err)
@@ -242,7 +242,7 @@ func TestACertificateThatEndsSoonIsNamedUnlessItWillBeRenewed(t *testing.T) {
 		{"twenty days, renewal a day late", 20 * day, -day, true, report.Warning, "renewal was due"},
 		{"twenty days and nobody renews it", 20 * day, 0, true, report.Warning, "Secret webhook-certs"},
 		{"an hour", time.Hour, -10 * day, true, report.Error, "delete secret webhook-certs"},
-		{"ended", -time.Hour, -10 * day, true, report.Error, "has ended"},
+		{"ended", -time.Hour, -10 * day, true, report.Error, "has expired"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			s := whole(t)

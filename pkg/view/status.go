@@ -170,7 +170,7 @@ func wayIn(w io.Writer, in *report.WayIn) {
 	case in.URL != "":
 		fmt.Fprintf(w, "URL:      %s (%s, address %s, %s)\n", in.URL, in.Via, in.Address, in.Scheme)
 	default:
-		fmt.Fprintf(w, "URL:      none; not reachable from outside the cluster: %s\n", in.Missing)
+		fmt.Fprintf(w, "URL:      none: %s\n", in.Missing)
 		fmt.Fprintln(w, "          kubectl jupyter expose assigns an address; kubectl jupyter port-forward works without one")
 	}
 	if len(in.Users) > 0 {

@@ -178,7 +178,7 @@ var faults = []fault{
 		cause: "GatewayUnreachable", hop: "gateway", says: []string{"no endpoint", "scaled to zero"},
 	},
 	{
-		name: "both policies are deleted and the web app is open to everybody", make: deletePolicies(checkPolicy, requirePolicy), repair: installAgain(),
+		name: "both policies are deleted and the web app is open to everyone", make: deletePolicies(checkPolicy, requirePolicy), repair: installAgain(),
 		cause: "ApplicationUnprotected", hop: "sign-in page", says: []string{"fatal", "GET /jupyter/: 200", checkPolicy + " is missing", requirePolicy + " is missing"},
 	},
 	{
@@ -186,7 +186,7 @@ var faults = []fault{
 		cause: "ForgedIdentityAccepted", hop: "forged identity", says: []string{"fatal", "Basic credentials", requirePolicy + " is missing"},
 	},
 	{
-		name: "the policy that asks oauth2-proxy is deleted and nobody is led to the login", make: deletePolicies(checkPolicy), repair: installAgain(),
+		name: "the policy that asks oauth2-proxy is deleted and the login page does not appear", make: deletePolicies(checkPolicy), repair: installAgain(),
 		cause: "PolicyMissing", hop: "sign-in page", says: []string{"RBAC: access denied", checkPolicy + " is missing"},
 	},
 	{
@@ -225,7 +225,7 @@ var faults = []fault{
 		name: "nobody gave the person a namespace", login: loginPassword,
 		make:   kubectlDoes("patch", "profile", profileNamespace, "--type=merge", "-p", `{"spec":{"owner":{"name":"somebody@example.com"}}}`),
 		repair: kubectlDoes("patch", "profile", profileNamespace, "--type=merge", "-p", `{"spec":{"owner":{"name":"`+loginUser+`"}}}`),
-		cause:  "ProfileMissing", hop: "web app", says: []string{"no Profile belongs to " + loginUser},
+		cause:  "ProfileMissing", hop: "web app", says: []string{loginUser + " has no Profile"},
 	},
 }
 

@@ -152,7 +152,7 @@ func (b *bed) login(t *testing.T, password string) {
 
 	token := person.cookie("/jupyter/", "XSRF-TOKEN")
 	if token == "" {
-		t.Fatal("the browser holds no cookie XSRF-TOKEN: it is marked Secure and this is plain HTTP")
+		t.Fatal("the browser has no cookie XSRF-TOKEN: it is marked Secure and this is plain HTTP")
 	}
 	notebooks := "/jupyter/api/namespaces/" + profileNamespace + "/notebooks"
 	header := map[string]string{"Content-Type": "application/json"}

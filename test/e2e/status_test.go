@@ -67,7 +67,7 @@ var faults = []fault{{
 	name: "a configuration edited by hand",
 	do:   [][]string{{"-n", "auth", "patch", "configmap", "dex", "--type=merge", "-p", `{"data":{"config.yaml":"issuer: http://elsewhere"}}`}},
 	want: diagnose.Drift, component: "dex",
-	says: []string{"kubectl-patch (Update", "data[config.yaml] is another one"},
+	says: []string{"kubectl-patch (Update", "data[config.yaml] is different"},
 }, {
 	name: "a policy that lets everybody in",
 	do:   [][]string{{"-n", "istio-system", "patch", "authorizationpolicy", "istio-ingressgateway-require-jwt", "--type=merge", "-p", `{"spec":{"rules":[]}}`}},
@@ -96,7 +96,7 @@ var faults = []fault{{
 }, {
 	name: "cert-manager's validation deleted",
 	do:   [][]string{{"delete", "validatingwebhookconfiguration", "cert-manager-webhook"}},
-	want: diagnose.WebhookNotRefusing, component: "cert-manager", says: []string{"webhook.cert-manager.io lets an invalid object through"},
+	want: diagnose.WebhookNotRefusing, component: "cert-manager", says: []string{"webhook.cert-manager.io admits an invalid object"},
 }, {
 	name: "a webhook without its CA",
 	do: [][]string{

@@ -35,7 +35,7 @@ func (s set) dir() string {
 // manifests that a selector or a person may look for; Helm's bookkeeping is left
 // out, since Helm does not manage these objects.
 func releases(sources string) []set {
-	return slices.Concat(common(sources), release110(sources))
+	return slices.Concat(common(sources), release110(sources), release2603(sources))
 }
 
 // common are the sets that no release has of its own.
@@ -108,6 +108,15 @@ func release110(sources string) []set {
 				"profiles.kubeflow.org": asKubeflowReadsIt,
 			},
 		},
+	}
+}
+
+// release2603 are the sets of Kubeflow 26.03.1.
+func release2603(sources string) []set {
+	const release = "26.03"
+	dir := filepath.Join(sources, release)
+	return []set{
+		istio(release, dir, "1.30.8", 15),
 	}
 }
 

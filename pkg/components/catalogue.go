@@ -1,5 +1,7 @@
 package components
 
+import "fmt"
+
 // The components of a release, with what all releases have in common; what differs is an
 // argument, or is set by the release's own file (release_*.go). The order of a release's
 // list is a valid order of installation, which is what `render` prints; install itself
@@ -61,14 +63,19 @@ func istioCRDs(version string) Component {
 	return Component{Name: "istio-crds", Title: "Istio's CRDs", Version: version}
 }
 
-func istio(version string) Component {
-	return Component{
+// istio is the same in all releases but for what mesh says, and for the sidecar's size.
+func istio(version string, mesh istioMesh) Component {
+	c := Component{
 		Name: "istio", Title: "Istio", Version: version,
+		Values: map[string]string{
+			"ISTIO_HUB": mesh.hub, "ISTIO_CNI": fmt.Sprint(mesh.cni),
+			"SIDECAR_CPU": mesh.sidecarCPU, "SIDECAR_MEMORY": mesh.sidecarMemory, "SLIM_SIDECAR_MEMORY": mesh.slimSidecarMemory,
+		},
 		Namespaces: []string{"istio-system"},
 		// istiod itself starts without its kinds and takes them up when they come; its
 		// image can be pulled meanwhile.
 		Needs:        []Need{{Component: "istio-crds", Condition: Established, Kinds: []string{"Gateway", "AuthorizationPolicy"}}},
-		ConfigImages: []string{"docker.io/istio/proxyv2:" + version},
+		ConfigImages: []string{mesh.hub + "/proxyv2:" + version},
 		Leaves: []Leftover{
 			{"", "ConfigMap", "*", "istio-ca-root-cert"},
 			{"", "ConfigMap", "*", "istio-ca-crl"}, // by newer ones than 1.24
@@ -85,6 +92,25 @@ func istio(version string) Component {
 			Needs: []Need{{Component: "kubeflow-namespace", Condition: Accepted}},
 		}},
 	}
+	if !mesh.cni {
+		return c
+	}
+	c.Gates[0].Agent = "kube-system/istio-cni-node"
+	c.Namespaces = append(c.Namespaces, "kube-system", "kubeflow")
+	c.Needs = append(c.Needs,
+		Need{Component: "istio-crds", Condition: Established, Kinds: []string{"Sidecar"}},
+		Need{Component: "kubeflow-namespace", Condition: Accepted, Kinds: []string{"Sidecar"}, Why: "the notebook controller's own exception lives in its namespace"})
+	return c
+}
+
+// istioMesh is what differs between Istio's versions beside the version itself.
+type istioMesh struct {
+	// hub is where its images are.
+	hub string
+	// cni: its CNI plugin redirects traffic, and not an init container of each pod.
+	cni bool
+	// What a sidecar requests.
+	sidecarCPU, sidecarMemory, slimSidecarMemory string
 }
 
 func kubeflowNamespace(version string) Component {

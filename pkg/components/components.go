@@ -74,6 +74,9 @@ type Gate struct {
 	Condition Condition
 	// Workload whose readiness is waited for first: NAMESPACE/DEPLOYMENT.
 	Workload string
+	// Agent is a DaemonSet that has to run on the nodes before a pod there can do with
+	// what the webhook adds: NAMESPACE/DAEMONSET; empty where none has to.
+	Agent    string
 	Webhooks []WebhookRef
 	Probes   []Probe
 	// Needs has to hold before the probes can be sent at all (their namespace, say).

@@ -15,7 +15,7 @@ func release110() *Release {
 			certManager("v1.16.1"),
 			kubeflowIssuer(upstream),
 			istioCRDs(mesh),
-			istio(mesh),
+			istio(mesh, istioMesh{hub: "docker.io/istio", sidecarCPU: "100m", sidecarMemory: "128Mi", slimSidecarMemory: "64Mi"}),
 			kubeflowNamespace(upstream),
 			kubeflowRoles(upstream),
 			kubeflowGateway(upstream),

@@ -29,8 +29,11 @@ func (r *run) pass(ctx context.Context, n *node, gate *components.Gate) error {
 	// Somebody else's installation may name its workloads and configurations as it
 	// likes; what it answers is proof enough.
 	if !n.existing {
-		if gate.Workload != "" {
-			if err := r.workloadReady(ctx, n, gate.Workload); err != nil {
+		for kind, name := range map[string]string{"Deployment": gate.Workload, "DaemonSet": gate.Agent} {
+			if name == "" {
+				continue
+			}
+			if err := r.workloadReady(ctx, n, kind, name); err != nil {
 				return err
 			}
 		}
@@ -48,9 +51,9 @@ func (r *run) pass(ctx context.Context, n *node, gate *components.Gate) error {
 	return nil
 }
 
-func (r *run) workloadReady(ctx context.Context, n *node, name string) error {
+func (r *run) workloadReady(ctx context.Context, n *node, kind, name string) error {
 	namespace, name, _ := strings.Cut(name, "/")
-	k := key{"apps", "Deployment", namespace, name}
+	k := key{"apps", kind, namespace, name}
 	if f := r.readyFacts[k]; f != nil {
 		return f.wait(ctx)
 	}

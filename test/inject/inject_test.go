@@ -32,26 +32,51 @@ type injector struct {
 	mesh   string
 }
 
-func load(t *testing.T, valuesFile string) injector {
-	t.Helper()
-	config, err := istio.UnmarshalConfig([]byte(configMap(t, "base/injector.yaml").Data["config"]))
-	if err != nil {
-		t.Fatal(err)
+func load(t *testing.T, valuesFile string) injector { return loadWith(t, valuesFile, release110) }
+
+// words are what a release's catalogue fills into the manifests.
+type words map[string]string
+
+// The two kinds of releases there are: those whose pods redirect their traffic themselves,
+// and those with Istio's CNI plugin.
+var (
+	release110 = words{
+		"VERSION": "1.24.3", "ISTIO_HUB": "docker.io/istio", "ISTIO_CNI": "false",
+		"SIDECAR_CPU": "100m", "SIDECAR_MEMORY": "128Mi", "SLIM_SIDECAR_MEMORY": "64Mi",
 	}
-	values, err := istio.NewValuesConfig(configMap(t, valuesFile).Data["values"])
-	if err != nil {
-		t.Fatal(err)
+	release2603 = words{
+		"VERSION": "1.30.8", "ISTIO_HUB": "registry.istio.io/release", "ISTIO_CNI": "true",
+		"SIDECAR_CPU": "10m", "SIDECAR_MEMORY": "40Mi", "SLIM_SIDECAR_MEMORY": "40Mi",
 	}
-	return injector{config, values, configMap(t, "base/mesh.yaml").Data["mesh"]}
+)
+
+func (w words) fill(text []byte) []byte {
+	for name, value := range w {
+		text = bytes.ReplaceAll(text, []byte("$("+name+")"), []byte(value))
+	}
+	return text
 }
 
-func configMap(t *testing.T, file string) *corev1.ConfigMap {
+func loadWith(t *testing.T, valuesFile string, w words) injector {
+	t.Helper()
+	config, err := istio.UnmarshalConfig([]byte(configMap(t, "base/injector.yaml", w).Data["config"]))
+	if err != nil {
+		t.Fatal(err)
+	}
+	values, err := istio.NewValuesConfig(configMap(t, valuesFile, w).Data["values"])
+	if err != nil {
+		t.Fatal(err)
+	}
+	return injector{config, values, configMap(t, "base/mesh.yaml", w).Data["mesh"]}
+}
+
+func configMap(t *testing.T, file string, w words) *corev1.ConfigMap {
 	t.Helper()
 	data, err := os.ReadFile(filepath.Join(component, file))
 	if err != nil {
 		t.Fatal(err)
 	}
-	data = bytes.ReplaceAll(data, []byte("$(VERSION)"), []byte("1.24.3")) // as the catalogue does
+	data = w.fill(data)
 	cm := &corev1.ConfigMap{}
 	if err := yaml.UnmarshalStrict(data, cm); err != nil {
 		t.Fatalf("%s: %v", file, err)

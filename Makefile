@@ -2,6 +2,7 @@
 # Needed: Go and make. Nothing else is fetched but Go modules.
 
 BIN     := bin
+RELEASE ?= 1.10
 MODULE  := github.com/kubectl-jupyter/kubectl-jupyter
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 COMMIT  ?= $(shell git rev-parse HEAD 2>/dev/null)
@@ -63,12 +64,12 @@ bench-top: build devcluster ## Time and memory of top at 500, 1,500 and 5,000 no
 	go run ./test/bench -bin $(BIN) -only f -out docs/benchmarks-top.md
 
 .PHONY: fidelity
-fidelity: need-upstream ## Compare every object with upstream's; UPSTREAM=DIR is a clone of kubeflow/manifests v1.10.1
-	go run ./internal/fidelity/cmd/fidelity -unexplained diff $(UPSTREAM)
+fidelity: need-upstream ## Compare every object of RELEASE (1.10) with upstream's; UPSTREAM=DIR is a clone of kubeflow/manifests
+	go run ./internal/fidelity/cmd/fidelity -release $(RELEASE) -unexplained diff $(UPSTREAM)
 
 .PHONY: need-upstream
 need-upstream:
-	@test -d "$(UPSTREAM)" || { echo 'name a clone of kubeflow/manifests at v1.10.1: UPSTREAM=DIR' >&2; exit 1; }
+	@test -d "$(UPSTREAM)" || { echo 'name a clone of kubeflow/manifests, at the version that the release follows: UPSTREAM=DIR' >&2; exit 1; }
 
 ##@ Work on it
 

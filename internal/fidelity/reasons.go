@@ -19,13 +19,16 @@ import (
 // SIGNS are one or more of + - ~ (see Sign), OBJECT is an ID, PATH a leaf or
 // (object). An object of ours under another name stands, with its reason, in a
 // block fenced with the word "counterparts", one a line: UPSTREAM'S-ID OUR-ID.
+// A block holds for all releases, or for those that its fence names after the word.
 //
 // In OBJECT and PATH a star stands for any run of characters and
 // {a,b} for one of several.
 type Reasons struct {
 	// Counterparts are the objects under another name.
 	Counterparts Counterparts
-	patterns     []pattern
+	// Releases that the document names, whichever one was asked for.
+	Releases []string
+	patterns []pattern
 }
 
 // pattern is one line of a block, with every way to choose among its braces.
@@ -44,21 +47,21 @@ type variant struct {
 	path    *regexp.Regexp
 }
 
-// ReadReasons reads the patterns of a Markdown document. A block without a
-// reason before it is an error.
-func ReadReasons(file string) (*Reasons, error) {
+// ReadReasons reads the patterns of a Markdown document that hold for a release. A
+// block without a reason before it is an error.
+func ReadReasons(file, release string) (*Reasons, error) {
 	data, err := os.ReadFile(file)
 	if err != nil {
 		return nil, err
 	}
-	reasons, err := parseReasons(string(data))
+	reasons, err := parseReasons(string(data), release)
 	if err != nil {
 		return nil, fmt.Errorf("%s:%w", file, err)
 	}
 	return reasons, nil
 }
 
-func parseReasons(document string) (*Reasons, error) {
+func parseReasons(document, release string) (*Reasons, error) {
 	const fence = "```"
 	reasons := &Reasons{Counterparts: Counterparts{}}
 	scanner := bufio.NewScanner(strings.NewReader(document))
@@ -74,9 +77,16 @@ func parseReasons(document string) (*Reasons, error) {
 				return nil, fmt.Errorf("%d: %w", number, err)
 			}
 		case strings.HasPrefix(line, fence):
-			block, inside = strings.TrimPrefix(line, fence), true
+			var named string
+			block, named, _ = strings.Cut(strings.TrimPrefix(line, fence), " ")
+			inside = true
 			if !prose && (block == "differences" || block == "counterparts") {
 				return nil, fmt.Errorf("%d: no reason is given before the block", number)
+			}
+			releases := strings.Fields(named)
+			reasons.Releases = append(reasons.Releases, releases...)
+			if len(releases) > 0 && !slices.Contains(releases, release) {
+				block = "" // of another release
 			}
 		case strings.HasPrefix(line, "#"):
 			heading, prose = strings.TrimSpace(strings.TrimLeft(line, "#")), false

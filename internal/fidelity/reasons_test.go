@@ -12,7 +12,7 @@ const statedReasons = "# Differences\n\n## Resources\nEvery container asks for s
 	"```differences\n+ Deployment.apps/* .spec.template.spec.containers[*].resources.*\n- {Role,ClusterRole}.rbac.authorization.k8s.io/* .rules[\"get pods\"]\n```\n"
 
 func TestAReasonCoversWhatItsPatternsSayAndNoMore(t *testing.T) {
-	reasons, err := parseReasons(statedReasons)
+	reasons, err := parseReasons(statedReasons, "1.10")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -56,7 +56,7 @@ func TestWhatIsStatedAndCoversNothingIsReported(t *testing.T) {
 		}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			reasons, err := parseReasons(document(test.pattern))
+			reasons, err := parseReasons(document(test.pattern), "1.10")
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -78,7 +78,7 @@ func TestADocumentThatStatesNoReasonIsRefused(t *testing.T) {
 		{"a block that does not end", "why\n```differences\n+ a b\n", "not closed"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			_, err := parseReasons(test.document)
+			_, err := parseReasons(test.document, "1.10")
 			if err == nil || !strings.Contains(err.Error(), test.message) {
 				t.Errorf("got %v, want an error with %q", err, test.message)
 			}
@@ -99,7 +99,7 @@ func TestACounterpartIsComparedUnderItsOtherNameAndSoAreReferencesToIt(t *testin
 	if err != nil {
 		t.Fatal(err)
 	}
-	reasons, err := parseReasons("why\n```counterparts\nConfigMap/ns/config-abc ConfigMap/ns/config\n```\n")
+	reasons, err := parseReasons("why\n```counterparts\nConfigMap/ns/config-abc ConfigMap/ns/config\n```\n", "1.10")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -131,5 +131,23 @@ func TestACounterpartIsComparedUnderItsOtherNameAndSoAreReferencesToIt(t *testin
 	}
 	if wrong := reasons.Counterparts.Check(facts, named("other")); len(wrong) != 1 || wrong[0] != "we have no ConfigMap/ns/config" {
 		t.Errorf("a counterpart that is not rendered is not reported: %v", wrong)
+	}
+}
+
+func TestABlockThatNamesReleasesHoldsForTheseAlone(t *testing.T) {
+	const document = "why\n```differences 1.10 2.0\n+ Pod/a/b .spec.x\n```\n```differences\n- Pod/a/b .spec.y\n```\n```counterparts 2.0\nPod/a/b Pod/a/c\n```\n"
+	differences := []Difference{{Sign: Added, Object: "Pod/a/b", Path: ".spec.x"}, {Sign: Missing, Object: "Pod/a/b", Path: ".spec.y"}}
+	for release, want := range map[string]struct{ unexplained, counterparts int }{"1.10": {0, 0}, "2.0": {0, 1}, "3.0": {1, 0}} {
+		reasons, err := parseReasons(document, release)
+		if err != nil {
+			t.Fatal(err)
+		}
+		unexplained, idle := reasons.Check(differences)
+		if len(unexplained) != want.unexplained || len(idle) != 0 || len(reasons.Counterparts) != want.counterparts {
+			t.Errorf("%s: unexplained %v, idle %v, counterparts %v", release, unexplained, idle, reasons.Counterparts)
+		}
+		if difference := cmp.Diff([]string{"1.10", "2.0", "2.0"}, reasons.Releases); difference != "" {
+			t.Errorf("%s: releases of the document: %s", release, difference)
+		}
 	}
 }

@@ -18,33 +18,35 @@ import (
 )
 
 func TestTheSlimInjectorDiffersInTheSidecarsSizeAlone(t *testing.T) {
-	values := func(profile string) map[string]any {
-		objects := render(t, components.Options{Profile: profile}, "istio")
-		var out map[string]any
-		if err := json.Unmarshal([]byte(text(t, find(t, objects, "ConfigMap", "istio-system", "istio-sidecar-injector"), "data", "values")), &out); err != nil {
-			t.Fatal(err)
+	forEachRelease(t, func(t *testing.T, release string) {
+		values := func(profile string) map[string]any {
+			objects := render(t, release, components.Options{Profile: profile}, "istio")
+			var out map[string]any
+			if err := json.Unmarshal([]byte(text(t, find(t, objects, "ConfigMap", "istio-system", "istio-sidecar-injector"), "data", "values")), &out); err != nil {
+				t.Fatal(err)
+			}
+			return out
 		}
-		return out
-	}
-	full, slim := values(components.ProfileDefault), values(components.ProfileSlim)
-	const path = "resources"
-	for _, v := range []map[string]any{full, slim} {
-		proxy := v["global"].(map[string]any)["proxy"].(map[string]any)
-		if _, found := proxy[path]; !found {
-			t.Fatal("the sidecar has no resources")
+		full, slim := values(components.ProfileDefault), values(components.ProfileSlim)
+		const path = "resources"
+		for _, v := range []map[string]any{full, slim} {
+			proxy := v["global"].(map[string]any)["proxy"].(map[string]any)
+			if _, found := proxy[path]; !found {
+				t.Fatal("the sidecar has no resources")
+			}
 		}
-	}
-	size := func(v map[string]any) any {
-		proxy := v["global"].(map[string]any)["proxy"].(map[string]any)
-		defer delete(proxy, path)
-		return proxy[path]
-	}
-	if reflect.DeepEqual(size(full), size(slim)) {
-		t.Error("the slim sidecar is as large as the default one")
-	}
-	if !reflect.DeepEqual(full, slim) {
-		t.Errorf("default: %v\nslim: %v", full, slim)
-	}
+		size := func(v map[string]any) any {
+			proxy := v["global"].(map[string]any)["proxy"].(map[string]any)
+			defer delete(proxy, path)
+			return proxy[path]
+		}
+		if reflect.DeepEqual(size(full), size(slim)) {
+			t.Error("the slim sidecar is as large as the default one")
+		}
+		if !reflect.DeepEqual(full, slim) {
+			t.Errorf("default: %v\nslim: %v", full, slim)
+		}
+	})
 }
 
 func TestTheMeshKnowsTheProviderThatThePoliciesName(t *testing.T) {
@@ -97,69 +99,75 @@ func TestNothingIsReachableUnlessAPolicyAllowsIt(t *testing.T) {
 }
 
 func TestAtMostOneOfTheInjectorsWebhooksTakesAPod(t *testing.T) {
-	objects := render(t, components.Options{}, "istio")
-	hooks := typed[admissionv1.MutatingWebhookConfiguration](t, find(t, objects, "MutatingWebhookConfiguration", "", "istio-sidecar-injector")).Webhooks
-	matches := func(s *metav1.LabelSelector, set labels.Set) bool {
-		selector, err := metav1.LabelSelectorAsSelector(s)
-		if err != nil {
-			t.Fatal(err)
+	forEachRelease(t, func(t *testing.T, release string) {
+		objects := render(t, release, components.Options{}, "istio")
+		hooks := typed[admissionv1.MutatingWebhookConfiguration](t, find(t, objects, "MutatingWebhookConfiguration", "", "istio-sidecar-injector")).Webhooks
+		matches := func(s *metav1.LabelSelector, set labels.Set) bool {
+			selector, err := metav1.LabelSelectorAsSelector(s)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return selector.Matches(set)
 		}
-		return selector.Matches(set)
-	}
-	namespaces := []labels.Set{
-		nil,
-		{"istio-injection": "enabled"},
-		{"istio-injection": "disabled"},
-		{"istio.io/rev": "default"},
-		{"istio.io/rev": "other"},
-		{"istio-injection": "enabled", "istio.io/rev": "default"},
-	}
-	pods := []labels.Set{
-		nil,
-		{"sidecar.istio.io/inject": "true"},
-		{"sidecar.istio.io/inject": "false"},
-		{"istio.io/rev": "default"},
-		{"sidecar.istio.io/inject": "true", "istio.io/rev": "default"},
-	}
-	taken := map[string]bool{}
-	for _, namespace := range namespaces {
-		for _, pod := range pods {
-			var by []string
-			for _, hook := range hooks {
-				if matches(hook.NamespaceSelector, namespace) && matches(hook.ObjectSelector, pod) {
-					by = append(by, hook.Name)
-					taken[hook.Name] = true
+		namespaces := []labels.Set{
+			nil,
+			{"istio-injection": "enabled"},
+			{"istio-injection": "disabled"},
+			{"istio.io/rev": "default"},
+			{"istio.io/rev": "other"},
+			{"istio-injection": "enabled", "istio.io/rev": "default"},
+		}
+		pods := []labels.Set{
+			nil,
+			{"sidecar.istio.io/inject": "true"},
+			{"sidecar.istio.io/inject": "false"},
+			{"istio.io/rev": "default"},
+			{"sidecar.istio.io/inject": "true", "istio.io/rev": "default"},
+		}
+		taken := map[string]bool{}
+		for _, namespace := range namespaces {
+			for _, pod := range pods {
+				var by []string
+				for _, hook := range hooks {
+					if matches(hook.NamespaceSelector, namespace) && matches(hook.ObjectSelector, pod) {
+						by = append(by, hook.Name)
+						taken[hook.Name] = true
+					}
+				}
+				if len(by) > 1 {
+					t.Errorf("a pod %v in a namespace %v is taken by %v", pod, namespace, by)
+				}
+				if pod["sidecar.istio.io/inject"] == "false" && len(by) != 0 {
+					t.Errorf("a pod that refuses its sidecar is taken by %v in a namespace %v", by, namespace)
 				}
 			}
-			if len(by) > 1 {
-				t.Errorf("a pod %v in a namespace %v is taken by %v", pod, namespace, by)
-			}
-			if pod["sidecar.istio.io/inject"] == "false" && len(by) != 0 {
-				t.Errorf("a pod that refuses its sidecar is taken by %v in a namespace %v", by, namespace)
-			}
 		}
-	}
-	if len(taken) != len(hooks) || len(hooks) != 4 {
-		t.Errorf("%d webhooks, of which %v ever take a pod", len(hooks), taken)
-	}
+		if len(taken) != len(hooks) || len(hooks) != 4 {
+			t.Errorf("%d webhooks, of which %v ever take a pod", len(hooks), taken)
+		}
+	})
 }
 
 func TestAMirrorsNameReachesTheInjector(t *testing.T) {
-	const mirror = "mirror.example.com/istio"
-	objects := render(t, components.Options{Registry: mirror}, "istio")
-	values := text(t, find(t, objects, "ConfigMap", "istio-system", "istio-sidecar-injector"), "data", "values")
-	if strings.Contains(values, "docker.io") || strings.Count(values, mirror+"/istio/proxyv2:1.24.3") != 2 {
-		t.Errorf("sidecars would still be pulled from elsewhere:\n%s", values)
-	}
+	forEachRelease(t, func(t *testing.T, release string) {
+		const mirror = "mirror.example.com/istio"
+		objects := render(t, release, components.Options{Registry: mirror}, "istio")
+		values := text(t, find(t, objects, "ConfigMap", "istio-system", "istio-sidecar-injector"), "data", "values")
+		if strings.Contains(values, "docker.io") || strings.Count(values, mirror+"/istio/proxyv2:1.24.3") != 2 {
+			t.Errorf("sidecars would still be pulled from elsewhere:\n%s", values)
+		}
+	})
 }
 
 func TestAMirrorsNameReachesProgramsThatStartPods(t *testing.T) {
-	const mirror = "mirror.example.com"
-	objects := render(t, components.Options{Registry: mirror}, "cert-manager")
-	args := pod(t, find(t, objects, "Deployment", "cert-manager", "cert-manager")).Spec.Containers[0].Args
-	if want := "--acme-http01-solver-image=" + mirror + "/jetstack/cert-manager-acmesolver:v1.16.1"; !slices.Contains(args, want) {
-		t.Errorf("args = %v, want %s", args, want)
-	}
+	forEachRelease(t, func(t *testing.T, release string) {
+		const mirror = "mirror.example.com"
+		objects := render(t, release, components.Options{Registry: mirror}, "cert-manager")
+		args := pod(t, find(t, objects, "Deployment", "cert-manager", "cert-manager")).Spec.Containers[0].Args
+		if want := "--acme-http01-solver-image=" + mirror + "/jetstack/cert-manager-acmesolver:v1.16.1"; !slices.Contains(args, want) {
+			t.Errorf("args = %v, want %s", args, want)
+		}
+	})
 }
 
 func TestTheGatewaysServiceLeavesItsTypeToWhoeverOpensIt(t *testing.T) {
@@ -174,23 +182,25 @@ func TestTheGatewaysServiceLeavesItsTypeToWhoeverOpensIt(t *testing.T) {
 }
 
 func TestOlderServersGetOrdinarySidecars(t *testing.T) {
-	for _, profile := range components.Profiles() {
-		for ordinary, want := range map[bool]string{false: "true", true: "false"} {
-			objects := render(t, components.Options{Profile: profile, OrdinarySidecars: ordinary}, "istio")
-			found := 0
-			for _, c := range pod(t, find(t, objects, "Deployment", "istio-system", "istiod")).Spec.Containers {
-				for _, e := range c.Env {
-					if e.Name == "ENABLE_NATIVE_SIDECARS" {
-						found++
-						if e.Value != want {
-							t.Errorf("%s, ordinary sidecars %t: %s=%s", profile, ordinary, e.Name, e.Value)
+	forEachRelease(t, func(t *testing.T, release string) {
+		for _, profile := range components.Profiles() {
+			for ordinary, want := range map[bool]string{false: "true", true: "false"} {
+				objects := render(t, release, components.Options{Profile: profile, OrdinarySidecars: ordinary}, "istio")
+				found := 0
+				for _, c := range pod(t, find(t, objects, "Deployment", "istio-system", "istiod")).Spec.Containers {
+					for _, e := range c.Env {
+						if e.Name == "ENABLE_NATIVE_SIDECARS" {
+							found++
+							if e.Value != want {
+								t.Errorf("%s, ordinary sidecars %t: %s=%s", profile, ordinary, e.Name, e.Value)
+							}
 						}
 					}
 				}
-			}
-			if found != 1 {
-				t.Errorf("%s, ordinary sidecars %t: the variable is set %d times", profile, ordinary, found)
+				if found != 1 {
+					t.Errorf("%s, ordinary sidecars %t: the variable is set %d times", profile, ordinary, found)
+				}
 			}
 		}
-	}
+	})
 }

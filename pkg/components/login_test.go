@@ -96,85 +96,93 @@ func TestDexAndOAuth2ProxyAgree(t *testing.T) {
 }
 
 func TestTheFirstUserCanSignIn(t *testing.T) {
-	const email = "first.last+lab@corp.example"
-	objects := render(t, components.Options{UserEmail: email})
-	config := dex(t, objects)
-	user := config.StaticPasswords[0]
-	if user.Email != email || user.UserID != email {
-		t.Errorf("Dex knows %q as %q, want %q", user.Email, user.UserID, email)
-	}
-	if user.Hash != "" {
-		t.Error("a password's hash stands in Dex's configuration")
-	}
-	passwords := find(t, objects, "Secret", "auth", "dex-passwords")
-	if name, ok := components.GeneratedName(text(t, passwords, "stringData", user.HashFromEnv)); !ok {
-		t.Errorf("the hash that Dex reads from %s is not made in the cluster (%q)", user.HashFromEnv, name)
-	}
-	if !config.EnablePasswordDB {
-		t.Error("Dex does not read Password objects: no second user could be added")
-	}
-	if level := config.Logger.Level; level != "info" {
-		t.Errorf("Dex logs at level %q", level)
-	}
+	forEachRelease(t, func(t *testing.T, release string) {
+		const email = "first.last+lab@corp.example"
+		objects := render(t, release, components.Options{UserEmail: email})
+		config := dex(t, objects)
+		user := config.StaticPasswords[0]
+		if user.Email != email || user.UserID != email {
+			t.Errorf("Dex knows %q as %q, want %q", user.Email, user.UserID, email)
+		}
+		if user.Hash != "" {
+			t.Error("a password's hash stands in Dex's configuration")
+		}
+		passwords := find(t, objects, "Secret", "auth", "dex-passwords")
+		if name, ok := components.GeneratedName(text(t, passwords, "stringData", user.HashFromEnv)); !ok {
+			t.Errorf("the hash that Dex reads from %s is not made in the cluster (%q)", user.HashFromEnv, name)
+		}
+		if !config.EnablePasswordDB {
+			t.Error("Dex does not read Password objects: no second user could be added")
+		}
+		if level := config.Logger.Level; level != "info" {
+			t.Errorf("Dex logs at level %q", level)
+		}
 
-	profile := find(t, objects, "Profile", "", "kubeflow-first-last-lab-corp-example")
-	if owner := text(t, profile, "spec", "owner", "name"); owner != email {
-		t.Errorf("the Profile belongs to %q", owner)
-	}
-	binding := find(t, objects, "ClusterRoleBinding", "", "jupyter-web-app-namespaces-"+profile.GetName())
-	subjects, _, err := unstructured.NestedSlice(binding.Object, "subjects")
-	if err != nil || len(subjects) != 1 || subjects[0].(map[string]any)["name"] != email || subjects[0].(map[string]any)["kind"] != "User" {
-		t.Errorf("%s binds %v (%v), want user %s alone", id(binding), subjects, err, email)
-	}
-	for _, u := range objects {
-		everyString(u.Object, func(s string) {
-			if strings.Contains(s, "$(USER_") || strings.Contains(s, components.DefaultUserEmail) {
-				t.Errorf("%s: %.80q was not filled in", id(u), s)
-			}
-		})
-	}
+		profile := find(t, objects, "Profile", "", "kubeflow-first-last-lab-corp-example")
+		if owner := text(t, profile, "spec", "owner", "name"); owner != email {
+			t.Errorf("the Profile belongs to %q", owner)
+		}
+		binding := find(t, objects, "ClusterRoleBinding", "", "jupyter-web-app-namespaces-"+profile.GetName())
+		subjects, _, err := unstructured.NestedSlice(binding.Object, "subjects")
+		if err != nil || len(subjects) != 1 || subjects[0].(map[string]any)["name"] != email || subjects[0].(map[string]any)["kind"] != "User" {
+			t.Errorf("%s binds %v (%v), want user %s alone", id(binding), subjects, err, email)
+		}
+		for _, u := range objects {
+			everyString(u.Object, func(s string) {
+				if strings.Contains(s, "$(USER_") || strings.Contains(s, components.DefaultUserEmail) {
+					t.Errorf("%s: %.80q was not filled in", id(u), s)
+				}
+			})
+		}
+	})
 }
 
 func TestTheRightToSeeNamespacesOpensNothingInTheAPI(t *testing.T) {
-	role := find(t, render(t, components.Options{}, "jupyter-web-app"), "ClusterRole", "", "jupyter-web-app-namespaces")
-	rules, _, err := unstructured.NestedSlice(role.Object, "rules")
-	if err != nil || len(rules) != 1 {
-		t.Fatalf("%s has rules %v (%v)", id(role), rules, err)
-	}
-	groups, _, _ := unstructured.NestedStringSlice(rules[0].(map[string]any), "apiGroups")
-	if !slices.Equal(groups, []string{"core"}) {
-		t.Errorf("%s is for API groups %q; only \"core\", which Kubernetes does not have, is harmless", id(role), groups)
-	}
+	forEachRelease(t, func(t *testing.T, release string) {
+		role := find(t, render(t, release, components.Options{}, "jupyter-web-app"), "ClusterRole", "", "jupyter-web-app-namespaces")
+		rules, _, err := unstructured.NestedSlice(role.Object, "rules")
+		if err != nil || len(rules) != 1 {
+			t.Fatalf("%s has rules %v (%v)", id(role), rules, err)
+		}
+		groups, _, _ := unstructured.NestedStringSlice(rules[0].(map[string]any), "apiGroups")
+		if !slices.Equal(groups, []string{"core"}) {
+			t.Errorf("%s is for API groups %q; only \"core\", which Kubernetes does not have, is harmless", id(role), groups)
+		}
+	})
 }
 
 func TestCookiesAreSecureTogetherOrNotAtAll(t *testing.T) {
-	for _, profile := range components.Profiles() {
-		for _, secure := range []bool{false, true} {
-			objects := render(t, components.Options{Profile: profile, SecureCookies: secure}, "oauth2-proxy", "jupyter-web-app")
-			want := map[bool]string{false: "false", true: "true"}[secure]
-			for _, cookie := range []struct{ deployment, namespace, env string }{
-				{"oauth2-proxy", "oauth2-proxy", "OAUTH2_PROXY_COOKIE_SECURE"},
-				{"jupyter-web-app-deployment", "kubeflow", "APP_SECURE_COOKIES"},
-			} {
-				if got := env(t, objects, find(t, objects, "Deployment", cookie.namespace, cookie.deployment), cookie.env); got != want {
-					t.Errorf("%s, TLS %t: %s has %s=%q", profile, secure, cookie.deployment, cookie.env, got)
+	forEachRelease(t, func(t *testing.T, release string) {
+		for _, profile := range components.Profiles() {
+			for _, secure := range []bool{false, true} {
+				objects := render(t, release, components.Options{Profile: profile, SecureCookies: secure}, "oauth2-proxy", "jupyter-web-app")
+				want := map[bool]string{false: "false", true: "true"}[secure]
+				for _, cookie := range []struct{ deployment, namespace, env string }{
+					{"oauth2-proxy", "oauth2-proxy", "OAUTH2_PROXY_COOKIE_SECURE"},
+					{"jupyter-web-app-deployment", "kubeflow", "APP_SECURE_COOKIES"},
+				} {
+					if got := env(t, objects, find(t, objects, "Deployment", cookie.namespace, cookie.deployment), cookie.env); got != want {
+						t.Errorf("%s, TLS %t: %s has %s=%q", profile, secure, cookie.deployment, cookie.env, got)
+					}
 				}
 			}
 		}
-	}
+	})
 }
 
 func TestTurningSecureCookiesOnReplacesThePods(t *testing.T) {
-	hash := func(secure bool, namespace, name string) string {
-		objects := render(t, components.Options{SecureCookies: secure}, "oauth2-proxy", "jupyter-web-app")
-		return pod(t, find(t, objects, "Deployment", namespace, name)).Annotations[components.ConfigHashAnnotation]
-	}
-	for namespace, name := range map[string]string{"oauth2-proxy": "oauth2-proxy", "kubeflow": "jupyter-web-app-deployment"} {
-		plain, tls := hash(false, namespace, name), hash(true, namespace, name)
-		if plain == "" || plain == tls {
-			t.Errorf("%s/%s has the hash %q without TLS and %q with it: its pods would keep the old setting", namespace, name, plain, tls)
+	forEachRelease(t, func(t *testing.T, release string) {
+		hash := func(secure bool, namespace, name string) string {
+			objects := render(t, release, components.Options{SecureCookies: secure}, "oauth2-proxy", "jupyter-web-app")
+			return pod(t, find(t, objects, "Deployment", namespace, name)).Annotations[components.ConfigHashAnnotation]
 		}
-	}
+		for namespace, name := range map[string]string{"oauth2-proxy": "oauth2-proxy", "kubeflow": "jupyter-web-app-deployment"} {
+			plain, tls := hash(false, namespace, name), hash(true, namespace, name)
+			if plain == "" || plain == tls {
+				t.Errorf("%s/%s has the hash %q without TLS and %q with it: its pods would keep the old setting", namespace, name, plain, tls)
+			}
+		}
+	})
 }
 
 // env is the value that a variable of a Deployment's only container has, looked up in
@@ -196,51 +204,53 @@ func env(t *testing.T, objects []*unstructured.Unstructured, deployment *unstruc
 }
 
 func TestTheGatewayAsksWhoIsThere(t *testing.T) {
-	objects := render(t, components.Options{}, "oauth2-proxy", "dex", "istio")
-	config := dex(t, objects)
-	check := find(t, objects, "AuthorizationPolicy", "istio-system", "istio-ingressgateway-oauth2-proxy")
-	require := find(t, objects, "AuthorizationPolicy", "istio-system", "istio-ingressgateway-require-jwt")
-	tokens := find(t, objects, "RequestAuthentication", "istio-system", "dex-jwt")
+	forEachRelease(t, func(t *testing.T, release string) {
+		objects := render(t, release, components.Options{}, "oauth2-proxy", "dex", "istio")
+		config := dex(t, objects)
+		check := find(t, objects, "AuthorizationPolicy", "istio-system", "istio-ingressgateway-oauth2-proxy")
+		require := find(t, objects, "AuthorizationPolicy", "istio-system", "istio-ingressgateway-require-jwt")
+		tokens := find(t, objects, "RequestAuthentication", "istio-system", "dex-jwt")
 
-	for policy, action := range map[*unstructured.Unstructured]string{check: "CUSTOM", require: "DENY"} {
-		if got := text(t, policy, "spec", "action"); got != action {
-			t.Errorf("%s does %s, want %s", id(policy), got, action)
+		for policy, action := range map[*unstructured.Unstructured]string{check: "CUSTOM", require: "DENY"} {
+			if got := text(t, policy, "spec", "action"); got != action {
+				t.Errorf("%s does %s, want %s", id(policy), got, action)
+			}
+			if got := exempt(t, policy); !slices.Equal(got, []string{"/dex/*", "/dex/**", "/oauth2/*"}) {
+				t.Errorf("%s leaves %q open; only the login itself may be", id(policy), got)
+			}
 		}
-		if got := exempt(t, policy); !slices.Equal(got, []string{"/dex/*", "/dex/**", "/oauth2/*"}) {
-			t.Errorf("%s leaves %q open; only the login itself may be", id(policy), got)
+		for _, u := range []*unstructured.Unstructured{check, require, tokens} {
+			if app := text(t, u, "spec", "selector", "matchLabels", "app"); app != "istio-ingressgateway" {
+				t.Errorf("%s is for pods of app %q", id(u), app)
+			}
 		}
-	}
-	for _, u := range []*unstructured.Unstructured{check, require, tokens} {
-		if app := text(t, u, "spec", "selector", "matchLabels", "app"); app != "istio-ingressgateway" {
-			t.Errorf("%s is for pods of app %q", id(u), app)
-		}
-	}
 
-	rules, _, _ := unstructured.NestedSlice(tokens.Object, "spec", "jwtRules")
-	if len(rules) != 1 {
-		t.Fatalf("%s has %d rules", id(tokens), len(rules))
-	}
-	rule := rules[0].(map[string]any)
-	if rule["issuer"] != config.Issuer {
-		t.Errorf("%s trusts %v, Dex signs as %q", id(tokens), rule["issuer"], config.Issuer)
-	}
-	headers := map[string]string{}
-	claims, _, _ := unstructured.NestedSlice(rule, "outputClaimToHeaders")
-	for _, c := range claims {
-		headers[c.(map[string]any)["header"].(string)] = c.(map[string]any)["claim"].(string)
-	}
-	if headers["kubeflow-userid"] != "email" {
-		t.Errorf("%s writes %v: nobody would know who is asking", id(tokens), headers)
-	}
+		rules, _, _ := unstructured.NestedSlice(tokens.Object, "spec", "jwtRules")
+		if len(rules) != 1 {
+			t.Fatalf("%s has %d rules", id(tokens), len(rules))
+		}
+		rule := rules[0].(map[string]any)
+		if rule["issuer"] != config.Issuer {
+			t.Errorf("%s trusts %v, Dex signs as %q", id(tokens), rule["issuer"], config.Issuer)
+		}
+		headers := map[string]string{}
+		claims, _, _ := unstructured.NestedSlice(rule, "outputClaimToHeaders")
+		for _, c := range claims {
+			headers[c.(map[string]any)["header"].(string)] = c.(map[string]any)["claim"].(string)
+		}
+		if headers["kubeflow-userid"] != "email" {
+			t.Errorf("%s writes %v: nobody would know who is asking", id(tokens), headers)
+		}
 
-	mesh := text(t, find(t, objects, "ConfigMap", "istio-system", "istio"), "data", "mesh")
-	provider := text(t, check, "spec", "provider", "name")
-	if !regexp.MustCompile(`(?m)name: "?` + regexp.QuoteMeta(provider) + `"?$`).MatchString(mesh) {
-		t.Errorf("the mesh configuration has no provider %q: the gateway would deny everything", provider)
-	}
-	if service := "oauth2-proxy.oauth2-proxy.svc.cluster.local"; !strings.Contains(mesh, service) {
-		t.Errorf("the mesh configuration does not name %s", service)
-	}
+		mesh := text(t, find(t, objects, "ConfigMap", "istio-system", "istio"), "data", "mesh")
+		provider := text(t, check, "spec", "provider", "name")
+		if !regexp.MustCompile(`(?m)name: "?` + regexp.QuoteMeta(provider) + `"?$`).MatchString(mesh) {
+			t.Errorf("the mesh configuration has no provider %q: the gateway would deny everything", provider)
+		}
+		if service := "oauth2-proxy.oauth2-proxy.svc.cluster.local"; !strings.Contains(mesh, service) {
+			t.Errorf("the mesh configuration does not name %s", service)
+		}
+	})
 }
 
 // exempt are the paths that the only rule of a policy leaves out.

@@ -68,86 +68,96 @@ func TestTheFormHasEveryFieldThatTheWebAppReads(t *testing.T) {
 }
 
 func TestTheSlimFormDiffersInSizesOnly(t *testing.T) {
-	standard := spawnerForm(t, render(t, components.Options{}, "jupyter-web-app"))
-	slim := spawnerForm(t, render(t, components.Options{Profile: components.ProfileSlim}, "jupyter-web-app"))
-	for _, test := range []struct {
-		form             map[string]any
-		cpu, memory      string
-		cpuMax, memoryMx string
-	}{
-		{standard, "0.5", "1.0Gi", "1.2", "1.2"},
-		{slim, "0.25", "0.5Gi", "4.0", "2.0"},
-	} {
-		want := map[string]any{
-			"cpu":    map[string]any{"value": test.cpu, "limitFactor": test.cpuMax, "readOnly": false},
-			"memory": map[string]any{"value": test.memory, "limitFactor": test.memoryMx, "readOnly": false},
+	forEachRelease(t, func(t *testing.T, release string) {
+		standard := spawnerForm(t, render(t, release, components.Options{}, "jupyter-web-app"))
+		slim := spawnerForm(t, render(t, release, components.Options{Profile: components.ProfileSlim}, "jupyter-web-app"))
+		for _, test := range []struct {
+			form             map[string]any
+			cpu, memory      string
+			cpuMax, memoryMx string
+		}{
+			{standard, "0.5", "1.0Gi", "1.2", "1.2"},
+			{slim, "0.25", "0.5Gi", "4.0", "2.0"},
+		} {
+			want := map[string]any{
+				"cpu":    map[string]any{"value": test.cpu, "limitFactor": test.cpuMax, "readOnly": false},
+				"memory": map[string]any{"value": test.memory, "limitFactor": test.memoryMx, "readOnly": false},
+			}
+			got := map[string]any{"cpu": test.form["cpu"], "memory": test.form["memory"]}
+			if diff := cmp.Diff(want, got); diff != "" {
+				t.Errorf("sizes (-want +got):\n%s", diff)
+			}
+			delete(test.form, "cpu")
+			delete(test.form, "memory")
 		}
-		got := map[string]any{"cpu": test.form["cpu"], "memory": test.form["memory"]}
-		if diff := cmp.Diff(want, got); diff != "" {
-			t.Errorf("sizes (-want +got):\n%s", diff)
+		if diff := cmp.Diff(standard, slim); diff != "" {
+			t.Errorf("something else differs (-default +slim):\n%s", diff)
 		}
-		delete(test.form, "cpu")
-		delete(test.form, "memory")
-	}
-	if diff := cmp.Diff(standard, slim); diff != "" {
-		t.Errorf("something else differs (-default +slim):\n%s", diff)
-	}
+	})
 }
 
 func TestTheListOfImagesIsThatOfTheForm(t *testing.T) {
-	source, err := components.NewEmbedded(components.DefaultRelease)
-	if err != nil {
-		t.Fatal(err)
-	}
-	component, err := source.Release().Component("jupyter-web-app")
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, profile := range components.Profiles() {
-		form := spawnerForm(t, render(t, components.Options{Profile: profile}, "jupyter-web-app"))
-		var offered []string
-		for _, group := range []string{"image", "imageGroupOne", "imageGroupTwo"} {
-			for _, o := range form[group].(map[string]any)["options"].([]any) {
-				offered = append(offered, o.(string))
+	forEachRelease(t, func(t *testing.T, release string) {
+		source, err := components.NewEmbedded(release)
+		if err != nil {
+			t.Fatal(err)
+		}
+		component, err := source.Release().Component("jupyter-web-app")
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, profile := range components.Profiles() {
+			form := spawnerForm(t, render(t, release, components.Options{Profile: profile}, "jupyter-web-app"))
+			var offered []string
+			for _, group := range []string{"image", "imageGroupOne", "imageGroupTwo"} {
+				for _, o := range form[group].(map[string]any)["options"].([]any) {
+					offered = append(offered, o.(string))
+				}
+			}
+			if diff := cmp.Diff(offered, component.ConfigImages); diff != "" {
+				t.Errorf("%s: (-form +catalogue):\n%s", profile, diff)
 			}
 		}
-		if diff := cmp.Diff(offered, component.ConfigImages); diff != "" {
-			t.Errorf("%s: (-form +catalogue):\n%s", profile, diff)
-		}
-	}
+	})
 }
 
 func TestAMirrorReachesTheForm(t *testing.T) {
-	form := spawnerForm(t, render(t, components.Options{Registry: "mirror.lan:5000/hub"}, "jupyter-web-app"))
-	for _, group := range []string{"image", "imageGroupOne", "imageGroupTwo"} {
-		f := form[group].(map[string]any)
-		for _, ref := range append([]any{f["value"]}, f["options"].([]any)...) {
-			if !strings.HasPrefix(ref.(string), "mirror.lan:5000/hub/kubeflow/") {
-				t.Errorf("%s: a notebook would be pulled from %v", group, ref)
+	forEachRelease(t, func(t *testing.T, release string) {
+		form := spawnerForm(t, render(t, release, components.Options{Registry: "mirror.lan:5000/hub"}, "jupyter-web-app"))
+		for _, group := range []string{"image", "imageGroupOne", "imageGroupTwo"} {
+			f := form[group].(map[string]any)
+			for _, ref := range append([]any{f["value"]}, f["options"].([]any)...) {
+				if !strings.HasPrefix(ref.(string), "mirror.lan:5000/hub/kubeflow/") {
+					t.Errorf("%s: a notebook would be pulled from %v", group, ref)
+				}
 			}
 		}
-	}
+	})
 }
 
 func TestTheWebAppsPicturesAreAllThere(t *testing.T) {
-	objects := render(t, components.Options{}, "jupyter-web-app")
-	logos := find(t, objects, "ConfigMap", "kubeflow", "jupyter-web-app-logos")
-	for _, name := range []string{
-		"jupyter-icon.svg", "jupyterlab-logo.svg", "group-one-icon.svg", "group-one-logo.svg", "group-two-icon.svg", "group-two-logo.svg",
-	} {
-		if svg := text(t, logos, "data", name); !strings.HasPrefix(svg, "<svg ") || !strings.HasSuffix(svg, "</svg>\n") {
-			t.Errorf("%s is no picture that can be put into a page: %.40q", name, svg)
+	forEachRelease(t, func(t *testing.T, release string) {
+		objects := render(t, release, components.Options{}, "jupyter-web-app")
+		logos := find(t, objects, "ConfigMap", "kubeflow", "jupyter-web-app-logos")
+		for _, name := range []string{
+			"jupyter-icon.svg", "jupyterlab-logo.svg", "group-one-icon.svg", "group-one-logo.svg", "group-two-icon.svg", "group-two-logo.svg",
+		} {
+			if svg := text(t, logos, "data", name); !strings.HasPrefix(svg, "<svg ") || !strings.HasSuffix(svg, "</svg>\n") {
+				t.Errorf("%s is no picture that can be put into a page: %.40q", name, svg)
+			}
 		}
-	}
+	})
 }
 
 func TestUnusedNotebooksAreStoppedWhereTheyFillTheCluster(t *testing.T) {
-	for profile, culling := range map[string]string{components.ProfileDefault: "false", components.ProfileSlim: "true"} {
-		objects := render(t, components.Options{Profile: profile}, "notebook-controller")
-		if got := env(t, objects, find(t, objects, "Deployment", "kubeflow", "notebook-controller-deployment"), "ENABLE_CULLING"); got != culling {
-			t.Errorf("%s: ENABLE_CULLING=%s, want %s", profile, got, culling)
+	forEachRelease(t, func(t *testing.T, release string) {
+		for profile, culling := range map[string]string{components.ProfileDefault: "false", components.ProfileSlim: "true"} {
+			objects := render(t, release, components.Options{Profile: profile}, "notebook-controller")
+			if got := env(t, objects, find(t, objects, "Deployment", "kubeflow", "notebook-controller-deployment"), "ENABLE_CULLING"); got != culling {
+				t.Errorf("%s: ENABLE_CULLING=%s, want %s", profile, got, culling)
+			}
 		}
-	}
+	})
 }
 
 func TestPodsOfProfilesReachThePodDefaultsWebhook(t *testing.T) {

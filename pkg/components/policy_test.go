@@ -164,27 +164,29 @@ func TestPortsStateTheirProtocol(t *testing.T) {
 var fullReference = regexp.MustCompile(`^[a-z0-9.-]+\.[a-z]+/[a-z0-9._/-]+:v?[0-9][A-Za-z0-9._-]*$`)
 
 func TestImagesAreFullReferencesOfAVersion(t *testing.T) {
-	for name, options := range variants() {
-		t.Run(name, func(t *testing.T) {
-			source, err := components.NewEmbedded(components.DefaultRelease)
-			if err != nil {
-				t.Fatal(err)
-			}
-			rendered, err := source.Render(t.Context(), source.Release().Names(), options)
-			if err != nil {
-				t.Fatal(err)
-			}
-			images := components.Images(rendered, options)
-			if len(images) == 0 {
-				t.Fatal("no image at all")
-			}
-			for _, image := range images {
-				if !fullReference.MatchString(image.Ref) {
-					t.Errorf("%q of %v is not HOST/NAME:VERSION", image.Ref, image.Components)
+	forEachRelease(t, func(t *testing.T, release string) {
+		for name, options := range variants() {
+			t.Run(name, func(t *testing.T) {
+				source, err := components.NewEmbedded(release)
+				if err != nil {
+					t.Fatal(err)
 				}
-			}
-		})
-	}
+				rendered, err := source.Render(t.Context(), source.Release().Names(), options)
+				if err != nil {
+					t.Fatal(err)
+				}
+				images := components.Images(rendered, options)
+				if len(images) == 0 {
+					t.Fatal("no image at all")
+				}
+				for _, image := range images {
+					if !fullReference.MatchString(image.Ref) {
+						t.Errorf("%q of %v is not HOST/NAME:VERSION", image.Ref, image.Components)
+					}
+				}
+			})
+		}
+	})
 }
 
 func TestScaledWorkloadsLeaveTheirReplicasToTheAutoscaler(t *testing.T) {

@@ -28,25 +28,35 @@ func variants() map[string]components.Options {
 // most tests look at the same few forms of a release without changing them.
 var once sync.Map
 
+// forEachRelease runs a test once for each release.
+func forEachRelease(t *testing.T, check func(t *testing.T, release string)) {
+	t.Helper()
+	for _, release := range components.ReleaseNames() {
+		t.Run(release, func(t *testing.T) { check(t, release) })
+	}
+}
+
 // forEachVariant renders the whole release, what is installed on demand included. The
 // objects are shared between tests and must not be changed.
 func forEachVariant(t *testing.T, check func(t *testing.T, objects []*unstructured.Unstructured)) {
 	t.Helper()
-	for name, options := range variants() {
-		t.Run(name, func(t *testing.T) {
-			objects, found := once.Load(name)
-			if !found {
-				objects, _ = once.LoadOrStore(name, render(t, options))
-			}
-			check(t, objects.([]*unstructured.Unstructured))
-		})
-	}
+	forEachRelease(t, func(t *testing.T, release string) {
+		for name, options := range variants() {
+			t.Run(name, func(t *testing.T) {
+				objects, found := once.Load(release + name)
+				if !found {
+					objects, _ = once.LoadOrStore(release+name, render(t, release, options))
+				}
+				check(t, objects.([]*unstructured.Unstructured))
+			})
+		}
+	})
 }
 
-// render makes the objects of the named components, of all where none is named.
-func render(t *testing.T, options components.Options, names ...string) []*unstructured.Unstructured {
+// render makes the objects of the named components of a release, of all where none is named.
+func render(t *testing.T, release string, options components.Options, names ...string) []*unstructured.Unstructured {
 	t.Helper()
-	source, err := components.NewEmbedded(components.DefaultRelease)
+	source, err := components.NewEmbedded(release)
 	if err != nil {
 		t.Fatal(err)
 	}

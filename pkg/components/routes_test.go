@@ -97,38 +97,40 @@ func answers(t *testing.T, objects []*unstructured.Unstructured, path string) []
 }
 
 func TestWhereThePathsOfTheGatewayLead(t *testing.T) {
-	const (
-		webApp = "jupyter-web-app-service.kubeflow.svc.cluster.local"
-		dex    = "dex.auth.svc.cluster.local"
-		proxy  = "oauth2-proxy.oauth2-proxy.svc.cluster.local"
-		kfam   = "profiles-kfam.kubeflow.svc.cluster.local"
-	)
-	objects := render(t, components.Options{})
-	for _, test := range []struct{ path, want, why string }{
-		{"/", "302 /jupyter/", "the address without a path leads to the notebooks"},
-		{"/jupyter", "302 /jupyter/", "a forgotten slash does no harm"},
-		{"/jupyter/", webApp + "/", "the web app serves at its own root"},
-		{"/jupyter/api/namespaces/me/notebooks", webApp + "/api/namespaces/me/notebooks", "so does its API"},
-		{"/api/namespaces", webApp + "/api/namespaces", "the page asks for the namespaces at the host's root"},
-		{"/dex/auth/local/login", dex + "/dex/auth/local/login", "Dex is told its path"},
-		{"/oauth2/callback", proxy + "/oauth2/callback", "so is oauth2-proxy"},
-		{"/kfam/v1/bindings", kfam + "/kfam/v1/bindings", "KFAM too"},
-		{"/api/namespaces/me/notebooks", "", "the rest of the web app's API is not served twice"},
-		{"/api/workgroup/exists", "", "that is the dashboard's, which there is not"},
-		{"/dashboard_lib.bundle.js", "200 text/javascript; charset=utf-8", "the page loads its namespace selector from there"},
-		{"/jupyterhub", "", "a path that only starts alike is another path"},
-		{"/notebook/me/lab/", "", "the notebook controller makes that route when there is a notebook"},
-	} {
-		t.Run(test.path, func(t *testing.T) {
-			var want []string
-			if test.want != "" {
-				want = []string{test.want}
-			}
-			if got := answers(t, objects, test.path); !slices.Equal(got, want) {
-				t.Errorf("leads to %q, want %q: %s", got, test.want, test.why)
-			}
-		})
-	}
+	forEachRelease(t, func(t *testing.T, release string) {
+		const (
+			webApp = "jupyter-web-app-service.kubeflow.svc.cluster.local"
+			dex    = "dex.auth.svc.cluster.local"
+			proxy  = "oauth2-proxy.oauth2-proxy.svc.cluster.local"
+			kfam   = "profiles-kfam.kubeflow.svc.cluster.local"
+		)
+		objects := render(t, release, components.Options{})
+		for _, test := range []struct{ path, want, why string }{
+			{"/", "302 /jupyter/", "the address without a path leads to the notebooks"},
+			{"/jupyter", "302 /jupyter/", "a forgotten slash does no harm"},
+			{"/jupyter/", webApp + "/", "the web app serves at its own root"},
+			{"/jupyter/api/namespaces/me/notebooks", webApp + "/api/namespaces/me/notebooks", "so does its API"},
+			{"/api/namespaces", webApp + "/api/namespaces", "the page asks for the namespaces at the host's root"},
+			{"/dex/auth/local/login", dex + "/dex/auth/local/login", "Dex is told its path"},
+			{"/oauth2/callback", proxy + "/oauth2/callback", "so is oauth2-proxy"},
+			{"/kfam/v1/bindings", kfam + "/kfam/v1/bindings", "KFAM too"},
+			{"/api/namespaces/me/notebooks", "", "the rest of the web app's API is not served twice"},
+			{"/api/workgroup/exists", "", "that is the dashboard's, which there is not"},
+			{"/dashboard_lib.bundle.js", "200 text/javascript; charset=utf-8", "the page loads its namespace selector from there"},
+			{"/jupyterhub", "", "a path that only starts alike is another path"},
+			{"/notebook/me/lab/", "", "the notebook controller makes that route when there is a notebook"},
+		} {
+			t.Run(test.path, func(t *testing.T) {
+				var want []string
+				if test.want != "" {
+					want = []string{test.want}
+				}
+				if got := answers(t, objects, test.path); !slices.Equal(got, want) {
+					t.Errorf("leads to %q, want %q: %s", got, test.want, test.why)
+				}
+			})
+		}
+	})
 }
 
 func TestEveryRouteEndsAtAServiceAndStartsAtTheGateway(t *testing.T) {

@@ -11,9 +11,9 @@ import (
 )
 
 // servers of the stack's Gateway, by port.
-func servers(t *testing.T, o components.Options) map[int64]map[string]any {
+func servers(t *testing.T, release string, o components.Options) map[int64]map[string]any {
 	t.Helper()
-	gateway := find(t, render(t, o, "kubeflow-gateway"), "Gateway", "kubeflow", "kubeflow-gateway")
+	gateway := find(t, render(t, release, o, "kubeflow-gateway"), "Gateway", "kubeflow", "kubeflow-gateway")
 	all, _, err := unstructured.NestedSlice(gateway.Object, "spec", "servers")
 	if err != nil {
 		t.Fatal(err)
@@ -27,61 +27,69 @@ func servers(t *testing.T, o components.Options) map[int64]map[string]any {
 }
 
 func TestWithoutTLSTheGatewayServesPlainHTTPAlone(t *testing.T) {
-	got := servers(t, components.Options{})
-	if len(got) != 1 || got[80] == nil || got[80]["tls"] != nil {
-		t.Errorf("servers = %v, want port 80 without TLS", got)
-	}
+	forEachRelease(t, func(t *testing.T, release string) {
+		got := servers(t, release, components.Options{})
+		if len(got) != 1 || got[80] == nil || got[80]["tls"] != nil {
+			t.Errorf("servers = %v, want port 80 without TLS", got)
+		}
+	})
 }
 
 func TestWithTLSTheGatewayPresentsTheSecretAndRedirectsHTTP(t *testing.T) {
-	got := servers(t, components.Options{TLS: components.TLS{Secret: "mine"}})
-	if len(got) != 2 {
-		t.Fatalf("servers = %v, want ports 80 and 443", got)
-	}
-	if redirect, _, _ := unstructured.NestedBool(got[80], "tls", "httpsRedirect"); !redirect {
-		t.Errorf("port 80 does not redirect: %v", got[80])
-	}
-	secret, _, _ := unstructured.NestedString(got[443], "tls", "credentialName")
-	mode, _, _ := unstructured.NestedString(got[443], "tls", "mode")
-	if secret != "mine" || mode != "SIMPLE" {
-		t.Errorf("port 443 presents %q in mode %q, want mine in SIMPLE", secret, mode)
-	}
+	forEachRelease(t, func(t *testing.T, release string) {
+		got := servers(t, release, components.Options{TLS: components.TLS{Secret: "mine"}})
+		if len(got) != 2 {
+			t.Fatalf("servers = %v, want ports 80 and 443", got)
+		}
+		if redirect, _, _ := unstructured.NestedBool(got[80], "tls", "httpsRedirect"); !redirect {
+			t.Errorf("port 80 does not redirect: %v", got[80])
+		}
+		secret, _, _ := unstructured.NestedString(got[443], "tls", "credentialName")
+		mode, _, _ := unstructured.NestedString(got[443], "tls", "mode")
+		if secret != "mine" || mode != "SIMPLE" {
+			t.Errorf("port 443 presents %q in mode %q, want mine in SIMPLE", secret, mode)
+		}
+	})
 }
 
 func TestCookiesAreSecureWithTLSWithoutBeingAskedFor(t *testing.T) {
-	objects := render(t, components.Options{TLS: components.TLS{Secret: "mine"}}, "oauth2-proxy", "jupyter-web-app")
-	for _, cookie := range []struct{ deployment, namespace, env string }{
-		{"oauth2-proxy", "oauth2-proxy", "OAUTH2_PROXY_COOKIE_SECURE"},
-		{"jupyter-web-app-deployment", "kubeflow", "APP_SECURE_COOKIES"},
-	} {
-		if got := env(t, objects, find(t, objects, "Deployment", cookie.namespace, cookie.deployment), cookie.env); got != "true" {
-			t.Errorf("%s has %s=%q", cookie.deployment, cookie.env, got)
+	forEachRelease(t, func(t *testing.T, release string) {
+		objects := render(t, release, components.Options{TLS: components.TLS{Secret: "mine"}}, "oauth2-proxy", "jupyter-web-app")
+		for _, cookie := range []struct{ deployment, namespace, env string }{
+			{"oauth2-proxy", "oauth2-proxy", "OAUTH2_PROXY_COOKIE_SECURE"},
+			{"jupyter-web-app-deployment", "kubeflow", "APP_SECURE_COOKIES"},
+		} {
+			if got := env(t, objects, find(t, objects, "Deployment", cookie.namespace, cookie.deployment), cookie.env); got != "true" {
+				t.Errorf("%s has %s=%q", cookie.deployment, cookie.env, got)
+			}
 		}
-	}
+	})
 }
 
 func TestTheCertificateIsForLocalhostAndEveryHost(t *testing.T) {
-	for name, c := range map[string]struct {
-		hosts, names, addresses []string
-	}{
-		"nobody has an address yet":     {nil, []string{"localhost"}, []string{"127.0.0.1"}},
-		"an address":                    {[]string{"192.0.2.7"}, []string{"localhost"}, []string{"127.0.0.1", "192.0.2.7"}},
-		"a name and two addresses":      {[]string{"nb.example.com", "192.0.2.7", "2001:db8::7"}, []string{"localhost", "nb.example.com"}, []string{"127.0.0.1", "192.0.2.7", "2001:db8::7"}},
-		"localhost, which is in anyway": {[]string{"localhost", "127.0.0.1"}, []string{"localhost"}, []string{"127.0.0.1"}},
-	} {
-		t.Run(name, func(t *testing.T) {
-			o := components.Options{TLS: components.TLS{Secret: components.GatewaySecret, Hosts: c.hosts}}
-			certificate := find(t, render(t, o, components.CertificateComponent), "Certificate", "istio-system", "jupyter-gateway")
-			for field, want := range map[string][]string{"dnsNames": c.names, "ipAddresses": c.addresses} {
-				if got, _, err := unstructured.NestedStringSlice(certificate.Object, "spec", field); err != nil || !slices.Equal(got, want) {
-					t.Errorf("%s = %q (%v), want %q", field, got, err, want)
+	forEachRelease(t, func(t *testing.T, release string) {
+		for name, c := range map[string]struct {
+			hosts, names, addresses []string
+		}{
+			"nobody has an address yet":     {nil, []string{"localhost"}, []string{"127.0.0.1"}},
+			"an address":                    {[]string{"192.0.2.7"}, []string{"localhost"}, []string{"127.0.0.1", "192.0.2.7"}},
+			"a name and two addresses":      {[]string{"nb.example.com", "192.0.2.7", "2001:db8::7"}, []string{"localhost", "nb.example.com"}, []string{"127.0.0.1", "192.0.2.7", "2001:db8::7"}},
+			"localhost, which is in anyway": {[]string{"localhost", "127.0.0.1"}, []string{"localhost"}, []string{"127.0.0.1"}},
+		} {
+			t.Run(name, func(t *testing.T) {
+				o := components.Options{TLS: components.TLS{Secret: components.GatewaySecret, Hosts: c.hosts}}
+				certificate := find(t, render(t, release, o, components.CertificateComponent), "Certificate", "istio-system", "jupyter-gateway")
+				for field, want := range map[string][]string{"dnsNames": c.names, "ipAddresses": c.addresses} {
+					if got, _, err := unstructured.NestedStringSlice(certificate.Object, "spec", field); err != nil || !slices.Equal(got, want) {
+						t.Errorf("%s = %q (%v), want %q", field, got, err, want)
+					}
 				}
-			}
-			if secret := text(t, certificate, "spec", "secretName"); secret != components.GatewaySecret {
-				t.Errorf("it goes into Secret %s, the gateway presents %s", secret, components.GatewaySecret)
-			}
-		})
-	}
+				if secret := text(t, certificate, "spec", "secretName"); secret != components.GatewaySecret {
+					t.Errorf("it goes into Secret %s, the gateway presents %s", secret, components.GatewaySecret)
+				}
+			})
+		}
+	})
 }
 
 func TestChoicesAboutTLSAreRefusedWithTheirFlag(t *testing.T) {
@@ -117,11 +125,13 @@ func TestAPersonsProfileCanHaveANameOfItsOwn(t *testing.T) {
 }
 
 func TestTheRedirectKnowsTheHosts(t *testing.T) {
-	o := components.Options{TLS: components.TLS{Secret: "mine", Hosts: []string{"nb.example.com", "192.0.2.7"}}}
-	filter := find(t, render(t, o, "kubeflow-gateway"), "EnvoyFilter", "istio-system", "kubeflow-gateway-redirect")
-	found := false
-	everyString(filter.Object, func(s string) { found = found || strings.Contains(s, `local hosts = " nb.example.com 192.0.2.7 "`) })
-	if !found {
-		t.Errorf("%s does not know the hosts", id(filter))
-	}
+	forEachRelease(t, func(t *testing.T, release string) {
+		o := components.Options{TLS: components.TLS{Secret: "mine", Hosts: []string{"nb.example.com", "192.0.2.7"}}}
+		filter := find(t, render(t, release, o, "kubeflow-gateway"), "EnvoyFilter", "istio-system", "kubeflow-gateway-redirect")
+		found := false
+		everyString(filter.Object, func(s string) { found = found || strings.Contains(s, `local hosts = " nb.example.com 192.0.2.7 "`) })
+		if !found {
+			t.Errorf("%s does not know the hosts", id(filter))
+		}
+	})
 }

@@ -3,8 +3,8 @@
 //	fidelity diff UPSTREAM    how our objects differ from upstream's, with both values
 //	fidelity facts UPSTREAM   the facts of upstream's objects, as JSON
 //
-// UPSTREAM is a clone of kubeflow/manifests at v1.10.1, or a directory of its
-// rendered YAML, or one file. Components that are not part of it are compared
+// UPSTREAM is a clone of kubeflow/manifests at the version that the release (-release)
+// follows, or a directory of its rendered YAML, or one file. Components that are not part of it are compared
 // with their own project's release:
 //
 //	fidelity -components metallb diff metallb-native.yaml
@@ -37,7 +37,8 @@ func main() {
 func run(ctx context.Context, args []string, out io.Writer) error {
 	flags := flag.NewFlagSet("fidelity", flag.ContinueOnError)
 	document := flags.String("reasons", "docs/differences.md", "document that states the differences on purpose")
-	release := flags.String("release", "v1.10.1", "release that the facts are of")
+	release := flags.String("release", components.DefaultRelease, "our release: "+strings.Join(components.ReleaseNames(), " or "))
+	version := flags.String("version", "", "facts: version of what they are of (by default of the manifests that the release follows)")
 	names := flags.String("components", "", "diff: comma-separated components to compare (by default what install sends)")
 	unexplained := flags.Bool("unexplained", false, "diff: only what no reason covers")
 	width := flags.Int("width", 160, "diff: longest value shown, in bytes")
@@ -47,11 +48,16 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	if flags.NArg() != 2 {
 		return fmt.Errorf("want `diff UPSTREAM` or `facts UPSTREAM`, got %q", flags.Args())
 	}
-	upstream, err := fidelity.LoadUpstream(flags.Arg(1))
+	upstream, err := fidelity.LoadUpstream(*release, flags.Arg(1))
 	if err != nil {
 		return err
 	}
-	facts, err := fidelity.FactsOf(*release, upstream)
+	if *version == "" {
+		if *version, err = fidelity.UpstreamVersion(*release); err != nil {
+			return err
+		}
+	}
+	facts, err := fidelity.FactsOf(*version, upstream)
 	if err != nil {
 		return err
 	}
@@ -64,11 +70,11 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 		_, err = out.Write(data)
 		return err
 	case "diff":
-		reasons, err := fidelity.ReadReasons(*document)
+		reasons, err := fidelity.ReadReasons(*document, *release)
 		if err != nil {
 			return err
 		}
-		ours, err := render(ctx, *names)
+		ours, err := render(ctx, *release, *names)
 		if err != nil {
 			return err
 		}
@@ -80,8 +86,8 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 
 // render makes the objects of the named components, or of all that install
 // sends unasked.
-func render(ctx context.Context, names string) ([]*unstructured.Unstructured, error) {
-	source, err := components.NewEmbedded(components.DefaultRelease)
+func render(ctx context.Context, release, names string) ([]*unstructured.Unstructured, error) {
+	source, err := components.NewEmbedded(release)
 	if err != nil {
 		return nil, err
 	}

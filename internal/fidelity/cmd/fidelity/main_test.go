@@ -23,7 +23,7 @@ func upstreamDir(t *testing.T) string {
 
 func TestFactsHoldFingerprintsAndNoValues(t *testing.T) {
 	var out bytes.Buffer
-	if err := run(t.Context(), []string{"-release", "test", "facts", upstreamDir(t)}, &out); err != nil {
+	if err := run(t.Context(), []string{"-version", "test", "facts", upstreamDir(t)}, &out); err != nil {
 		t.Fatal(err)
 	}
 	if strings.Contains(out.String(), "disabled") {

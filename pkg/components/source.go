@@ -220,28 +220,36 @@ func outline(data []byte, u *unstructured.Unstructured) error {
 	return nil
 }
 
-// build runs kustomize on the component's base, with what the profile and the options
-// change on top.
+// build makes the objects of a component but for its CRDs.
 func (s *Files) build(name string, o Options) ([]*unstructured.Unstructured, error) {
-	base := s.dir(name, "base")
-	if base == "" {
-		return nil, nil // nothing but CRDs
+	top := s.top(name, o)
+	objects, err := s.do(top, ".", nil)
+	if errors.Is(err, errNotPlain) {
+		return s.kustomize(name, top)
+	}
+	return objects, err
+}
+
+// top is the component's base, with what the profile and the options change on top.
+func (s *Files) top(name string, o Options) plain {
+	top := plain{Kind: types.KustomizationKind}
+	if base := s.dir(name, "base"); base != "" {
+		top.Resources = []string{base}
 	}
 	parts := []string{path.Join("overlays", o.Profile)}
 	for _, option := range o.enabled() {
 		parts = append(parts, path.Join("options", option))
 	}
-	top := types.Kustomization{Resources: []string{path.Join("..", base)}}
 	for _, part := range parts {
 		if dir := s.dir(name, part); dir != "" {
-			top.Components = append(top.Components, path.Join("..", dir))
+			top.Components = append(top.Components, dir)
 		}
 	}
-	if len(top.Components) == 0 {
-		if objects, ok, err := s.plain(base); ok || err != nil {
-			return objects, err
-		}
-	}
+	return top
+}
+
+// kustomize has the library do what a kustomization in the top folder says.
+func (s *Files) kustomize(name string, top plain) ([]*unstructured.Unstructured, error) {
 	mem, err := s.memory(name)
 	if err != nil {
 		return nil, err
@@ -250,10 +258,10 @@ func (s *Files) build(name string, o Options) ([]*unstructured.Unstructured, err
 	if err != nil {
 		return nil, err
 	}
-	if err := mem.WriteFile("/top/kustomization.yaml", data); err != nil {
+	if err := mem.WriteFile("/kustomization.yaml", data); err != nil {
 		return nil, err
 	}
-	return kustomize(mem, "/top")
+	return kustomize(mem, "/")
 }
 
 // memory is a component's folders as kustomize reads them.

@@ -37,16 +37,9 @@ func NewInstallation(ctx context.Context, c *cluster.Cluster, source components.
 		// Somebody else has brought the stack.
 		settings = &rollout.Settings{Release: source.Release().Name, Profile: components.ProfileDefault, UserEmail: components.DefaultUserEmail}
 	}
-	part := rollout.Part{Cluster: c, Source: source, Settings: *settings, Kustomization: kustomization}
+	part := rollout.Part{Cluster: c, Source: source, Settings: *settings, Kustomization: kustomization, IgnoreExcluded: p.IgnoreExcluded}
 	if m.plan, err = part.Plan(ctx, MetalLBComponent); err != nil {
 		return nil, err
-	}
-	if p.IgnoreExcluded {
-		options := settings.Options()
-		options.IgnoreExcluded, options.Kustomization = true, kustomization
-		if m.plan.Rendered, err = source.Render(ctx, []string{MetalLBComponent}, options); err != nil {
-			return nil, err
-		}
 	}
 	if m.Missing, err = quiet.Permissions(ctx, m.plan); err != nil {
 		return nil, fmt.Errorf("permissions: %w", err)

@@ -55,11 +55,6 @@ func (i *Intent) Keep(s *Settings) error {
 	return m.Validate()
 }
 
-// FitServer makes the manifests fit the server's version.
-func (i *Intent) FitServer(c *cluster.Cluster) {
-	i.Manifests.OrdinarySidecars = ordinarySidecars(c)
-}
-
 func ordinarySidecars(c *cluster.Cluster) bool {
 	return int(c.Version.Minor()) < components.NativeSidecarsSince
 }
@@ -75,10 +70,13 @@ func (i *Intent) CanSkip(names []string) bool {
 	return err == nil
 }
 
-// Plan renders what is to be sent. Blind: what is in the cluster may not be read.
+// Plan renders what is to be sent, for the server's version. Blind: what is in the
+// cluster may not be read.
 func (i *Intent) Plan(ctx context.Context, engine *Engine, blind bool) (*Plan, error) {
+	i.Manifests.OrdinarySidecars = ordinarySidecars(engine.cluster)
 	release := i.Source.Release()
 	partial := len(i.Only)+len(i.Skip) > 0
+	var there *found
 	var installed []string
 	switch {
 	case blind:
@@ -86,11 +84,11 @@ func (i *Intent) Plan(ctx context.Context, engine *Engine, blind bool) (*Plan, e
 	case partial:
 		// Only what is left out now can be needed from an earlier run.
 		var err error
-		if installed, err = engine.Installed(ctx); err != nil {
+		if there, err = engine.find(ctx); err != nil {
 			return nil, err
 		}
 		// What a person's own kustomization added is in no catalogue.
-		installed = slices.DeleteFunc(installed, func(n string) bool { return !slices.Contains(release.Names(), n) })
+		installed = slices.DeleteFunc(there.components(), func(n string) bool { return !slices.Contains(release.Names(), n) })
 	}
 	names, err := i.Names(installed)
 	if err != nil {
@@ -105,6 +103,7 @@ func (i *Intent) Plan(ctx context.Context, engine *Engine, blind bool) (*Plan, e
 			UseExisting: i.UseExisting, Kustomization: m.Kustomization, TLS: m.TLS,
 		},
 		Partial: partial,
+		found:   there,
 	}
 	return plan, plan.render(ctx, i.Source, names, slices.Concat(i.UseExisting, installed), m)
 }

@@ -3,7 +3,6 @@ package rollout
 import (
 	"context"
 	"fmt"
-	"slices"
 	"strings"
 
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/cluster"
@@ -19,6 +18,8 @@ type Part struct {
 	// Kustomization is named again where the installation was made with one: without it
 	// what it had patched would be undone.
 	Kustomization string
+	// IgnoreExcluded is that of components.Options.
+	IgnoreExcluded bool
 }
 
 // Plan renders the components with the settings.
@@ -28,25 +29,10 @@ func (p Part) Plan(ctx context.Context, names ...string) (*Plan, error) {
 	}
 	o := p.Settings.Options()
 	o.OrdinarySidecars = ordinarySidecars(p.Cluster)
-	o.Kustomization = p.Kustomization
+	o.Kustomization, o.IgnoreExcluded = p.Kustomization, p.IgnoreExcluded
 	release := p.Source.Release()
 	plan := &Plan{Release: release, Settings: p.Settings, Partial: true}
 	return plan, plan.render(ctx, p.Source, names, release.Names(), o)
-}
-
-// InstalledOf are those of the components that the inventory has objects of.
-func (e *Engine) InstalledOf(ctx context.Context, names []string) ([]string, error) {
-	installed, err := e.Installed(ctx)
-	if err != nil {
-		return nil, err
-	}
-	var out []string
-	for _, n := range names {
-		if slices.Contains(installed, n) {
-			out = append(out, n)
-		}
-	}
-	return out, nil
 }
 
 // Allowed refuses a plan that the user lacks a right for.

@@ -79,6 +79,9 @@ type Plan struct {
 	// Partial is set when components were left out by --only or --skip: nothing of
 	// theirs is pruned.
 	Partial bool
+
+	// found is the inventory where the plan depends on it; nil leaves it to the survey.
+	found *found
 }
 
 // Settings are the choices that a later run keeps when it does not name others.

@@ -122,20 +122,16 @@ func (s *Survey) Changes() []Change {
 func (e *Engine) Survey(ctx context.Context, plan *Plan) (*Survey, error) {
 	ctx, cancel := e.bounded(ctx)
 	defer cancel()
-	s := &Survey{changes: map[key]*Change{}}
 	var err error
-	if s.parent, err = readParent(ctx, e.cluster); err != nil {
-		return nil, err
-	}
-	s.record, s.members = readRecord(s.parent), map[key]member{}
-	if s.parent != nil {
-		all, err := e.members(ctx, groupKindsOf(s.parent))
-		if err != nil {
+	there := plan.found
+	if there == nil {
+		if there, err = e.find(ctx); err != nil {
 			return nil, err
 		}
-		for _, m := range all {
-			s.members[m.key] = m
-		}
+	}
+	s := &Survey{changes: map[key]*Change{}, parent: there.parent, record: readRecord(there.parent), members: map[key]member{}}
+	for _, m := range there.members {
+		s.members[m.key] = m
 	}
 	if err := e.proveExisting(ctx, plan); err != nil {
 		return nil, err

@@ -25,21 +25,7 @@ func checkLogin(s *Snapshot) []report.Cause {
 	if s.Component("oauth2-proxy") == nil || s.Component("dex") == nil {
 		return nil
 	}
-	g := &login.Ground{Policies: s.All("security.istio.io", "RequestAuthentication")}
-	var causes []report.Cause
-	for _, ref := range login.SettingsRefs() {
-		u := s.setting(ref)
-		if u == nil {
-			continue
-		}
-		if err := g.Configure(ref, u); err != nil {
-			causes = append(causes, report.Cause{
-				Name: diagnose.InvalidObject, Severity: report.Error, Component: s.Owner(ref), Object: cluster.RefOf(u),
-				Summary: "the settings cannot be read", Evidence: []string{err.Error()},
-				Remedy: "restore them: kubectl jupyter install --adopt",
-			})
-		}
-	}
+	g, causes := s.ground()
 	base, reached := s.base()
 	for _, c := range g.Conflicts(base) {
 		if c.Name == diagnose.SecureCookiesOverHTTP && !reached {
@@ -51,19 +37,6 @@ func checkLogin(s *Snapshot) []report.Cause {
 	}
 	causes = append(causes, issuerOfProxy(g)...)
 	return append(causes, cookiesLost(g, base, reached)...)
-}
-
-// base is the address at which people open the web app. Without one it is that of
-// nobody, with the gateway's scheme.
-func (s *Snapshot) base() (*url.URL, bool) {
-	if u, err := url.Parse(s.WayIn.URL); err == nil && u.Host != "" {
-		return u, true
-	}
-	scheme := s.WayIn.Scheme
-	if scheme == "" {
-		scheme = "http"
-	}
-	return &url.URL{Scheme: scheme, Host: "address.invalid"}, false
 }
 
 // issuerOfProxy: oauth2-proxy refuses tokens of an issuer that it does not expect.

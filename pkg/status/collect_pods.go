@@ -14,8 +14,6 @@ import (
 	"k8s.io/client-go/rest"
 
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/cluster"
-	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/login"
-	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/report"
 )
 
 // providerNamespace is where oauth2-proxy lives.
@@ -74,42 +72,3 @@ func (k *collector) passwords() {
 		return k.add(r, nil)
 	})
 }
-
-// wayIn is how people get to the web app, as far as was read.
-func (s *Snapshot) wayIn() report.WayIn {
-	for _, ref := range []report.Ref{login.GatewayRef, gatewayRef} {
-		if p := s.Presence(ref); p == Forbidden || p == Unread {
-			return report.WayIn{Missing: ref.String() + " could not be read"}
-		}
-	}
-	g := &login.Ground{Passwords: s.Passwords}
-	var service corev1.Service
-	if into(s.Object(login.GatewayRef), &service) {
-		g.Service = &service
-	}
-	if u := s.Object(gatewayRef); u != nil {
-		gateway, err := login.GatewayOf(u)
-		if err != nil {
-			return report.WayIn{Missing: gatewayRef.String() + ": " + err.Error()}
-		}
-		g.Gateway = gateway
-	}
-	for _, u := range s.All("", "Node") {
-		var n corev1.Node
-		if into(u, &n) {
-			g.Nodes = append(g.Nodes, n)
-		}
-	}
-	for _, ref := range login.SettingsRefs() {
-		if u := s.setting(ref); u != nil {
-			_ = g.Configure(ref, u) // what is wrong with it is told by the checks of the login
-		}
-	}
-	if s.Inventory != nil {
-		g.FirstUser = s.Inventory.Settings.UserEmail
-	}
-	return g.WayIn()
-}
-
-// gatewayRef is Istio's gateway that the web app is reached through.
-var gatewayRef = report.Ref{Group: "networking.istio.io", Kind: "Gateway", Namespace: "kubeflow", Name: "kubeflow-gateway"}

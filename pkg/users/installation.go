@@ -74,10 +74,6 @@ func (i *Installation) ReplaceFirst(ctx context.Context, engine *rollout.Engine,
 	if err := written(); err != nil {
 		return err
 	}
-	// The survey has marked the plan's objects with what it found: a fresh one is rendered.
-	if plan, err = part.Plan(ctx, components.PasswordComponent); err != nil {
-		return err
-	}
 	_, err = engine.Change(ctx, plan)
 	return err
 }

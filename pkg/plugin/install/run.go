@@ -49,7 +49,6 @@ func (o *InstallOptions) Run(ctx context.Context) error {
 	if err := o.Intent.Keep(settings); err != nil {
 		return err
 	}
-	o.Intent.FitServer(c)
 	progress, machine := o.base.Progress(o.Format == view.JSON && !o.dry())
 	defer progress.Close()
 	engine := rollout.New(c, rollout.Options{

@@ -112,7 +112,6 @@ func (o *PreflightOptions) Run(ctx context.Context) error {
 	if err := o.Intent.Keep(settings); err != nil {
 		return err
 	}
-	o.Intent.FitServer(c)
 	progress, _ := o.base.Progress(false)
 	defer progress.Close()
 	engine := rollout.New(c, rollout.Options{Timeout: o.Timeout, Adopt: o.Adopt, AskAll: true, KeepRefusals: true, Events: progress.Event, Tooling: version.Get().Tooling()})

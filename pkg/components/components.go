@@ -177,6 +177,15 @@ type Rendered struct {
 	Objects   []*unstructured.Unstructured
 }
 
+// ObjectsOf are the objects of several components, in their order.
+func ObjectsOf(rendered []Rendered) []*unstructured.Unstructured {
+	var out []*unstructured.Unstructured
+	for _, r := range rendered {
+		out = append(out, r.Objects...)
+	}
+	return out
+}
+
 const (
 	// ComponentLabel says which component an object belongs to.
 	ComponentLabel = "kubectl-jupyter/component"

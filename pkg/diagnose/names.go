@@ -125,6 +125,11 @@ func merged(themes ...map[string]int) map[string]int {
 // Names are all names of causes, in alphabetical order.
 func Names() []string { return slices.Sorted(maps.Keys(weight)) }
 
+// Docs is where a cause is documented, for a browser.
+func Docs(name string) string {
+	return "https://github.com/kubectl-jupyter/kubectl-jupyter/blob/main/" + Page(name)
+}
+
 // Page is where a cause is documented, relative to the repository:
 // docs/troubleshooting/image-pull-back-off.md for ImagePullBackOff.
 func Page(name string) string {

@@ -3,7 +3,6 @@ package plugin
 import (
 	"context"
 	"io"
-	"os"
 	"strings"
 	"sync"
 	"time"
@@ -45,7 +44,7 @@ func (b *Base) Progress(machine bool) (view.Progress, *view.Events) {
 		e := view.NewEvents(b.Out, b.ErrOut)
 		return e, e
 	}
-	if f, ok := b.ErrOut.(*os.File); ok && view.IsTerminal(f) && os.Getenv("TERM") != "dumb" {
+	if f, ok := view.Redrawable(b.ErrOut); ok {
 		return view.NewLive(f, StyleFor(f), view.TerminalSize(f), time.Now), nil
 	}
 	return view.NewPlain(b.ErrOut, time.Now), nil

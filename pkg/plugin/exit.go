@@ -87,6 +87,14 @@ func printError(w io.Writer, err error, interrupted bool) {
 	fmt.Fprintf(w, "error: %s\n", strings.TrimPrefix(err.Error(), "error: "))
 }
 
+// Run does what was typed, once it has been turned into options; err is why it was not.
+func Run(cmd *cobra.Command, o interface{ Run(context.Context) error }, err error) error {
+	if err != nil {
+		return UsageError(cmd, err)
+	}
+	return o.Run(cmd.Context())
+}
+
 // UsageError points to the help of the command that was not understood.
 func UsageError(cmd *cobra.Command, err error) error {
 	return fmt.Errorf("%w\nSee '%s --help' for usage", err, cmd.CommandPath())

@@ -1,6 +1,7 @@
 package plugin
 
 import (
+	"context"
 	"fmt"
 	"slices"
 	"time"
@@ -21,6 +22,14 @@ func CheckTimeout(d time.Duration) error {
 		return fmt.Errorf("--timeout: %s is negative: give a duration such as 90s or 20m, or 0 for no bound", d)
 	}
 	return nil
+}
+
+// Within bounds a context by what --timeout says; 0 for no bound.
+func Within(ctx context.Context, timeout time.Duration) (context.Context, context.CancelFunc) {
+	if timeout == 0 {
+		return context.WithCancel(ctx)
+	}
+	return context.WithTimeout(ctx, timeout)
 }
 
 func CheckDryRun(mode string) error {

@@ -5,28 +5,19 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"slices"
 	"time"
 
-	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
-
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/cluster"
-	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/components"
-	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/diagnose"
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/report"
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/rollout"
-	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/status"
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/version"
 )
 
 // Look connects and reads what the last run has recorded, within the time that the whole
 // run may take.
 func (b *Base) Look(ctx context.Context, timeout time.Duration, w io.Writer) (*cluster.Cluster, *rollout.Settings, error) {
-	if timeout > 0 {
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, timeout)
-		defer cancel()
-	}
+	ctx, cancel := Within(ctx, timeout)
+	defer cancel()
 	c, err := b.Connect(ctx, w)
 	if err != nil {
 		return nil, nil, err
@@ -42,22 +33,6 @@ func BeforeWriting(ctx context.Context, timeout time.Duration, err error) error 
 		return fmt.Errorf("--timeout: %s were not enough to look at what is in the cluster, nothing was changed: %w", timeout, err)
 	}
 	return err
-}
-
-// Documented leads from causes to their pages.
-func Documented(causes []report.Cause) []report.Cause {
-	for i := range causes {
-		causes[i].Docs = status.Docs + diagnose.Page(causes[i].Name)
-	}
-	return causes
-}
-
-func ObjectsOf(rendered []components.Rendered) []*unstructured.Unstructured {
-	var out []*unstructured.Unstructured
-	for _, r := range rendered {
-		out = slices.Concat(out, r.Objects)
-	}
-	return out
 }
 
 // Versions is the machine-readable form.

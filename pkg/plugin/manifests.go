@@ -9,7 +9,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/components"
-	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/rollout"
 )
 
 // ManifestFlags are what a person can choose about the manifests.
@@ -79,19 +78,6 @@ func CheckDirectory(dir string) error {
 		return fmt.Errorf("-k %s: not a directory: name the one that holds kustomization.yaml", dir)
 	}
 	return nil
-}
-
-// Chosen are the named components, or what the profile installs when none is named.
-func Chosen(release *components.Release, profile string, args []string) ([]string, error) {
-	for _, a := range args {
-		if _, err := release.Component(a); err != nil {
-			return nil, err
-		}
-	}
-	if len(args) > 0 {
-		return args, nil
-	}
-	return rollout.Select(release, profile, nil, nil, nil)
 }
 
 // Complete offers values for a flag.

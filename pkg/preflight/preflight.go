@@ -133,7 +133,8 @@ func Judge(f *Facts) *Findings {
 		} else {
 			a.Found, causes = c.find(f)
 		}
-		for _, cause := range causes {
+		for i, cause := range causes {
+			causes[i].Docs = diagnose.Docs(cause.Name)
 			a.Result = worse(a.Result, resultOf(cause))
 			if !slices.Contains(a.Causes, cause.Name) {
 				a.Causes = append(a.Causes, cause.Name)

@@ -28,7 +28,7 @@ func (s *Snapshot) Report(causes []report.Cause) *report.Report {
 	causes = diagnose.Rank(causes)
 	for i := range causes {
 		c := &causes[i]
-		c.Docs = Docs + diagnose.Page(c.Name)
+		c.Docs = diagnose.Docs(c.Name)
 		// What was sent as a dry run is no object that anybody has.
 		c.Also = slices.DeleteFunc(c.Also, func(r report.Ref) bool { return r.Name == probeName })
 	}

@@ -19,9 +19,6 @@ import (
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/report"
 )
 
-// Docs is where the pages about causes are read; diagnose.Page follows.
-const Docs = "https://github.com/kubectl-jupyter/kubectl-jupyter/blob/main/"
-
 // Options of a look at a stack.
 type Options struct {
 	// Source of what should be there.
@@ -29,12 +26,17 @@ type Options struct {
 	// Only narrows the report to these components; all when empty. Everything is read
 	// all the same: what is wrong with one is often another one's fault.
 	Only []string
+	// Since is when the work began that the report's time counts, connecting for example;
+	// now where it is zero.
+	Since time.Time
 }
 
 // Run reads a cluster and reports. What cannot be read, for want of rights or because
 // the server did not answer, is told in the report and is no error.
 func Run(ctx context.Context, c *cluster.Cluster, o Options) (*report.Report, error) {
-	started := time.Now()
+	if o.Since.IsZero() {
+		o.Since = time.Now()
+	}
 	s, err := Collect(ctx, c, o.Source)
 	if err != nil {
 		return nil, err
@@ -53,7 +55,7 @@ func Run(ctx context.Context, c *cluster.Cluster, o Options) (*report.Report, er
 		s.narrow(out, o.Only)
 		details(ctx, c, s, out)
 	}
-	out.Elapsed = time.Since(started).Seconds()
+	out.Elapsed = time.Since(o.Since).Seconds()
 	return out, nil
 }
 

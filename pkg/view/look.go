@@ -61,7 +61,7 @@ func (l Looks) Show(ctx context.Context, take func() (Look, error)) error {
 		return l.Print(l.Out, look, l.Headers)
 	}
 	show := l.inTurn()
-	if f, ok := l.Out.(*os.File); ok && l.inPlace(f) {
+	if f, ok := Redrawable(l.Out); ok && l.table() {
 		show = l.onScreen(NewScreen(f, TerminalSize(f)))
 	}
 	tick := time.NewTicker(l.Interval)
@@ -85,10 +85,7 @@ func (l Looks) Show(ctx context.Context, take func() (Look, error)) error {
 	}
 }
 
-// inPlace tells whether what is printed can be drawn over.
-func (l Looks) inPlace(f *os.File) bool {
-	return IsTerminal(f) && os.Getenv("TERM") != "dumb" && (l.Format == FormatTable || l.Format == FormatWide)
-}
+func (l Looks) table() bool { return l.Format == FormatTable || l.Format == FormatWide }
 
 // complain says what is missing, on the error stream.
 func (l Looks) complain(problems []string) {
@@ -114,8 +111,7 @@ func (l Looks) inTurn() func(Look, error) error {
 		if failed != nil {
 			return nil
 		}
-		table := l.Format == FormatTable || l.Format == FormatWide
-		if again && table {
+		if again && l.table() {
 			if _, err := fmt.Fprintln(l.Out); err != nil {
 				return err
 			}
@@ -123,7 +119,7 @@ func (l Looks) inTurn() func(Look, error) error {
 		err := l.Print(l.Out, look, headers)
 		again = true
 		// One header for all rows of a csv, one for each table.
-		headers = l.Headers && table
+		headers = l.Headers && l.table()
 		return err
 	}
 }

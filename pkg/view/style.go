@@ -28,6 +28,13 @@ func IsTerminal(w any) bool {
 	return ok && term.IsTerminal(int(f.Fd()))
 }
 
+// Redrawable is w as a file where what is on it can be drawn over: a terminal that knows
+// how to move its cursor.
+func Redrawable(w any) (*os.File, bool) {
+	f, _ := w.(*os.File)
+	return f, IsTerminal(w) && os.Getenv("TERM") != "dumb"
+}
+
 func (s Style) paint(code, text string) string {
 	if !s.Color || text == "" {
 		return text

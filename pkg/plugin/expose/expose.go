@@ -103,16 +103,10 @@ the cause says which.`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if f.portForward {
 				o, err := f.toPortForward(b, cmd.Flags().Changed)
-				if err != nil {
-					return plugin.UsageError(cmd, err)
-				}
-				return o.Run(cmd.Context())
+				return plugin.Run(cmd, o, err)
 			}
 			o, err := f.ToOptions(b, cmd.Flags().Changed)
-			if err != nil {
-				return plugin.UsageError(cmd, err)
-			}
-			return o.Run(cmd.Context())
+			return plugin.Run(cmd, o, err)
 		},
 	}
 	fs := cmd.Flags()

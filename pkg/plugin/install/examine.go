@@ -53,5 +53,5 @@ func refused(c *cluster.Cluster, fatal []report.Cause) error {
 	if more := len(fatal) - 1; more > 0 {
 		said += fmt.Sprintf(", and %d more", more)
 	}
-	return &rollout.Failure{Err: fmt.Errorf("%s: nothing was changed", said), Causes: plugin.Documented(fatal)}
+	return &rollout.Failure{Err: fmt.Errorf("%s: nothing was changed", said), Causes: fatal}
 }

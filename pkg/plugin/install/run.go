@@ -105,7 +105,7 @@ func (o *InstallOptions) printOnly(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	objects := plugin.ObjectsOf(rendered)
+	objects := components.ObjectsOf(rendered)
 	if o.Format != "" {
 		return view.Manifests(o.base.Out, o.Format, objects)
 	}

@@ -50,10 +50,7 @@ answer. Injection: new pods get their sidecar. Ready: all of it works.`,
 		Args: plugin.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			o, err := f.ToOptions(b)
-			if err != nil {
-				return plugin.UsageError(cmd, err)
-			}
-			return o.Run(cmd.Context())
+			return plugin.Run(cmd, o, err)
 		},
 	}
 	cmd.Flags().StringVarP(&f.output, "output", "o", "", "Output format: wide, json, yaml or name")

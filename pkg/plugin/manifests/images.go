@@ -39,10 +39,7 @@ notebook images that the web app offers.`,
 			kubectl jupyter images -o json`),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			o, err := f.ToOptions(b, args)
-			if err != nil {
-				return plugin.UsageError(cmd, err)
-			}
-			return o.Run(cmd.Context())
+			return plugin.Run(cmd, o, err)
 		},
 	}
 	f.add(cmd, "", "Output format: json or wide; one image a line without it", imageFormats)

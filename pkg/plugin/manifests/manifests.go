@@ -7,6 +7,7 @@ import (
 
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/components"
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/plugin"
+	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/rollout"
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/view"
 )
 
@@ -55,6 +56,19 @@ func (f *choiceFlags) choice(b *plugin.Base, args []string) (choice, error) {
 		return c, err
 	}
 	c.Source = source
-	c.Components, err = plugin.Chosen(source.Release(), c.Manifests.Profile, args)
+	c.Components, err = chosen(source.Release(), c.Manifests.Profile, args)
 	return c, err
+}
+
+// chosen are the named components, or what the profile installs when none is named.
+func chosen(release *components.Release, profile string, args []string) ([]string, error) {
+	for _, a := range args {
+		if _, err := release.Component(a); err != nil {
+			return nil, err
+		}
+	}
+	if len(args) > 0 {
+		return args, nil
+	}
+	return rollout.Select(release, profile, nil, nil, nil)
 }

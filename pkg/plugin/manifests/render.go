@@ -43,10 +43,7 @@ the cluster and exist nowhere else.`,
 			kubectl jupyter render --profile slim -o name`),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			o, err := f.ToOptions(b, args)
-			if err != nil {
-				return plugin.UsageError(cmd, err)
-			}
-			return o.Run(cmd.Context())
+			return plugin.Run(cmd, o, err)
 		},
 	}
 	f.add(cmd, view.YAML, "Output format: yaml, json or name", view.ManifestFormats)
@@ -77,5 +74,5 @@ func (o *RenderOptions) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return view.Manifests(o.base.Out, o.Format, plugin.ObjectsOf(rendered))
+	return view.Manifests(o.base.Out, o.Format, components.ObjectsOf(rendered))
 }

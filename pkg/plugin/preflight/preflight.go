@@ -69,10 +69,7 @@ flags are wrong; 2 when nothing fatal was found and something could not be told.
 		Args: plugin.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			o, err := f.ToOptions(b, cmd.Flags().Changed)
-			if err != nil {
-				return plugin.UsageError(cmd, err)
-			}
-			return o.Run(cmd.Context())
+			return plugin.Run(cmd, o, err)
 		},
 	}
 	f.choices.Add(cmd)
@@ -160,7 +157,7 @@ type preflightReport struct {
 
 func (o *PreflightOptions) print(c *cluster.Cluster, plan *rollout.Plan, f *preflight.Findings, elapsed time.Duration) error {
 	out, b := o.base.Out, o.base
-	causes := plugin.Documented(f.Causes)
+	causes := f.Causes
 	if view.IsDocument(o.Format) {
 		r := preflightReport{
 			Report: report.Report{

@@ -4,13 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"runtime/debug"
 	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
-	"golang.org/x/term"
 
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/components"
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/plugin"
@@ -20,20 +18,11 @@ import (
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/view"
 )
 
-const (
-	outputTable = "table"
-	outputWide  = "wide"
-	outputShort = "short"
-
-	// lookAgain is after how long a stack is looked at again although no watch has told
-	// of a change: whether a webhook answers shows only when it is asked.
-	lookAgain = 10 * time.Second
-	// settling is how long changes that come together are waited for.
-	settling = 300 * time.Millisecond
-)
+// outputShort is for a report of a problem.
+const outputShort = "short"
 
 func statusFormats() []string {
-	return []string{outputTable, outputWide, outputShort, view.JSON, view.YAML, view.JSONPath + "=", view.Name}
+	return []string{view.FormatTable, view.FormatWide, outputShort, view.JSON, view.YAML, view.JSONPath + "=", view.Name}
 }
 
 // StatusFlags are what was typed.
@@ -98,18 +87,12 @@ Exit codes:
 				return plugin.UsageError(cmd, errors.New("--timeout bounds --wait: give both, or --request-timeout for one look"))
 			}
 			o, err := f.ToOptions(b, args)
-			if err != nil {
-				return plugin.UsageError(cmd, err)
-			}
-			return o.Run(cmd.Context())
+			return plugin.Run(cmd, o, err)
 		},
-		ValidArgsFunction: func(_ *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
-			names := components.ComponentNames()
-			return slices.DeleteFunc(names, func(n string) bool { return slices.Contains(args, n) }), cobra.ShellCompDirectiveNoFileComp
-		},
+		ValidArgsFunction: plugin.CompleteComponents,
 	}
 	fs := cmd.Flags()
-	fs.StringVarP(&f.output, "output", "o", outputTable, "Output format: table, wide, short (for a report of a problem), json, yaml, jsonpath=TEMPLATE or name")
+	fs.StringVarP(&f.output, "output", "o", view.FormatTable, "Output format: table, wide, short (for a report of a problem), json, yaml, jsonpath=TEMPLATE or name")
 	fs.BoolVarP(&f.watch, "watch", "w", false, "Go on: draw it anew when something changes; without a terminal, print a line for each change")
 	fs.BoolVar(&f.wait, "wait", false, "Return when everything is Ready, or when --timeout is over")
 	fs.DurationVar(&f.timeout, "timeout", plugin.DefaultTimeout, "How long --wait may take, such as 90s or 20m; 0 for no bound")
@@ -119,7 +102,7 @@ Exit codes:
 
 // ToOptions checks what was typed.
 func (f *StatusFlags) ToOptions(b *plugin.Base, args []string) (*StatusOptions, error) {
-	if err := view.CheckOutput(f.output, outputTable, outputWide, outputShort, view.Name); err != nil {
+	if err := view.CheckOutput(f.output, view.FormatTable, view.FormatWide, outputShort, view.Name); err != nil {
 		return nil, err
 	}
 	if err := plugin.CheckTimeout(f.timeout); err != nil {
@@ -173,7 +156,7 @@ func (o *StatusOptions) look(ctx context.Context, changes *status.Changes) (*rep
 	if changes != nil {
 		changes.Follow(ctx, c, o.Source.Release())
 	}
-	r, err := status.Run(ctx, c, status.Options{Source: o.Source, Only: o.Only})
+	r, err := status.Run(ctx, c, status.Options{Source: o.Source, Only: o.Only, Since: started})
 	if err != nil {
 		return nil, unknown(ctx, fmt.Errorf("%s: %w", c.Where(), err))
 	}
@@ -182,7 +165,6 @@ func (o *StatusOptions) look(ctx context.Context, changes *status.Changes) (*rep
 			return nil, fmt.Errorf("component %s is not part of the installation in %s", name, c.Where())
 		}
 	}
-	r.Elapsed = time.Since(started).Seconds()
 	return r, nil
 }
 
@@ -208,8 +190,8 @@ func stateError(s report.State) error {
 func (o *StatusOptions) print(r *report.Report) error {
 	w := o.base.Out
 	switch o.Format {
-	case outputTable, outputWide:
-		return view.Status(w, r, o.Format == outputWide, plugin.StyleFor(w), time.Now())
+	case view.FormatTable, view.FormatWide:
+		return view.Status(w, r, o.Format == view.FormatWide, plugin.StyleFor(w), time.Now())
 	case outputShort:
 		return view.StatusShort(w, r, version.Get().Version)
 	case view.Name:
@@ -221,105 +203,4 @@ func (o *StatusOptions) print(r *report.Report) error {
 		return nil
 	}
 	return view.Document(w, o.Format, r)
-}
-
-// wait looks again whenever something has changed, until everything is Ready or the
-// time is up; then it prints what it saw last.
-func (o *StatusOptions) wait(ctx context.Context, changes *status.Changes) error {
-	bounded := ctx
-	if o.Timeout > 0 {
-		var cancel context.CancelFunc
-		bounded, cancel = context.WithTimeout(ctx, o.Timeout)
-		defer cancel()
-	}
-	var last *report.Report
-	var failed error
-	for {
-		r, err := o.look(bounded, changes)
-		if err == nil {
-			last, failed = r, nil
-		} else if bounded.Err() == nil {
-			failed = err // the server may come back
-		}
-		if last != nil && last.State == report.Ready || next(bounded, changes) != nil {
-			break
-		}
-	}
-	switch {
-	case ctx.Err() != nil:
-		return ctx.Err()
-	case failed != nil:
-		return failed
-	case last == nil:
-		return plugin.Unclear(fmt.Errorf("--timeout: %s were not enough to look at the cluster", o.Timeout))
-	}
-	if err := o.print(last); err != nil {
-		return err
-	}
-	if last.State != report.Ready {
-		fmt.Fprintf(o.base.ErrOut, "error: not everything was Ready within %s\n", o.Timeout)
-	}
-	return stateError(last.State)
-}
-
-// watch shows one report after the other until it is interrupted, which is how it is
-// meant to end and needs no message. What could not be read is told, and tried again.
-func (o *StatusOptions) watch(ctx context.Context, changes *status.Changes) error {
-	show := o.print
-	if f, ok := o.base.Out.(*os.File); o.Format == outputTable || o.Format == outputWide {
-		if ok && view.IsTerminal(f) && os.Getenv("TERM") != "dumb" {
-			size := func() (int, int) {
-				width, height, err := term.GetSize(int(f.Fd()))
-				if err != nil || width == 0 || height == 0 {
-					return 80, 24
-				}
-				return width, height
-			}
-			show = view.NewStatusScreen(f, o.Format == outputWide, plugin.StyleFor(f), size, time.Now).Show
-		} else {
-			show = view.NewStatusLines(o.base.Out, time.Now).Show
-		}
-	}
-	for first := true; ; first = false {
-		r, err := o.look(ctx, changes)
-		switch {
-		case err == nil:
-			if err := show(r); err != nil {
-				return err
-			}
-		case ctx.Err() != nil:
-			return plugin.ErrSilent
-		case first:
-			return err
-		default:
-			fmt.Fprintf(o.base.ErrOut, "error: %s\n", err)
-		}
-		if next(ctx, changes) != nil {
-			return plugin.ErrSilent
-		}
-	}
-}
-
-// next returns when there is reason to look again, or the context's end.
-func next(ctx context.Context, changes *status.Changes) error {
-	again := time.NewTimer(lookAgain)
-	defer again.Stop()
-	select {
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-again.C:
-		return nil
-	case <-changes.C():
-	}
-	settled := time.NewTimer(settling)
-	defer settled.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return ctx.Err()
-		case <-settled.C:
-			return nil
-		case <-changes.C():
-		}
-	}
 }

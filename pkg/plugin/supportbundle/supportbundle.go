@@ -79,10 +79,7 @@ when there is none.`,
 		Args: plugin.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			o, err := f.ToOptions(b, time.Now())
-			if err != nil {
-				return plugin.UsageError(cmd, err)
-			}
-			return o.Run(cmd.Context())
+			return plugin.Run(cmd, o, err)
 		},
 	}
 	fs := cmd.Flags()
@@ -183,11 +180,8 @@ func reason(err error) error {
 }
 
 func (o *SupportBundleOptions) connect(ctx context.Context) (*cluster.Cluster, error) {
-	if o.Timeout > 0 {
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, o.Timeout)
-		defer cancel()
-	}
+	ctx, cancel := plugin.Within(ctx, o.Timeout)
+	defer cancel()
 	return o.base.Connect(ctx, io.Discard)
 }
 
@@ -201,7 +195,7 @@ func (o *SupportBundleOptions) write(ctx context.Context, c *cluster.Cluster, w 
 		return nil, err
 	}
 	ours := map[string]bool{}
-	for _, u := range plugin.ObjectsOf(rendered) {
+	for _, u := range components.ObjectsOf(rendered) {
 		ours[u.GetKind()+" "+u.GetName()] = true
 	}
 	var namespaces []string

@@ -86,15 +86,8 @@ type topOptions struct {
 	Bars    bool
 }
 
-func (o topOptions) bounded(ctx context.Context) (context.Context, context.CancelFunc) {
-	if o.Timeout == 0 {
-		return context.WithCancel(ctx)
-	}
-	return context.WithTimeout(ctx, o.Timeout)
-}
-
 func (o topOptions) connect(ctx context.Context) (*cluster.Cluster, error) {
-	ctx, cancel := o.bounded(ctx)
+	ctx, cancel := plugin.Within(ctx, o.Timeout)
 	defer cancel()
 	return o.base.Connect(ctx, o.base.ErrOut)
 }
@@ -156,7 +149,7 @@ func (o topOptions) looks() view.Looks {
 // run shows what look returns: once, or with --watch until ctx ends.
 func (o topOptions) run(ctx context.Context, look func(context.Context) (view.Look, error)) error {
 	return o.looks().Show(ctx, func() (view.Look, error) {
-		within, cancel := o.bounded(ctx)
+		within, cancel := plugin.Within(ctx, o.Timeout)
 		defer cancel()
 		seen, err := look(within)
 		if err != nil && ctx.Err() == nil && within.Err() != nil {

@@ -60,10 +60,7 @@ The exit code is 0 when the nodes could be listed, whatever else is missing.`,
 			kubectl jupyter top gpus -o jsonpath='{range .waiting[*]}{.namespace}/{.pod}: {.message}{"\n"}{end}'`),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			o, err := f.ToOptions(b, args)
-			if err != nil {
-				return plugin.UsageError(cmd, err)
-			}
-			return o.Run(cmd.Context())
+			return plugin.Run(cmd, o, err)
 		},
 	}
 	f.nodeFlags.add(b, cmd)

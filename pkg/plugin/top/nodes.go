@@ -5,7 +5,6 @@ import (
 	"slices"
 
 	"github.com/spf13/cobra"
-	resourcev1 "k8s.io/api/resource/v1"
 
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/plugin"
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/report"
@@ -77,10 +76,7 @@ error. The exit code is 0 when the nodes could be listed, whatever else is missi
 			kubectl jupyter top -o jsonpath='{range .nodes[*]}{.name}{" "}{.gpus[*].free}{"\n"}{end}'`),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			o, err := f.ToOptions(b, args)
-			if err != nil {
-				return plugin.UsageError(cmd, err)
-			}
-			return o.Run(cmd.Context())
+			return plugin.Run(cmd, o, err)
 		},
 	}
 	fs := cmd.Flags()
@@ -116,9 +112,7 @@ func (o *TopOptions) Run(ctx context.Context) error {
 		return err
 	}
 	o.Usage.Live = o.live(c)
-	if _, err := c.Mapper.Resource(resourcev1.SchemeGroupVersion.WithKind("ResourceSlice")); err == nil {
-		o.Usage.Claims = &dra.Source{REST: c.REST(), Drivers: o.Usage.GPUResources}
-	}
+	o.Usage.Claims = dra.Claims(c, o.Usage.GPUResources)
 	return o.run(ctx, func(ctx context.Context) (view.Look, error) {
 		s, err := usage.Read(ctx, c, o.Usage)
 		if err != nil {

@@ -66,10 +66,7 @@ The exit code is 0 when the pods could be listed, whatever else is missing.`,
 		Args: plugin.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			o, err := f.ToOptions(b, cmd.Flags().Changed("namespace"))
-			if err != nil {
-				return plugin.UsageError(cmd, err)
-			}
-			return o.Run(cmd.Context())
+			return plugin.Run(cmd, o, err)
 		},
 	}
 	f.topFlags.add(cmd, holders.NotebookSortKeys, "namespace", "Most first: cpu, memory, gpu (how many), gpu-util, age (oldest first), idle; or namespace, name, owner, node")

@@ -65,10 +65,7 @@ their kind would go. A namespace that holds something of somebody else stays too
 		Args: plugin.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			o, err := f.ToOptions(b)
-			if err != nil {
-				return plugin.UsageError(cmd, err)
-			}
-			return o.Run(cmd.Context())
+			return plugin.Run(cmd, o, err)
 		},
 	}
 	fs := cmd.Flags()
@@ -158,11 +155,8 @@ func (o *UninstallOptions) Run(ctx context.Context) error {
 }
 
 func (o *UninstallOptions) connect(ctx context.Context, messages *plugin.Messages) (*cluster.Cluster, error) {
-	if o.Timeout > 0 {
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, o.Timeout)
-		defer cancel()
-	}
+	ctx, cancel := plugin.Within(ctx, o.Timeout)
+	defer cancel()
 	return o.base.Connect(ctx, messages)
 }
 

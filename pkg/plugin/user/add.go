@@ -57,10 +57,7 @@ or memory, Kubernetes refuses pods that say nothing about it.`,
 		Args: oneEmail,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			o, err := f.ToOptions(b, args[0])
-			if err != nil {
-				return plugin.UsageError(cmd, err)
-			}
-			return o.Run(cmd.Context())
+			return plugin.Run(cmd, o, err)
 		},
 		ValidArgsFunction: cobra.NoFileCompletions,
 	}
@@ -114,7 +111,7 @@ func (o *UserAddOptions) Run(ctx context.Context) error {
 	if p.First.Is(person.Email) {
 		return fmt.Errorf("%s is the first user, whom the installation has brought: `kubectl jupyter user set-password %s` gives another password", person.Email, person.Email)
 	}
-	password, generated, err := newPassword(o.base, ctx, o.PasswordStdin, person.Email)
+	password, generated, err := newPassword(ctx, o.base, o.PasswordStdin, person.Email)
 	if err != nil {
 		return err
 	}

@@ -48,10 +48,7 @@ whether they run or not.`,
 		Args: plugin.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			o, err := f.ToOptions(b)
-			if err != nil {
-				return plugin.UsageError(cmd, err)
-			}
-			return o.Run(cmd.Context())
+			return plugin.Run(cmd, o, err)
 		},
 	}
 	cmd.Flags().StringVarP(&f.output, "output", "o", view.FormatTable, "Output format: table, wide, name, json, yaml or jsonpath=TEMPLATE")

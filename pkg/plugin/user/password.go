@@ -48,10 +48,7 @@ Sessions that are open stay open until their cookie ends, 24 hours after the log
 		Args: oneEmail,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			o, err := f.ToOptions(b, args[0])
-			if err != nil {
-				return plugin.UsageError(cmd, err)
-			}
-			return o.Run(cmd.Context())
+			return plugin.Run(cmd, o, err)
 		},
 		ValidArgsFunction: b.CompleteUsers,
 	}
@@ -88,7 +85,7 @@ func (o *UserSetPasswordOptions) Run(ctx context.Context) error {
 			return fmt.Errorf("%s cannot sign in at all: `kubectl jupyter user add %s` gives a password and a namespace", o.Email, o.Email)
 		}
 	}
-	password, generated, err := newPassword(o.base, ctx, o.PasswordStdin, o.Email)
+	password, generated, err := newPassword(ctx, o.base, o.PasswordStdin, o.Email)
 	if err != nil {
 		return err
 	}

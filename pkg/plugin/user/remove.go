@@ -52,10 +52,7 @@ A session that is open goes on until its cookie ends, 24 hours after the login.`
 		Args: oneEmail,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			o, err := f.ToOptions(b, args[0])
-			if err != nil {
-				return plugin.UsageError(cmd, err)
-			}
-			return o.Run(cmd.Context())
+			return plugin.Run(cmd, o, err)
 		},
 		ValidArgsFunction: b.CompleteUsers,
 	}

@@ -71,7 +71,7 @@ func verified(ctx context.Context, b *plugin.Base, p *users.Installation, email 
 }
 
 // newPassword reads the password or makes one.
-func newPassword(b *plugin.Base, ctx context.Context, fromStdin bool, whose string) (password []byte, generated bool, err error) {
+func newPassword(ctx context.Context, b *plugin.Base, fromStdin bool, whose string) (password []byte, generated bool, err error) {
 	if fromStdin {
 		password, err = plugin.ReadPassword(ctx, b.IOStreams, whose)
 		return password, false, err

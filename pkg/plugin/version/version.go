@@ -48,10 +48,7 @@ Without a cluster it is the plugin's own; --client does not look for one.`,
 		Args: plugin.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			o, err := f.ToOptions(b)
-			if err != nil {
-				return plugin.UsageError(cmd, err)
-			}
-			return o.Run(cmd.Context())
+			return plugin.Run(cmd, o, err)
 		},
 	}
 	cmd.Flags().BoolVar(&f.client, "client", false, "Only the plugin's own version; needs no cluster")

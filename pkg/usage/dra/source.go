@@ -10,6 +10,7 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/client-go/rest"
 
+	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/cluster"
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/usage"
 )
 
@@ -18,6 +19,14 @@ type Source struct {
 	REST rest.Interface
 	// Drivers are names of further drivers whose devices count as GPUs.
 	Drivers []string
+}
+
+// Claims is a source for usage.Read; nil where the server has no such devices.
+func Claims(c *cluster.Cluster, drivers []string) usage.ClaimSource {
+	if _, err := c.Mapper.Resource(resourcev1.SchemeGroupVersion.WithKind("ResourceSlice")); err != nil {
+		return nil
+	}
+	return &Source{REST: c.REST(), Drivers: drivers}
 }
 
 // Reading is what was found.

@@ -63,13 +63,18 @@ var (
 	name = regexp.MustCompile("`([a-z/]+)`")
 )
 
-func TestTheDocumentShowsWhatPackagesBuildOn(t *testing.T) {
+func document(t *testing.T) string {
+	t.Helper()
 	text, err := os.ReadFile(filepath.Join(repository, "docs", "architecture.md"))
 	if err != nil {
 		t.Fatal(err)
 	}
+	return string(text)
+}
+
+func TestTheDocumentShowsWhatPackagesBuildOn(t *testing.T) {
 	documented, real := map[string][]string{}, map[string][]string{}
-	for _, r := range row.FindAllStringSubmatch(string(text), -1) {
+	for _, r := range row.FindAllStringSubmatch(document(t), -1) {
 		documented[r[1]] = []string{}
 		for _, n := range name.FindAllStringSubmatch(r[2], -1) {
 			documented[r[1]] = append(documented[r[1]], n[1])
@@ -87,6 +92,61 @@ func TestTheDocumentShowsWhatPackagesBuildOn(t *testing.T) {
 	}
 	if d := cmp.Diff(real, documented); d != "" {
 		t.Errorf("docs/architecture.md says otherwise; the code (-), the document (+):\n%s", d)
+	}
+}
+
+// line is one of the drawing: packages, and behind a gap what they are.
+var line = regexp.MustCompile(`(?m)^ {4}([a-zA-Z/]+(?:, [a-z/]+)*)(?: {2,}.*)?$`)
+
+func TestPackagesBuildOnlyOnWhatIsDrawnBelowThem(t *testing.T) {
+	_, drawing, found := strings.Cut(document(t), "## Packages")
+	if !found {
+		t.Fatal("docs/architecture.md has no section about packages")
+	}
+	drawing, _, _ = strings.Cut(drawing, "| Package")
+	height := map[string]int{}
+	for i, l := range line.FindAllStringSubmatch(drawing, -1) {
+		for _, p := range strings.Split(l[1], ", ") {
+			height[p] = i + 1
+		}
+	}
+	at := func(p string) int {
+		if verb, is := strings.CutPrefix(p, "plugin/"); is && verb != "commands" {
+			return height["plugin/VERB"]
+		}
+		return height[p]
+	}
+	packages := imports(t, "pkg")
+	for folder, all := range packages {
+		folder = strings.TrimPrefix(folder, "pkg/")
+		if at(folder) == 0 {
+			t.Errorf("%s is not in the drawing", folder)
+		}
+		for _, i := range all {
+			if p, ours := strings.CutPrefix(i, module+"pkg/"); ours && at(p) <= at(folder) {
+				t.Errorf("%s imports %s, which is not drawn below it", folder, p)
+			}
+		}
+	}
+	for p := range height {
+		if packages["pkg/"+p] == nil && p != "plugin/VERB" {
+			t.Errorf("%s is drawn, and there is no such package", p)
+		}
+	}
+}
+
+// file is the name of one in the document.
+var file = regexp.MustCompile("`((?:pkg|cmd)/[a-z0-9_/-]+\\.go)`")
+
+func TestTheDocumentNamesFilesThatThereAre(t *testing.T) {
+	named := file.FindAllStringSubmatch(document(t), -1)
+	if len(named) < 50 {
+		t.Errorf("%d files are named, which is not the way of three commands", len(named))
+	}
+	for _, n := range named {
+		if _, err := os.Stat(filepath.Join(repository, filepath.FromSlash(n[1]))); err != nil {
+			t.Error(err)
+		}
 	}
 }
 

@@ -25,7 +25,7 @@ func (s *Snapshot) ground() (*login.Ground, []report.Cause) {
 			causes = append(causes, report.Cause{
 				Name: diagnose.InvalidObject, Severity: report.Error, Component: s.Owner(ref), Object: cluster.RefOf(u),
 				Summary: "the settings cannot be read", Evidence: []string{err.Error()},
-				Remedy: "put them back: kubectl jupyter install --adopt",
+				Remedy: "restore them: kubectl jupyter install --adopt",
 			})
 		}
 	}

@@ -5,9 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"strconv"
 	"strings"
 
+	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -60,18 +60,14 @@ func (r clusterReader) names(ctx context.Context, gvr schema.GroupVersionResourc
 }
 
 func (r clusterReader) log(ctx context.Context, l logRequest) (io.ReadCloser, error) {
-	req := r.c.REST().Get().AbsPath("/api/v1/namespaces", l.namespace, "pods", l.pod, "log").
-		Param("container", l.container).Param("timestamps", "true")
+	o := &corev1.PodLogOptions{Container: l.container, Previous: l.previous, Timestamps: true}
 	if l.lines > 0 {
-		req = req.Param("tailLines", strconv.FormatInt(l.lines, 10))
+		o.TailLines = &l.lines
 	}
 	if l.seconds > 0 {
-		req = req.Param("sinceSeconds", strconv.FormatInt(l.seconds, 10))
+		o.SinceSeconds = &l.seconds
 	}
-	if l.previous {
-		req = req.Param("previous", "true")
-	}
-	return req.Stream(ctx)
+	return r.c.Log(ctx, l.namespace, l.pod, o)
 }
 
 func bound(n int) error { return fmt.Errorf("limit of %d", n) }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"strings"
-	"sync"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -70,25 +69,20 @@ var groups = map[string]string{
 // It ends within eight seconds, or with the context; what was not read by then is in
 // the snapshot's Unreadable.
 func Collect(ctx context.Context, c *cluster.Cluster, subjects []Subject) *Snapshot {
-	r, err := newReader(c)
-	if err != nil {
-		return &Snapshot{Time: metav1.Now(), Unreadable: []ReadError{{What: "cluster", Message: err.Error()}}}
-	}
-	return collect(ctx, r, subjects)
+	return collect(ctx, clusterReader{c}, subjects)
 }
 
 type collector struct {
 	reader reader
-	mu     sync.Mutex
+	reads  cluster.Reads
 	s      *Snapshot
 	asked  sets.Set[string]
-	tasks  []func(context.Context)
 }
 
 func collect(ctx context.Context, r reader, subjects []Subject) *Snapshot {
 	ctx, cancel := context.WithTimeout(ctx, readBudget)
 	defer cancel()
-	c := &collector{reader: r, s: &Snapshot{Time: metav1.Now()}, asked: sets.New[string]()}
+	c := &collector{reader: r, reads: cluster.Reads{InFlight: inFlight}, s: &Snapshot{Time: metav1.Now()}, asked: sets.New[string]()}
 
 	c.subjects(subjects)
 	c.run(ctx)

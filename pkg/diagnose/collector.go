@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"strings"
 
-	"golang.org/x/sync/errgroup"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/util/sets"
 )
@@ -53,7 +52,7 @@ func (c *collector) add(what string, read func(context.Context) error) {
 		return
 	}
 	c.asked.Insert(what)
-	c.tasks = append(c.tasks, func(ctx context.Context) {
+	c.reads.Plan(func(ctx context.Context) error {
 		err := read(ctx)
 		c.store(func(s *Snapshot) {
 			if err == nil {
@@ -62,23 +61,14 @@ func (c *collector) add(what string, read func(context.Context) error) {
 			}
 			s.Unreadable = append(s.Unreadable, ReadError{what, apierrors.IsForbidden(err), err.Error()})
 		})
+		return nil
 	})
 }
 
 // run makes the reads that are planned.
 func (c *collector) run(ctx context.Context) {
-	var g errgroup.Group
-	g.SetLimit(inFlight)
-	for _, t := range c.tasks {
-		g.Go(func() error { t(ctx); return nil })
-	}
-	_ = g.Wait() // the tasks keep their errors in the snapshot
-	c.tasks = nil
+	_ = c.reads.Run(ctx) // the reads keep their errors in the snapshot
 	c.s.sort()
 }
 
-func (c *collector) store(f func(*Snapshot)) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	f(c.s)
-}
+func (c *collector) store(f func(*Snapshot)) { c.reads.Keep(func() { f(c.s) }) }

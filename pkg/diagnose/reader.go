@@ -2,13 +2,12 @@ package diagnose
 
 import (
 	"context"
-	"fmt"
+	"io"
 
+	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
-	"k8s.io/client-go/kubernetes/scheme"
-	"k8s.io/client-go/rest"
 
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/cluster"
 )
@@ -23,45 +22,29 @@ type reader interface {
 	log(ctx context.Context, namespace, pod, container string, previous bool) ([]byte, error)
 }
 
-type clusterReader struct {
-	c    *cluster.Cluster
-	core rest.Interface
-}
+type clusterReader struct{ c *cluster.Cluster }
 
-func newReader(c *cluster.Cluster) (*clusterReader, error) {
-	config := rest.CopyConfig(c.Config)
-	config.APIPath, config.GroupVersion = "/api", &schema.GroupVersion{Version: "v1"}
-	config.NegotiatedSerializer = scheme.Codecs.WithoutConversion()
-	core, err := rest.RESTClientFor(config)
-	if err != nil {
-		return nil, fmt.Errorf("context %q: client for logs: %w", c.Target.Context, err)
-	}
-	return &clusterReader{c, core}, nil
-}
-
-func (r *clusterReader) resource(gk schema.GroupKind) (schema.GroupVersionResource, bool, error) {
+func (r clusterReader) resource(gk schema.GroupKind) (schema.GroupVersionResource, bool, error) {
 	res, err := r.c.Mapper.Preferred(gk)
 	return res.GroupVersionResource, res.Namespaced, err
 }
 
-func (r *clusterReader) get(ctx context.Context, gvr schema.GroupVersionResource, namespace, name string) (*unstructured.Unstructured, error) {
-	if namespace == "" {
-		return r.c.Dynamic.Resource(gvr).Get(ctx, name, metav1.GetOptions{})
-	}
+func (r clusterReader) get(ctx context.Context, gvr schema.GroupVersionResource, namespace, name string) (*unstructured.Unstructured, error) {
 	return r.c.Dynamic.Resource(gvr).Namespace(namespace).Get(ctx, name, metav1.GetOptions{})
 }
 
-func (r *clusterReader) list(ctx context.Context, gvr schema.GroupVersionResource, namespace string, o metav1.ListOptions) (*unstructured.UnstructuredList, error) {
+func (r clusterReader) list(ctx context.Context, gvr schema.GroupVersionResource, namespace string, o metav1.ListOptions) (*unstructured.UnstructuredList, error) {
 	return r.c.Dynamic.Resource(gvr).Namespace(namespace).List(ctx, o)
 }
 
-func (r *clusterReader) log(ctx context.Context, namespace, pod, container string, previous bool) ([]byte, error) {
-	req := r.core.Get().Namespace(namespace).Resource("pods").Name(pod).SubResource("log").
-		Param("container", container).
-		Param("tailLines", fmt.Sprint(logLines)).
-		Param("limitBytes", fmt.Sprint(logBytes))
-	if previous {
-		req = req.Param("previous", "true")
+func (r clusterReader) log(ctx context.Context, namespace, pod, container string, previous bool) ([]byte, error) {
+	lines, size := int64(logLines), int64(logBytes)
+	stream, err := r.c.Log(ctx, namespace, pod, &corev1.PodLogOptions{
+		Container: container, Previous: previous, TailLines: &lines, LimitBytes: &size,
+	})
+	if err != nil {
+		return nil, err
 	}
-	return req.DoRaw(ctx)
+	defer stream.Close()
+	return io.ReadAll(stream)
 }

@@ -7,7 +7,6 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
-	"sync"
 	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
@@ -70,52 +69,53 @@ var (
 
 // reading is one Read: requests side by side into one snapshot.
 type reading struct {
-	c    *cluster.Cluster
-	work sync.WaitGroup
-
-	mu       sync.Mutex
+	cluster.Reads
+	c        *cluster.Cluster
 	snapshot *Snapshot
 	failed   []error
 }
 
-func (r *reading) start(what string, f func() error) {
-	r.work.Go(func() {
-		if err := f(); err != nil {
-			r.mu.Lock()
-			defer r.mu.Unlock()
-			r.failed = append(r.failed, fmt.Errorf("%s: %w", what, err))
+// add plans a read that does not end the others when it fails.
+func (r *reading) add(what string, read func(context.Context) error) {
+	r.Plan(func(ctx context.Context) error {
+		if err := read(ctx); err != nil {
+			r.Keep(func() { r.failed = append(r.failed, fmt.Errorf("%s: %w", what, err)) })
 		}
+		return nil
 	})
 }
+
+// inFlight are as many requests as a reading makes at a time: all of them.
+const inFlight = 16
 
 // Read asks for everything that has to do with the addresses of load balancers: a dozen
 // requests, side by side, and one more. The error names all that could not be read; the
 // snapshot then holds the rest.
 func Read(ctx context.Context, c *cluster.Cluster) (*Snapshot, error) {
-	r := &reading{c: c, snapshot: &Snapshot{Time: metav1.NewTime(time.Now())}}
+	r := &reading{Reads: cluster.Reads{InFlight: inFlight}, c: c, snapshot: &Snapshot{Time: metav1.NewTime(time.Now())}}
 	s := r.snapshot
-	readList(ctx, r, nodesResource, "", metav1.ListOptions{}, &s.Nodes, func(n *corev1.Node) bool { n.Status.Images = nil; return true })
-	readList(ctx, r, servicesResource, "", metav1.ListOptions{}, &s.Services, nil)
-	readList(ctx, r, eventsResource, Namespace, metav1.ListOptions{FieldSelector: "involvedObject.kind=Service,involvedObject.name=" + ServiceName}, &s.Events, nil)
-	readList(ctx, r, deployments, "", metav1.ListOptions{}, &s.Deployments, func(d *appsv1.Deployment) bool {
+	readList(r, nodesResource, "", metav1.ListOptions{}, &s.Nodes, func(n *corev1.Node) bool { n.Status.Images = nil; return true })
+	readList(r, servicesResource, "", metav1.ListOptions{}, &s.Services, nil)
+	readList(r, eventsResource, Namespace, metav1.ListOptions{FieldSelector: "involvedObject.kind=Service,involvedObject.name=" + ServiceName}, &s.Events, nil)
+	readList(r, deployments, "", metav1.ListOptions{}, &s.Deployments, func(d *appsv1.Deployment) bool {
 		return d.Namespace == Namespace && d.Name == ServiceName || concerns(d.Name, d.Labels, &d.Spec.Template.Spec)
 	})
-	readList(ctx, r, daemonSets, "", metav1.ListOptions{}, &s.DaemonSets, func(d *appsv1.DaemonSet) bool { return concerns(d.Name, d.Labels, &d.Spec.Template.Spec) })
-	readOne(ctx, r, namespacesResource, "", Namespace, &s.GatewayNamespace)
-	readOne(ctx, r, configMapsResource, "kube-system", "kube-proxy", &s.KubeProxy)
+	readList(r, daemonSets, "", metav1.ListOptions{}, &s.DaemonSets, func(d *appsv1.DaemonSet) bool { return concerns(d.Name, d.Labels, &d.Spec.Template.Spec) })
+	readOne(r, namespacesResource, "", Namespace, &s.GatewayNamespace)
+	readOne(r, configMapsResource, "kube-system", "kube-proxy", &s.KubeProxy)
 	_, err := c.Mapper.Preferred(poolKind)
 	s.PoolKind = err == nil
-	r.kind(ctx, poolKind, &s.Pools)
-	r.kind(ctx, l2Kind, &s.L2Advertisements)
-	r.kind(ctx, bgpKind, &s.BGPAdvertisements)
-	r.kind(ctx, ciliumPoolKind, &s.CiliumPools)
-	r.kind(ctx, calicoPoolKind, &s.CalicoPools)
-	r.start("Service ranges", func() error { return r.serviceRanges(ctx) })
-	r.work.Wait()
+	r.kind(poolKind, &s.Pools)
+	r.kind(l2Kind, &s.L2Advertisements)
+	r.kind(bgpKind, &s.BGPAdvertisements)
+	r.kind(ciliumPoolKind, &s.CiliumPools)
+	r.kind(calicoPoolKind, &s.CalicoPools)
+	r.add("Service ranges", r.serviceRanges)
+	_ = r.Run(ctx) // the reads keep their errors
 	// Where the old configuration is, the controller knows.
 	at := s.legacyConfigAt()
-	readOne(ctx, r, configMapsResource, at.Namespace, at.Name, &s.LegacyConfig)
-	r.work.Wait()
+	readOne(r, configMapsResource, at.Namespace, at.Name, &s.LegacyConfig)
+	_ = r.Run(ctx)
 	if ctx.Err() != nil {
 		return nil, ctx.Err()
 	}
@@ -125,8 +125,8 @@ func Read(ctx context.Context, c *cluster.Cluster) (*Snapshot, error) {
 
 // readList reads all objects of a resource; keep, where it is set, drops some of them
 // and may take out of the others what is not needed.
-func readList[T any](ctx context.Context, r *reading, gvr schema.GroupVersionResource, namespace string, o metav1.ListOptions, into *[]T, keep func(*T) bool) {
-	r.start(gvr.Resource, func() error {
+func readList[T any](r *reading, gvr schema.GroupVersionResource, namespace string, o metav1.ListOptions, into *[]T, keep func(*T) bool) {
+	r.add(gvr.Resource, func(ctx context.Context) error {
 		list, err := r.c.Dynamic.Resource(gvr).Namespace(namespace).List(ctx, o)
 		if err != nil {
 			return err
@@ -149,15 +149,9 @@ func readList[T any](ctx context.Context, r *reading, gvr schema.GroupVersionRes
 }
 
 // readOne reads an object that may be absent.
-func readOne[T any](ctx context.Context, r *reading, gvr schema.GroupVersionResource, namespace, name string, into **T) {
-	r.start(strings.TrimSpace(strings.TrimSuffix(gvr.Resource, "s")+" "+strings.TrimPrefix(namespace+"/"+name, "/")), func() error {
-		var u *unstructured.Unstructured
-		var err error
-		if namespace == "" {
-			u, err = r.c.Dynamic.Resource(gvr).Get(ctx, name, metav1.GetOptions{})
-		} else {
-			u, err = r.c.Dynamic.Resource(gvr).Namespace(namespace).Get(ctx, name, metav1.GetOptions{})
-		}
+func readOne[T any](r *reading, gvr schema.GroupVersionResource, namespace, name string, into **T) {
+	r.add(strings.TrimSpace(strings.TrimSuffix(gvr.Resource, "s")+" "+strings.TrimPrefix(namespace+"/"+name, "/")), func(ctx context.Context) error {
+		u, err := r.c.Dynamic.Resource(gvr).Namespace(namespace).Get(ctx, name, metav1.GetOptions{})
 		if apierrors.IsNotFound(err) {
 			return nil
 		}
@@ -174,12 +168,12 @@ func readOne[T any](ctx context.Context, r *reading, gvr schema.GroupVersionReso
 }
 
 // kind reads all objects of a kind that the server may not have.
-func (r *reading) kind(ctx context.Context, gk schema.GroupKind, into *[]unstructured.Unstructured) {
+func (r *reading) kind(gk schema.GroupKind, into *[]unstructured.Unstructured) {
 	resource, err := r.c.Mapper.Preferred(gk)
 	if err != nil {
 		return
 	}
-	r.start(resource.Resource, func() error {
+	r.add(resource.Resource, func(ctx context.Context) error {
 		list, err := r.c.Dynamic.Resource(resource.GroupVersionResource).List(ctx, metav1.ListOptions{})
 		if apierrors.IsNotFound(err) {
 			return nil

@@ -5,10 +5,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
-	"slices"
-	"sync"
 
-	"golang.org/x/sync/errgroup"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
@@ -16,7 +13,6 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
-	"k8s.io/client-go/dynamic"
 	"sigs.k8s.io/yaml"
 
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/cluster"
@@ -35,12 +31,13 @@ var namespaces = []string{istioNamespace, stackNamespace, dexNamespace, proxyNam
 
 // reader makes reads side by side and keeps in the Ground what failed.
 type reader struct {
-	c     *cluster.Cluster
-	mu    sync.Mutex
-	tasks []func(context.Context)
+	cluster.Reads
+	c *cluster.Cluster
 }
 
-func newReader(c *cluster.Cluster) *reader { return &reader{c: c} }
+func newReader(c *cluster.Cluster) *reader {
+	return &reader{Reads: cluster.Reads{InFlight: inFlight}, c: c}
+}
 
 // Read reads all hops: some thirty requests, side by side, whatever the size of the
 // cluster. What could not be read is in the Ground; the error is that of a cluster which
@@ -217,30 +214,27 @@ func (s clusterSource) firstPasswordHash(ctx context.Context) ([]byte, error) {
 // get plans to read one object, if it is there.
 func (r *reader) get(g *Ground, ref report.Ref, take func(*unstructured.Unstructured) error) {
 	r.add(g, ref.String(), func(ctx context.Context) error {
-		client, err := r.client(ref.Group, ref.Kind, ref.Namespace)
+		client, err := r.c.Of(schema.GroupKind{Group: ref.Group, Kind: ref.Kind}, ref.Namespace)
 		var u *unstructured.Unstructured
 		if err == nil {
 			u, err = client.Get(ctx, ref.Name, metav1.GetOptions{})
 		}
 		if meta.IsNoMatchError(err) || apierrors.IsNotFound(err) {
-			r.mu.Lock()
-			defer r.mu.Unlock()
-			g.missing = append(g.missing, ref)
+			r.Keep(func() { g.missing = append(g.missing, ref) })
 			return nil
 		}
 		if err != nil {
 			return err
 		}
-		r.mu.Lock()
-		defer r.mu.Unlock()
-		return take(u)
+		r.Keep(func() { err = take(u) })
+		return err
 	})
 }
 
 // list plans to read the objects of a kind in a namespace.
 func list(r *reader, g *Ground, group, kind, namespace string, take func(*unstructured.Unstructured) error) {
 	r.add(g, kind+" of "+namespace, func(ctx context.Context) error {
-		client, err := r.client(group, kind, namespace)
+		client, err := r.c.Of(schema.GroupKind{Group: group, Kind: kind}, namespace)
 		if meta.IsNoMatchError(err) {
 			return nil
 		}
@@ -254,14 +248,15 @@ func list(r *reader, g *Ground, group, kind, namespace string, take func(*unstru
 		if err != nil {
 			return err
 		}
-		r.mu.Lock()
-		defer r.mu.Unlock()
-		for i := range found.Items {
-			if err := take(&found.Items[i]); err != nil {
-				return fmt.Errorf("%s: %w", found.Items[i].GetName(), err)
+		r.Keep(func() {
+			for i := range found.Items {
+				if err = take(&found.Items[i]); err != nil {
+					err = fmt.Errorf("%s: %w", found.Items[i].GetName(), err)
+					return
+				}
 			}
-		}
-		return nil
+		})
+		return err
 	})
 }
 
@@ -286,35 +281,17 @@ func data(u *unstructured.Unstructured) map[string]string {
 	return values
 }
 
-func (r *reader) client(group, kind, namespace string) (dynamic.ResourceInterface, error) {
-	resource, err := r.c.Mapper.Preferred(schema.GroupKind{Group: group, Kind: kind})
-	if err != nil {
-		return nil, err
-	}
-	if resource.Namespaced && namespace != "" {
-		return r.c.Dynamic.Resource(resource.GroupVersionResource).Namespace(namespace), nil
-	}
-	return r.c.Dynamic.Resource(resource.GroupVersionResource), nil
-}
-
 func (r *reader) add(g *Ground, what string, read func(context.Context) error) {
-	r.tasks = append(r.tasks, func(ctx context.Context) {
+	r.Plan(func(ctx context.Context) error {
 		if err := read(ctx); err != nil {
-			r.mu.Lock()
-			defer r.mu.Unlock()
-			g.failed = append(g.failed, readError{what, err})
+			r.Keep(func() { g.failed = append(g.failed, readError{what, err}) })
 		}
+		return nil
 	})
 }
 
-// run makes the reads that are planned.
+// run makes the reads that are planned. Only the end of the context is an error.
 func (r *reader) run(ctx context.Context) error {
-	var group errgroup.Group
-	group.SetLimit(inFlight)
-	for _, t := range slices.Clone(r.tasks) {
-		group.Go(func() error { t(ctx); return nil })
-	}
-	_ = group.Wait() // the tasks keep their errors in the Ground
-	r.tasks = nil
+	_ = r.Run(ctx) // the reads keep their errors in the Ground
 	return ctx.Err()
 }

@@ -233,7 +233,7 @@ func findCapacity(f *Facts) (string, []report.Cause) {
 		return "no node takes pods", nil // which is the nodes' matter
 	}
 	d := c.Demands[0]
-	asked := fmt.Sprintf("%s of profile %s request %s", plural(d.Pods, "pod"), d.Profile, d.Request)
+	asked := fmt.Sprintf("%s of profile %s request %s", report.Count(d.Pods, "pod"), d.Profile, d.Request)
 	if d.Pods == 0 {
 		asked = "no pod of the stack is missing"
 	}
@@ -276,7 +276,7 @@ func findCapacity(f *Facts) (string, []report.Cause) {
 		case other.Fits:
 			beside = "and would fit, without a notebook beside them"
 		}
-		cause.Evidence = append(cause.Evidence, fmt.Sprintf("with --profile %s %s request %s, %s", other.Profile, plural(other.Pods, "pod"), other.Request, beside))
+		cause.Evidence = append(cause.Evidence, fmt.Sprintf("with --profile %s %s request %s, %s", other.Profile, report.Count(other.Pods, "pod"), other.Request, beside))
 		if other.Fits && (!d.Fits || other.NotebookFits) {
 			cause.Remedy = fmt.Sprintf("kubectl jupyter install --profile %s\nor %s", other.Profile, cause.Remedy)
 		}
@@ -288,9 +288,9 @@ func findCapacity(f *Facts) (string, []report.Cause) {
 func (f *Facts) counted() string {
 	c := f.Capacity
 	if c.Counted < c.Open {
-		return fmt.Sprintf("%d of %s, which was enough to look at", c.Counted, plural(c.Open, "open node"))
+		return fmt.Sprintf("%d of %s, which was enough to look at", c.Counted, report.Count(c.Open, "open node"))
 	}
-	return fmt.Sprintf("%s with %s left", plural(c.Open, "open node"), c.Left)
+	return fmt.Sprintf("%s with %s left", report.Count(c.Open, "open node"), c.Left)
 }
 
 // roomsShown bounds the nodes that evidence names.
@@ -304,7 +304,7 @@ func (f *Facts) roomLines() []string {
 	var lines []string
 	for i, r := range rooms {
 		if i == roomsShown {
-			lines = append(lines, fmt.Sprintf("%s less", plural(len(rooms)-i, "more node")+" with"))
+			lines = append(lines, fmt.Sprintf("%s less", report.Count(len(rooms)-i, "more node")+" with"))
 			break
 		}
 		full := ""
@@ -314,7 +314,7 @@ func (f *Facts) roomLines() []string {
 		lines = append(lines, fmt.Sprintf("node %s has %s left of %s%s", r.Node.Name, r.Left.positive(), allocatable(r.Node), full))
 	}
 	if more := f.Capacity.Open - f.Capacity.Counted; more > 0 {
-		lines = append(lines, fmt.Sprintf("%s with less in all were not looked at", plural(more, "smaller node")))
+		lines = append(lines, fmt.Sprintf("%s with less in all were not looked at", report.Count(more, "smaller node")))
 	}
 	return lines
 }

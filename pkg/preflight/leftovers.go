@@ -73,7 +73,7 @@ func findLeftovers(f *Facts) (string, []report.Cause) {
 	case !f.Earlier && f.Kept > 0:
 		causes = append(causes, report.Cause{
 			Name: diagnose.EarlierInstallation, Severity: report.Info,
-			Summary:  fmt.Sprintf("%s of an earlier installation are there, as an uninstallation leaves them: they are taken up", plural(f.Kept, "object")),
+			Summary:  fmt.Sprintf("%s of an earlier installation are there, as an uninstallation leaves them: they are taken up", report.Count(f.Kept, "object")),
 			Evidence: []string{"they carry this plugin's label, and there is no inventory"},
 			Remedy:   "none",
 		})

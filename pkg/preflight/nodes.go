@@ -102,7 +102,7 @@ func findNodes(f *Facts) (string, []report.Cause) {
 	for _, n := range f.Open {
 		arches[n.Labels[corev1.LabelArchStable]]++
 	}
-	found := fmt.Sprintf("%d of %s take pods (%s)", len(f.Open), plural(len(f.Open)+len(f.Excluded), "node"), strings.Join(slices.Sorted(maps.Keys(arches)), ", "))
+	found := fmt.Sprintf("%d of %s take pods (%s)", len(f.Open), report.Count(len(f.Open)+len(f.Excluded), "node"), strings.Join(slices.Sorted(maps.Keys(arches)), ", "))
 	if len(f.Excluded) > 0 {
 		names := slices.Sorted(maps.Keys(f.Excluded))
 		object := report.Ref{Kind: "Node", Name: names[0]}
@@ -112,7 +112,7 @@ func findNodes(f *Facts) (string, []report.Cause) {
 		}
 		causes = append(causes, report.Cause{
 			Name: diagnose.NodesExcluded, Severity: report.Info, Object: object, Also: also,
-			Summary:  fmt.Sprintf("%s left out of the arithmetic", plural(len(names), "node")),
+			Summary:  fmt.Sprintf("%s left out of the arithmetic", report.Count(len(names), "node")),
 			Evidence: f.excludedLines(),
 			Remedy:   "none, where that is on purpose; else kubectl uncordon NODE, or kubectl taint nodes NODE KEY-",
 		})
@@ -170,7 +170,7 @@ func (f *Facts) findArchitectures(arches map[string]int) []report.Cause {
 	if len(foreign) > 0 {
 		c := report.Cause{
 			Name: diagnose.WrongArchitecture, Severity: report.Warning, Object: object, Also: also,
-			Summary:  fmt.Sprintf("%s of an architecture that the images are not made for (%s): pods that are scheduled there fail", plural(len(foreign), "node"), strings.Join(made, ", ")),
+			Summary:  fmt.Sprintf("%s of an architecture that the images are not made for (%s): pods that are scheduled there fail", report.Count(len(foreign), "node"), strings.Join(made, ", ")),
 			Evidence: bounded(foreign, excludedShown, "node"),
 			Remedy:   "keep the pods off these nodes: kubectl taint nodes NODE arch=other:NoSchedule; or name images that are made for them: kubectl jupyter install --image NAME=REF",
 		}

@@ -225,7 +225,7 @@ func conflictCauses(conflicts []rollout.Conflict, existing []Existing, canSkip f
 		choices := []string{"--use-existing " + strings.Join(names, ","), "--adopt"}
 		switch {
 		case len(edited) == len(lines):
-			cause.Summary = fmt.Sprintf("%s of component %s edited by somebody else", plural(len(lines), "object"), name)
+			cause.Summary = fmt.Sprintf("%s of component %s edited by somebody else", report.Count(len(lines), "object"), name)
 			cause.Remedy = "choose: --adopt (take the fields back), or change them with a kustomization of your own (-k DIR)"
 			causes = append(causes, cause)
 			continue

@@ -213,13 +213,6 @@ func CheckVersion(r *components.Release, v *version.Version) error {
 	return fmt.Errorf("release %s supports Kubernetes 1.%d to 1.%d, not %s", r.Name, r.ServedMin, r.ServedMax, v)
 }
 
-func plural(n int, noun string) string {
-	if n == 1 {
-		return "1 " + noun
-	}
-	return fmt.Sprintf("%d %ss", n, noun)
-}
-
 // some joins the first lines and counts the rest.
 func some(lines []string, most int) string {
 	if len(lines) <= most {
@@ -233,5 +226,5 @@ func bounded(lines []string, most int, noun string) []string {
 	if len(lines) <= most {
 		return lines
 	}
-	return append(slices.Clip(lines[:most]), fmt.Sprintf("and %s more", plural(len(lines)-most, noun)))
+	return append(slices.Clip(lines[:most]), fmt.Sprintf("and %s more", report.Count(len(lines)-most, noun)))
 }

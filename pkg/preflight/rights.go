@@ -31,7 +31,7 @@ func findPermissions(f *Facts) (string, []report.Cause) {
 	}
 	const ask = "ask for them, or choose another --context, --user or --as"
 	if len(f.Missing) > 0 {
-		said := fmt.Sprintf("%s lacks %s", who, plural(len(f.Missing), "permission"))
+		said := fmt.Sprintf("%s lacks %s", who, report.Count(len(f.Missing), "permission"))
 		return said, []report.Cause{{
 			Name: diagnose.PermissionMissing, Severity: report.Fatal,
 			Summary: fmt.Sprintf("%s in cluster %q", said, f.Target.Cluster), Evidence: rollout.Gathered(f.Missing), Remedy: ask,
@@ -52,7 +52,7 @@ func findPermissions(f *Facts) (string, []report.Cause) {
 	}
 	switch {
 	case len(refused) == 0 && f.Tried > 0:
-		return fmt.Sprintf("%s may do all of it; %s accepted as a dry run", who, plural(f.Tried, "object")), nil
+		return fmt.Sprintf("%s may do all of it; %s accepted as a dry run", who, report.Count(f.Tried, "object")), nil
 	case len(refused) == 0:
 		return who + " may do all of it", nil
 	}
@@ -63,7 +63,7 @@ func findPermissions(f *Facts) (string, []report.Cause) {
 	}
 	c.Evidence = bounded(refused, refusalsShown, "object")
 	c.Remedy = "use a user that is cluster-admin, or ask for the verb escalate on clusterroles and roles, and bind on the same"
-	return fmt.Sprintf("%s refused, although the access reviews say yes", plural(len(refused), "object")), []report.Cause{c}
+	return fmt.Sprintf("%s refused, although the access reviews say yes", report.Count(len(refused), "object")), []report.Cause{c}
 }
 
 // findRefusals: what a policy, a webhook or a validation refuses.
@@ -91,9 +91,9 @@ func findRefusals(f *Facts) (string, []report.Cause) {
 		})
 	}
 	if total > 0 {
-		return fmt.Sprintf("%s would be refused", plural(total, "object")), causes
+		return fmt.Sprintf("%s would be refused", report.Count(total, "object")), causes
 	}
-	return fmt.Sprintf("%s: %d to create, %d to change", plural(f.Objects, "object"), f.Created, f.Configured), nil
+	return fmt.Sprintf("%s: %d to create, %d to change", report.Count(f.Objects, "object"), f.Created, f.Configured), nil
 }
 
 // accepted says how a refused object becomes one that the server takes. Where it is

@@ -5,7 +5,6 @@ import (
 	"context"
 	"slices"
 	"strings"
-	"sync"
 
 	"golang.org/x/sync/errgroup"
 	corev1 "k8s.io/api/core/v1"
@@ -92,7 +91,7 @@ var meshConfig = report.Ref{Kind: "ConfigMap", Namespace: "istio-system", Name: 
 // It fails where the server does not answer at all. What may not be read, and what
 // fails alone, is in the snapshot's Reads.
 func Collect(ctx context.Context, c *cluster.Cluster, source components.Source) (*Snapshot, error) {
-	k := &collector{c: c, s: &Snapshot{
+	k := &collector{Reads: cluster.Reads{InFlight: inFlight}, c: c, s: &Snapshot{
 		Time: metav1.Now(), Target: c.Target, Server: c.Version, Release: source.Release(),
 	}, whole: map[report.Ref]bool{}}
 	var err error
@@ -111,7 +110,7 @@ func Collect(ctx context.Context, c *cluster.Cluster, source components.Source) 
 	k.lists()
 	g, first := errgroup.WithContext(ctx)
 	g.Go(func() error { return k.s.expect(first, source, c) })
-	g.Go(func() error { return k.run(first) })
+	g.Go(func() error { return k.Run(first) })
 	g.Go(func() error { k.prove(first); return nil })
 	if err := g.Wait(); err != nil {
 		return nil, err
@@ -120,7 +119,7 @@ func Collect(ctx context.Context, c *cluster.Cluster, source components.Source) 
 	k.s.settle()
 	k.missing()
 	k.lateLogin()
-	if err := k.run(ctx); err != nil {
+	if err := k.Run(ctx); err != nil {
 		return nil, err
 	}
 	k.s.sort()
@@ -129,12 +128,11 @@ func Collect(ctx context.Context, c *cluster.Cluster, source components.Source) 
 }
 
 type collector struct {
+	cluster.Reads
 	c     *cluster.Cluster
-	mu    sync.Mutex
 	s     *Snapshot
 	core  rest.Interface
 	whole map[report.Ref]bool
-	tasks []func(context.Context) error
 }
 
 // lists plans the reads that depend on nothing.
@@ -200,7 +198,7 @@ func (k *collector) list(r Read, gvr schema.GroupVersionResource, metaOnly bool)
 	if r.Kind == "Node" {
 		o.Limit = maxNodes
 	}
-	k.tasks = append(k.tasks, func(ctx context.Context) error {
+	k.Plan(func(ctx context.Context) error {
 		if !metaOnly {
 			l, err := k.c.Dynamic.Resource(gvr).Namespace(r.Namespace).List(ctx, o)
 			if err != nil {
@@ -233,7 +231,7 @@ func (k *collector) get(ref report.Ref, metaOnly bool) {
 		return
 	}
 	gvr := resource.GroupVersionResource
-	k.tasks = append(k.tasks, func(ctx context.Context) error {
+	k.Plan(func(ctx context.Context) error {
 		var u *unstructured.Unstructured
 		var err error
 		if metaOnly {
@@ -299,38 +297,32 @@ func onlyMeta(kind string) bool {
 	return false
 }
 
-// run makes the planned requests. Only the end of the context is an error.
-func (k *collector) run(ctx context.Context) error {
-	g, ctx := errgroup.WithContext(ctx)
-	g.SetLimit(inFlight)
-	for _, task := range k.tasks {
-		g.Go(func() error { return task(ctx) })
-	}
-	k.tasks = nil
-	return g.Wait()
-}
-
 // add keeps what a read has found, or why it has not.
 func (k *collector) add(r Read, err error, objects ...*unstructured.Unstructured) error {
-	k.mu.Lock()
-	defer k.mu.Unlock()
 	if err != nil {
 		r.Forbidden, r.Error = apierrors.IsForbidden(err), err.Error()
 	}
-	k.s.Reads = append(k.s.Reads, r)
-	for _, u := range objects {
-		ref := cluster.RefOf(u)
-		whole := len(u.Object) > 3 // more than apiVersion, kind and metadata
-		if was, known := k.whole[ref]; known {
-			if was || !whole {
-				continue
-			}
-			k.s.Objects = slices.DeleteFunc(k.s.Objects, func(o *unstructured.Unstructured) bool { return cluster.RefOf(o) == ref })
+	k.Keep(func() {
+		k.s.Reads = append(k.s.Reads, r)
+		for _, u := range objects {
+			k.keep(u)
 		}
-		k.whole[ref] = whole
-		k.s.Objects = append(k.s.Objects, u)
-	}
+	})
 	return nil
+}
+
+// keep an object, unless as much or more is known of it.
+func (k *collector) keep(u *unstructured.Unstructured) {
+	ref := cluster.RefOf(u)
+	whole := len(u.Object) > 3 // more than apiVersion, kind and metadata
+	if was, known := k.whole[ref]; known {
+		if was || !whole {
+			return
+		}
+		k.s.Objects = slices.DeleteFunc(k.s.Objects, func(o *unstructured.Unstructured) bool { return cluster.RefOf(o) == ref })
+	}
+	k.whole[ref] = whole
+	k.s.Objects = append(k.s.Objects, u)
 }
 
 func pointers(items []unstructured.Unstructured) []*unstructured.Unstructured {

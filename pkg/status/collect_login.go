@@ -3,7 +3,6 @@ package status
 import (
 	"bytes"
 	"context"
-	"fmt"
 	"io"
 	"slices"
 	"strings"
@@ -62,7 +61,7 @@ func (k *collector) login() {
 func (k *collector) editors() {
 	r := Read{Kind: "ServiceAccount", Name: editor}
 	gvr := schema.GroupVersionResource{Version: "v1", Resource: "serviceaccounts"}
-	k.tasks = append(k.tasks, func(ctx context.Context) error {
+	k.Plan(func(ctx context.Context) error {
 		l, err := k.c.Metadata.Resource(gvr).List(ctx, metav1.ListOptions{FieldSelector: "metadata.name=" + editor, Limit: maxItems})
 		if err != nil {
 			// Who may not list those of all namespaces is not told of it: that of the first
@@ -148,14 +147,11 @@ func (k *collector) log(p corev1.Pod, container string) {
 	if !running {
 		return
 	}
-	k.tasks = append(k.tasks, func(ctx context.Context) error {
+	k.Plan(func(ctx context.Context) error {
 		timed, cancel := context.WithTimeout(ctx, logTime)
 		defer cancel()
-		stream, err := k.c.REST().Get().AbsPath("/api/v1/namespaces", p.Namespace, "pods", p.Name, "log").
-			Param("container", container).
-			Param("sinceSeconds", fmt.Sprint(int(logSince.Seconds()))).
-			Param("tailLines", fmt.Sprint(logLines)).
-			Stream(timed)
+		since, lines := int64(logSince.Seconds()), int64(logLines)
+		stream, err := k.c.Log(timed, p.Namespace, p.Name, &corev1.PodLogOptions{Container: container, SinceSeconds: &since, TailLines: &lines})
 		if apierrors.IsForbidden(err) {
 			return k.add(Read{Kind: "Pod/log", Namespace: p.Namespace, Name: p.Name}, err)
 		}
@@ -171,9 +167,7 @@ func (k *collector) log(p corev1.Pod, container string) {
 		for line := range bytes.Lines(text) {
 			l.Lines = append(l.Lines, strings.TrimRight(string(line), "\r\n"))
 		}
-		k.mu.Lock()
-		defer k.mu.Unlock()
-		k.s.Logs = append(k.s.Logs, l)
+		k.Keep(func() { k.s.Logs = append(k.s.Logs, l) })
 		return nil
 	})
 }

@@ -33,14 +33,12 @@ func protobufClient(c *cluster.Cluster) (rest.Interface, error) {
 // podsIn plans the list of a namespace's pods.
 func (k *collector) podsIn(namespace string) {
 	r := Read{Kind: "Pod", Namespace: namespace}
-	k.tasks = append(k.tasks, func(ctx context.Context) error {
+	k.Plan(func(ctx context.Context) error {
 		list := &corev1.PodList{}
 		err := k.core.Get().Namespace(namespace).Resource("pods").
 			VersionedParams(&metav1.ListOptions{Limit: maxItems}, scheme.ParameterCodec).Do(ctx).Into(list)
 		if err == nil {
-			k.mu.Lock()
-			k.s.StackPods = append(k.s.StackPods, list.Items...)
-			k.mu.Unlock()
+			k.Keep(func() { k.s.StackPods = append(k.s.StackPods, list.Items...) })
 		}
 		return k.add(r, err)
 	})
@@ -54,7 +52,7 @@ func (k *collector) passwords() {
 	if err != nil {
 		return // Dex defines the kind when it starts
 	}
-	k.tasks = append(k.tasks, func(ctx context.Context) error {
+	k.Plan(func(ctx context.Context) error {
 		list, err := k.c.Dynamic.Resource(resource.GroupVersionResource).Namespace(r.Namespace).List(ctx, metav1.ListOptions{Limit: maxItems})
 		// Who may not read them is told of those that the configuration names.
 		if apierrors.IsForbidden(err) {
@@ -63,12 +61,12 @@ func (k *collector) passwords() {
 		if err != nil {
 			return k.add(r, err)
 		}
-		k.mu.Lock()
-		for _, u := range list.Items {
-			email, _, _ := unstructured.NestedString(u.Object, "email")
-			k.s.Passwords = append(k.s.Passwords, email)
-		}
-		k.mu.Unlock()
+		k.Keep(func() {
+			for _, u := range list.Items {
+				email, _, _ := unstructured.NestedString(u.Object, "email")
+				k.s.Passwords = append(k.s.Passwords, email)
+			}
+		})
 		return k.add(r, nil)
 	})
 }

@@ -193,7 +193,7 @@ func Verdict(r *report.Report) string {
 			bad = append(bad, c.Name+" "+string(c.State))
 		}
 	}
-	total := plural(len(r.Components), "component")
+	total := report.Count(len(r.Components), "component")
 	switch {
 	case len(bad) > 0:
 		verdict := fmt.Sprintf("Not ready: %d of %s: %s.", len(bad), total, strings.Join(bad, ", "))
@@ -215,7 +215,7 @@ func Verdict(r *report.Report) string {
 		}
 	}
 	if warnings > 0 {
-		return fmt.Sprintf("Ready: %s, %s.", total, plural(warnings, "warning"))
+		return fmt.Sprintf("Ready: %s, %s.", total, report.Count(warnings, "warning"))
 	}
 	return fmt.Sprintf("Ready: %s.", total)
 }

@@ -51,13 +51,13 @@ func Summary(w io.Writer, r Result, style Style) {
 	switch {
 	case changed == 0 && unready == 0:
 		fmt.Fprintf(w, "%s nothing to change. %s, %s, in %s.\n", style.State(report.Ready, "Ready:"),
-			plural(installed, "component"), plural(objects, "object"), elapsed)
+			report.Count(installed, "component"), report.Count(objects, "object"), elapsed)
 	case unready == 0:
 		fmt.Fprintf(w, "%s %s, %s, in %s (%s).\n", style.State(report.Ready, "Ready:"),
-			plural(installed, "component"), plural(objects, "object"), elapsed, CountsText(counts))
+			report.Count(installed, "component"), report.Count(objects, "object"), elapsed, CountsText(counts))
 	default:
 		fmt.Fprintf(w, "%s %s, %s, in %s (%s). Did not wait for readiness. To wait:\n  kubectl jupyter status --wait%s\n", style.State(report.Accepted, "Accepted:"),
-			plural(installed, "component"), plural(objects, "object"), elapsed, CountsText(counts), r.Flags)
+			report.Count(installed, "component"), report.Count(objects, "object"), elapsed, CountsText(counts), r.Flags)
 	}
 	if r.User != "" && state["dex"] != "" {
 		fmt.Fprintf(w, "\nUser:      %s\n", style.Bold(r.User))
@@ -107,11 +107,4 @@ func CountsText(counts map[report.Action]int) string {
 		return "nothing changed"
 	}
 	return strings.Join(parts, ", ")
-}
-
-func plural(n int, noun string) string {
-	if n == 1 {
-		return "1 " + noun
-	}
-	return fmt.Sprintf("%d %ss", n, noun)
 }

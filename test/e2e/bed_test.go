@@ -12,11 +12,8 @@ package e2e
 import (
 	"bytes"
 	"context"
-	"encoding/json"
-	"fmt"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -135,46 +132,6 @@ func (b *bed) apply(manifest string) {
 	}
 }
 
-const memberSelector = "applyset.kubernetes.io/part-of"
-
-// versions maps every object that a selector finds to its resourceVersion. An autoscaler's
-// moves whenever its controller looks, so its generation stands for it.
-func (b *bed) versions(selector string) map[string]string {
-	b.t.Helper()
-	kinds := strings.Fields(b.kubectl("api-resources", "--verbs=list", "-o", "name"))
-	kinds = slices.DeleteFunc(kinds, func(k string) bool {
-		return k == "events" || k == "events.events.k8s.io" || strings.HasSuffix(k, "metrics.k8s.io") || k == "componentstatuses"
-	})
-	args := []string{"get", strings.Join(kinds, ","), "-A", "-o", "json", "--ignore-not-found"}
-	if selector != "" {
-		args = append(args, "-l", selector)
-	}
-	var list struct {
-		Items []struct {
-			APIVersion string
-			Kind       string
-			Metadata   struct {
-				Namespace, Name, ResourceVersion string
-				Generation                       int
-			}
-		}
-	}
-	if text := b.kubectl(args...); text != "" {
-		if err := json.Unmarshal([]byte(text), &list); err != nil {
-			b.t.Fatal(err)
-		}
-	}
-	out := map[string]string{}
-	for _, i := range list.Items {
-		version := i.Metadata.ResourceVersion
-		if i.Kind == "HorizontalPodAutoscaler" {
-			version = fmt.Sprint("generation ", i.Metadata.Generation)
-		}
-		out[i.Kind+"."+i.APIVersion+" "+i.Metadata.Namespace+"/"+i.Metadata.Name] = version
-	}
-	return out
-}
-
 // wantSays fails the test for every text that is not in s.
 func wantSays(t *testing.T, s string, texts ...string) {
 	t.Helper()
@@ -186,11 +143,15 @@ func wantSays(t *testing.T, s string, texts ...string) {
 }
 
 // eventually polls what has no watch of its own, such as the effect of another process.
-func eventually(t *testing.T, what string, check func() bool) {
+// Where it does not come, otherwise tells what was there instead.
+func eventually(t *testing.T, what string, check func() bool, otherwise ...func()) {
 	t.Helper()
 	deadline := time.Now().Add(time.Minute)
 	for !check() {
 		if time.Now().After(deadline) {
+			for _, tell := range otherwise {
+				tell()
+			}
 			t.Fatalf("after a minute, still not: %s", what)
 		}
 		<-time.After(100 * time.Millisecond)

@@ -99,7 +99,7 @@ func TestExposeOnARealNode(t *testing.T) {
 		wantSays(t, b.must("expose").Stderr, "Nothing to change")
 		wantSays(t, b.must("expose", "--address-pool", "10.0.0.240-10.0.0.241", "--install-metallb").Stderr, "Nothing to change")
 		wantSays(t, b.must("install", "--only", gatewayParts, "--timeout", "5m").Stderr, "nothing to change")
-		compare(t, was, b.versions(memberSelector))
+		compareVersions(t, was, b.versions(memberSelector))
 	})
 	t.Run("a bad pool is refused by MetalLB's webhook, and by us before that", func(t *testing.T) {
 		_, err := b.tryKubectl(`{"apiVersion":"metallb.io/v1beta1","kind":"IPAddressPool","metadata":{"name":"bad","namespace":"metallb-system"},
@@ -115,7 +115,7 @@ func TestExposeOnARealNode(t *testing.T) {
 			t.Errorf("a range of somebody's pool: %s", r)
 		}
 		wantSays(t, r.Stderr, "--address-pool: 10.0.0.231-10.0.0.239 overlaps with 10.0.0.230-10.0.0.231 of pool theirs")
-		compare(t, was, b.versions(memberSelector))
+		compareVersions(t, was, b.versions(memberSelector))
 	})
 	t.Run("the address that is asked for is given", func(t *testing.T) {
 		if got := b.must("expose", "--address-pool", "10.0.0.240-10.0.0.242", "--load-balancer-ip", "10.0.0.242").Stdout; got != "http://10.0.0.242/jupyter/\n" {

@@ -4,6 +4,8 @@ package e2e
 
 import (
 	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"fmt"
 	"io"
 	"net/http"
@@ -179,5 +181,55 @@ func (b *bed) login(t *testing.T, password string) {
 	}
 	if p := stranger.get(path); p.code == http.StatusOK {
 		t.Error("a stranger reads somebody's notebook")
+	}
+}
+
+// at is a browser at an address, trusting an authority where one is given.
+func (b *bed) at(t *testing.T, address string, roots *x509.CertPool) *browser {
+	t.Helper()
+	w := b.browser(t)
+	w.base = address
+	if transport, ok := w.client.Transport.(*http.Transport); ok && roots != nil {
+		transport.TLSClientConfig = &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12}
+	}
+	return w
+}
+
+// enter goes to the login form and sends it.
+func (w *browser) enter(email, password string) page {
+	w.t.Helper()
+	form := w.follow(w.get("/oauth2/start?rd=%2Fjupyter%2F"))
+	action := formAction.FindStringSubmatch(form.body)
+	if action == nil {
+		w.t.Fatalf("no form to log in at the end of /oauth2/start: %d %.300s", form.code, form.body)
+	}
+	return w.do(http.MethodPost, strings.ReplaceAll(action[1], "&amp;", "&"),
+		url.Values{"login": {email}, "password": {password}}.Encode(), map[string]string{"Content-Type": "application/x-www-form-urlencoded"})
+}
+
+func (b *bed) signsIn(t *testing.T, address string, roots *x509.CertPool, email, password, namespace string) *browser {
+	t.Helper()
+	w := b.at(t, address, roots)
+	// A gateway that has just been changed, or its key set, comes to it in a moment.
+	var p page
+	err := wait.PollUntilContextTimeout(t.Context(), time.Second, time.Minute, true, func(context.Context) (bool, error) {
+		p = w.get("/jupyter/")
+		return p.code == http.StatusForbidden && strings.Contains(p.body, "/oauth2/start"), nil
+	})
+	if err != nil {
+		t.Fatalf("GET %s/jupyter/ = %d, want the sign-in page: %.300s", address, p.code, p.body)
+	}
+	if p = w.follow(w.enter(email, password)); p.code != http.StatusOK || !strings.Contains(p.body, "Jupyter") {
+		t.Fatalf("%s signs in at %s = %d, want the web app: %.300s", email, address, p.code, p.body)
+	}
+	w.want("/api/namespaces", http.StatusOK, namespace)
+	w.want("/jupyter/api/namespaces/"+namespace+"/notebooks", http.StatusOK, "notebooks")
+	return w
+}
+
+func (b *bed) isRefused(t *testing.T, address string, roots *x509.CertPool, email, password string) {
+	t.Helper()
+	if p := b.at(t, address, roots).enter(email, password); p.code != http.StatusUnauthorized {
+		t.Errorf("the login of %s = %d, want 401", email, p.code)
 	}
 }

@@ -4,15 +4,10 @@ package e2e
 
 import (
 	"context"
-	"crypto/x509"
-	"encoding/base64"
 	"encoding/json"
-	"encoding/pem"
-	"fmt"
 	"io"
 	"net/http"
 	"os"
-	"os/exec"
 	"slices"
 	"strings"
 	"testing"
@@ -21,12 +16,6 @@ import (
 
 // profileNamespace is the first user's, by the default address.
 const profileNamespace = "kubeflow-user-example-com"
-
-// must be the components themselves for this test to say anything: a stand-in would pass whatever we send.
-var mustBeReal = []string{
-	"quay.io/jetstack/cert-manager-controller", "quay.io/jetstack/cert-manager-webhook", "quay.io/jetstack/cert-manager-cainjector",
-	"docker.io/istio/pilot", "ghcr.io/dexidp/dex", "quay.io/oauth2-proxy/oauth2-proxy",
-}
 
 // TestRealNode installs onto a node whose containers run, with the components themselves where they can be had,
 // and takes everything out again. It needs root; its images are built first, which takes about twenty minutes the
@@ -94,7 +83,7 @@ func TestRealNode(t *testing.T) {
 			t.Fatalf("found %d objects of the installation, want all of them", len(was))
 		}
 		wantSays(t, b.must("install", "--timeout", "5m").Stderr, "nothing to change")
-		compare(t, was, b.versions(memberSelector))
+		compareVersions(t, was, b.versions(memberSelector))
 	})
 	t.Run("uninstall with all data leaves nothing", func(t *testing.T) {
 		b.must("uninstall", "--yes", "--delete-crds", "--delete-data")
@@ -109,52 +98,6 @@ func TestRealNode(t *testing.T) {
 			t.Errorf("%d objects are left:\n%s", len(left), strings.Join(left, "\n"))
 		}
 	})
-}
-
-// realImages builds what is missing and logs which images are stand-ins.
-func realImages(t *testing.T) map[string]string {
-	t.Helper()
-	devcluster := programs(t).Devcluster
-	build := exec.Command(devcluster, "images", "build")
-	build.Stderr = os.Stderr // minutes of progress, which a failed test's log would show too late
-	_, err := build.Output()
-	list, lerr := exec.Command(devcluster, "images", "list", "-o", "json").Output()
-	if lerr != nil {
-		t.Fatalf("devcluster images: %v", lerr)
-	}
-	var all []struct{ Name, Kind, From, Note, Missing string }
-	if err := json.Unmarshal(list, &all); err != nil {
-		t.Fatal(err)
-	}
-	have := map[string]string{}
-	for _, i := range all {
-		if i.Missing == "" {
-			have[i.Name] = i.Kind
-		}
-		t.Logf("%-9s  %s  from %s  %s%s", i.Kind, i.Name, i.From, i.Note, i.Missing)
-	}
-	for _, want := range mustBeReal {
-		if !slices.ContainsFunc(all, func(i struct{ Name, Kind, From, Note, Missing string }) bool {
-			return strings.HasPrefix(i.Name, want+":") && i.Kind == "real" && i.Missing == ""
-		}) {
-			t.Fatalf("there is no real image %s (devcluster images build: %v)", want, err)
-		}
-	}
-	return have
-}
-
-func compare(t *testing.T, was, is map[string]string) {
-	t.Helper()
-	for name, version := range was {
-		if is[name] != version {
-			t.Errorf("%s changed from %s to %q", name, version, is[name])
-		}
-	}
-	for name := range is {
-		if _, ok := was[name]; !ok {
-			t.Errorf("%s is new", name)
-		}
-	}
 }
 
 // transport goes through the bed's proxy, which reaches every Service.
@@ -181,141 +124,4 @@ func (b *bed) get(t *testing.T, address string) (int, []byte) {
 		t.Fatal(err)
 	}
 	return r.StatusCode, body
-}
-
-func (b *bed) podDefaultsCertificate(t *testing.T) {
-	if got := b.kubectl("-n", "kubeflow", "get", "certificate", "admission-webhook-cert",
-		"-o", `jsonpath={.status.conditions[?(@.type=="Ready")].status}`); got != "True" {
-		t.Fatalf("Certificate kubeflow/admission-webhook-cert: Ready is %q, want True", got)
-	}
-	decode := func(text string) *x509.Certificate {
-		raw, err := base64.StdEncoding.DecodeString(text)
-		if err != nil {
-			t.Fatal(err)
-		}
-		block, _ := pem.Decode(raw)
-		if block == nil {
-			t.Fatalf("no certificate in %q", raw)
-		}
-		c, err := x509.ParseCertificate(block.Bytes)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return c
-	}
-	leaf := decode(b.kubectl("-n", "kubeflow", "get", "secret", "webhook-certs", "-o", `jsonpath={.data.tls\.crt}`))
-	roots := x509.NewCertPool()
-	roots.AddCert(decode(b.kubectl("get", "mutatingwebhookconfiguration", "admission-webhook-mutating-webhook-configuration",
-		"-o", "jsonpath={.webhooks[0].clientConfig.caBundle}")))
-	if _, err := leaf.Verify(x509.VerifyOptions{DNSName: "admission-webhook-service.kubeflow.svc", Roots: roots}); err != nil {
-		t.Errorf("the API server would not trust the webhook: %v", err)
-	}
-}
-
-type container struct {
-	Name, Image   string
-	RestartPolicy string
-	Args          []string
-	Env           []struct{ Name, Value string }
-}
-
-type pod struct {
-	Metadata struct{ Annotations map[string]string }
-	Spec     struct{ InitContainers, Containers []container }
-}
-
-func (b *bed) sidecar(t *testing.T) {
-	out, err := b.tryKubectl(`{"apiVersion":"v1","kind":"Pod","metadata":{"name":"probe","namespace":"kubeflow"},
-		"spec":{"containers":[{"name":"c","image":"probe"}]}}`, "create", "--dry-run=server", "-o", "json", "-f", "-")
-	if err != nil {
-		t.Fatal(err)
-	}
-	var p pod
-	if err := json.Unmarshal([]byte(out), &p); err != nil {
-		t.Fatal(err)
-	}
-	if p.Metadata.Annotations["sidecar.istio.io/status"] == "" {
-		t.Error("annotation sidecar.istio.io/status is missing: istiod did not inject")
-	}
-	find := func(name string) container {
-		for _, c := range p.Spec.InitContainers {
-			if c.Name == name {
-				return c
-			}
-		}
-		t.Fatalf("no init container %s among %+v", name, p.Spec.InitContainers)
-		return container{}
-	}
-	init, proxy := find("istio-init"), find("istio-proxy")
-	for _, c := range []container{init, proxy} {
-		if want := "docker.io/istio/proxyv2:1.24.3"; c.Image != want {
-			t.Errorf("image of %s = %s, want %s", c.Name, c.Image, want)
-		}
-	}
-	// What pilot-agent of 1.24 takes.
-	if len(init.Args) == 0 || init.Args[0] != "istio-iptables" || !slices.Contains(init.Args, "15006") {
-		t.Errorf("arguments of istio-init = %q, want istio-iptables with port 15006", init.Args)
-	}
-	if len(proxy.Args) < 2 || proxy.Args[0] != "proxy" || proxy.Args[1] != "sidecar" || !slices.Contains(proxy.Args, "--domain") {
-		t.Errorf("arguments of istio-proxy = %q, want proxy sidecar --domain ...", proxy.Args)
-	}
-	if proxy.RestartPolicy != "Always" {
-		t.Errorf("restart policy of istio-proxy = %q, want Always: a native sidecar", proxy.RestartPolicy)
-	}
-	for _, name := range []string{"CA_ADDR", "POD_NAME", "ISTIO_META_CLUSTER_ID", "PROXY_CONFIG"} {
-		if !slices.ContainsFunc(proxy.Env, func(e struct{ Name, Value string }) bool { return e.Name == name }) {
-			t.Errorf("istio-proxy has no variable %s", name)
-		}
-	}
-}
-
-// notebook runs one as the web app would create it, in a mesh whose proxies enforce policies or in one whose
-// proxies are stand-ins.
-func (b *bed) notebook(t *testing.T, policies bool) {
-	b.apply(fmt.Sprintf(`
-apiVersion: kubeflow.org/v1alpha1
-kind: PodDefault
-metadata: {name: hello, namespace: %[1]s}
-spec: {desc: says hello, selector: {matchLabels: {hello: "true"}}, env: [{name: HELLO, value: world}]}
----
-apiVersion: v1
-kind: PersistentVolumeClaim
-metadata: {name: home, namespace: %[1]s}
-spec: {accessModes: [ReadWriteOnce], resources: {requests: {storage: 1Gi}}}
----
-apiVersion: kubeflow.org/v1
-kind: Notebook
-metadata: {name: first, namespace: %[1]s, labels: {hello: "true"}}
-spec:
-  template:
-    spec:
-      serviceAccountName: default-editor
-      containers:
-      - name: first
-        image: ghcr.io/kubeflow/kubeflow/notebook-servers/jupyter-scipy:v1.10.0
-        volumeMounts: [{name: home, mountPath: /home/jovyan}]
-      volumes: [{name: home, persistentVolumeClaim: {claimName: home}}]
-`, profileNamespace))
-	b.kubectl("-n", profileNamespace, "wait", "notebook/first", "--for=jsonpath={.status.readyReplicas}=1", "--timeout=2m")
-	var p pod
-	if err := json.Unmarshal([]byte(b.kubectl("-n", profileNamespace, "get", "pod", "first-0", "-o", "json")), &p); err != nil {
-		t.Fatal(err)
-	}
-	if env := p.Spec.Containers[0].Env; !slices.ContainsFunc(env, func(e struct{ Name, Value string }) bool {
-		return e.Name == "HELLO" && e.Value == "world"
-	}) {
-		t.Errorf("the notebook's variables = %v, want HELLO=world of the PodDefault", env)
-	}
-	if !slices.ContainsFunc(p.Spec.InitContainers, func(c container) bool { return c.Name == "istio-proxy" }) {
-		t.Error("the notebook's pod has no sidecar")
-	}
-	path := "/notebook/" + profileNamespace + "/first/"
-	// Who asks here is nobody of the mesh.
-	want := http.StatusOK
-	if policies {
-		want = http.StatusForbidden
-	}
-	if code, body := b.get(t, "http://first."+profileNamespace+".svc.cluster.local"+path); code != want {
-		t.Errorf("GET %s past the gateway = %d, want %d: %s", path, code, want, body)
-	}
 }

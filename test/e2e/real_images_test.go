@@ -1,0 +1,50 @@
+//go:build e2e_real
+
+package e2e
+
+import (
+	"encoding/json"
+	"os"
+	"os/exec"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// must be the components themselves for this test to say anything: a stand-in would pass whatever we send.
+var mustBeReal = []string{
+	"quay.io/jetstack/cert-manager-controller", "quay.io/jetstack/cert-manager-webhook", "quay.io/jetstack/cert-manager-cainjector",
+	"docker.io/istio/pilot", "ghcr.io/dexidp/dex", "quay.io/oauth2-proxy/oauth2-proxy",
+}
+
+// realImages builds what is missing and logs which images are stand-ins.
+func realImages(t *testing.T) map[string]string {
+	t.Helper()
+	devcluster := programs(t).Devcluster
+	build := exec.Command(devcluster, "images", "build")
+	build.Stderr = os.Stderr // minutes of progress, which a failed test's log would show too late
+	_, err := build.Output()
+	list, lerr := exec.Command(devcluster, "images", "list", "-o", "json").Output()
+	if lerr != nil {
+		t.Fatalf("devcluster images: %v", lerr)
+	}
+	var all []struct{ Name, Kind, From, Note, Missing string }
+	if err := json.Unmarshal(list, &all); err != nil {
+		t.Fatal(err)
+	}
+	have := map[string]string{}
+	for _, i := range all {
+		if i.Missing == "" {
+			have[i.Name] = i.Kind
+		}
+		t.Logf("%-9s  %s  from %s  %s%s", i.Kind, i.Name, i.From, i.Note, i.Missing)
+	}
+	for _, want := range mustBeReal {
+		if !slices.ContainsFunc(all, func(i struct{ Name, Kind, From, Note, Missing string }) bool {
+			return strings.HasPrefix(i.Name, want+":") && i.Kind == "real" && i.Missing == ""
+		}) {
+			t.Fatalf("there is no real image %s (devcluster images build: %v)", want, err)
+		}
+	}
+	return have
+}

@@ -1,6 +1,7 @@
 package dcgm
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -50,6 +51,9 @@ type Source struct {
 	// REST reaches the API server. The user needs list on pods and get on pods/proxy
 	// where the exporters are; never anything of nodes/proxy.
 	REST rest.Interface
+
+	// patience with one exporter; PerExporter where it is zero.
+	patience time.Duration
 }
 
 // Reading is what the exporters said.
@@ -201,7 +205,8 @@ func port(p *corev1.Pod) string {
 }
 
 func (s *Source) scrape(ctx context.Context, e exporter) ([]usage.Device, error) {
-	ctx, cancel := context.WithTimeoutCause(ctx, PerExporter, errSlow)
+	patience := cmp.Or(s.patience, PerExporter)
+	ctx, cancel := context.WithTimeoutCause(ctx, patience, errSlow(patience))
 	defer cancel()
 	body, err := s.REST.Get().
 		AbsPath("/api/v1/namespaces", e.namespace, "pods", utilnet.JoinSchemeNamePort("http", e.name, e.port), "proxy", "metrics").
@@ -227,12 +232,16 @@ func (s *Source) scrape(ctx context.Context, e exporter) ([]usage.Device, error)
 	return devices, nil
 }
 
-var errSlow = fmt.Errorf("no answer within %s", PerExporter)
+// errSlow says how long an exporter was waited for.
+type errSlow time.Duration
+
+func (e errSlow) Error() string { return "no answer within " + time.Duration(e).String() }
 
 // slow tells the end of one exporter's time from other errors.
 func slow(ctx context.Context, err error) error {
-	if errors.Is(context.Cause(ctx), errSlow) {
-		return fault{reason: errSlow.Error()}
+	var late errSlow
+	if errors.As(context.Cause(ctx), &late) {
+		return fault{reason: late.Error()}
 	}
 	return err
 }

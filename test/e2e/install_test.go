@@ -186,8 +186,12 @@ func TestAKilledInstallIsCompletedByTheNext(t *testing.T) {
 func TestTheFirstCtrlCSaysWhereItStood(t *testing.T) {
 	b := newBed(t, "--pod-delay=1h")
 	r := b.run(context.Background(), "", func(p *os.Process) {
-		timer := time.AfterFunc(4*time.Second, func() { _ = p.Signal(syscall.SIGINT) })
-		t.Cleanup(func() { timer.Stop() })
+		eventually(t, "a Deployment waits for its pods", func() bool {
+			return b.kubectl("get", "deployments", "-A", "-o", "name") != ""
+		})
+		if err := p.Signal(syscall.SIGINT); err != nil {
+			t.Error(err)
+		}
 	}, "install", "--timeout", "5m")
 	if r.Code != 130 {
 		t.Errorf("want exit code 130: %s", r)

@@ -82,7 +82,7 @@ func (a *Applier) Pool(ctx context.Context, p *PoolPlan) ([]Change, error) {
 	objects := []*unstructured.Unstructured{pool, advertisement}
 	if a.DryRun {
 		if _, _, err := a.Cluster.For(pool); err != nil {
-			return []Change{{Object: cluster.RefOf(pool), Action: report.Created, Note: "not tried: its kind comes with MetalLB"}, {Object: cluster.RefOf(advertisement), Action: report.Created}}, nil
+			return []Change{{Object: cluster.RefOf(pool), Action: report.Created, Note: "not tried: MetalLB defines its kind"}, {Object: cluster.RefOf(advertisement), Action: report.Created}}, nil
 		}
 	} else if err := rollout.Enlist(ctx, a.Cluster, objects...); err != nil {
 		return nil, err
@@ -186,7 +186,7 @@ func (a *Applier) config(ctx context.Context, ref report.Ref, ranges []Range) (C
 		// The resourceVersion that was read goes along: the server refuses what is outdated.
 		_, err = client.Update(ctx, live, metav1.UpdateOptions{FieldManager: FieldManager, DryRun: a.dryRun()})
 		if apierrors.IsConflict(err) {
-			a.Say("somebody else has just changed it: it is read again")
+			a.Say("it was changed in the meantime and is read again")
 		}
 		return err
 	})
@@ -207,7 +207,7 @@ func (a *Applier) Service(ctx context.Context, p *Plan) ([]Change, error) {
 	}
 	c, err := a.send(ctx, &unstructured.Unstructured{Object: object})
 	if apierrors.IsInvalid(err) && p.Set.IPFamilyPolicy != "" {
-		err = fmt.Errorf("an address of each family needs a cluster with both: %w", err)
+		err = fmt.Errorf("an address of each family requires a dual-stack cluster: %w", err)
 	}
 	return done(c, err)
 }
@@ -250,7 +250,7 @@ func writes(namespace string, resource schema.GroupResource, verbs ...string) []
 	return out
 }
 
-var errNoGateway = errors.New("the gateway's Service has been deleted meanwhile")
+var errNoGateway = errors.New("the gateway's Service has been deleted in the meantime")
 
 // hasAddress tells whether a Service has what a plan is after: an address, of the ranges
 // or the very ones that were asked for.

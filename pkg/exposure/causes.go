@@ -44,7 +44,7 @@ func (s *Snapshot) Causes() []report.Cause {
 		if len(causes) == 0 {
 			add(report.Cause{
 				Name: diagnose.LoadBalancerPending, Severity: report.Delay,
-				Summary:  fmt.Sprintf("%s has not given the gateway an address yet", cmp.Or(d.Product, "nobody")),
+				Summary:  fmt.Sprintf("%s has not assigned an address to the gateway yet", cmp.Or(d.Product, "nobody")),
 				Evidence: append(s.warnings(), d.Evidence...), Remedy: "kubectl -n " + Namespace + " describe service " + ServiceName,
 			})
 		}
@@ -67,15 +67,15 @@ func (s *Snapshot) withoutAddress(svc *corev1.Service, d Detection) []report.Cau
 			Name: diagnose.LoadBalancerClassUnserved, Severity: report.Error,
 			Summary:  fmt.Sprintf("the Service is of loadBalancerClass %s, which nothing here serves", *class),
 			Evidence: append([]string{"spec.loadBalancerClass: " + *class}, d.Evidence...),
-			Remedy:   "take the class away, which needs the type to be set anew: kubectl jupyter expose --type ClusterIP, then kubectl jupyter expose",
+			Remedy:   "remove the class by setting the type again: kubectl jupyter expose --type ClusterIP, then kubectl jupyter expose",
 		}}
 	}
 	switch d.Provider {
 	case None:
 		return []report.Cause{{
 			Name: diagnose.NoLoadBalancerController, Severity: report.Error,
-			Summary: "nothing in the cluster gives LoadBalancer addresses", Evidence: d.Evidence,
-			Remedy: "install MetalLB with a range of addresses: kubectl jupyter expose; or go without an address: kubectl jupyter port-forward",
+			Summary: "nothing in the cluster assigns LoadBalancer addresses", Evidence: d.Evidence,
+			Remedy: "install MetalLB with a range of addresses: kubectl jupyter expose; for access without an address: kubectl jupyter port-forward",
 		}}
 	case MetalLBMixed:
 		return []report.Cause{mixed(d)}
@@ -88,8 +88,8 @@ func (s *Snapshot) withoutAddress(svc *corev1.Service, d Detection) []report.Cau
 func mixed(d Detection) report.Cause {
 	return report.Cause{
 		Name: diagnose.MetalLBModesMixed, Severity: report.Error, Component: component, Object: ServiceRef,
-		Summary: "MetalLB is set up in both of its ways, and one of them has no effect", Evidence: d.Evidence,
-		Remedy: "decide for one: with a controller of 0.13 or newer, IPAddressPools and no ConfigMap; with an older one, the ConfigMap and no definitions of metallb.io",
+		Summary: "MetalLB is configured by ConfigMap and by custom resources, and one of them has no effect", Evidence: d.Evidence,
+		Remedy: "keep one: with controller 0.13 or later, IPAddressPools and no ConfigMap; with an older one, the ConfigMap and no CRDs of metallb.io",
 	}
 }
 
@@ -99,7 +99,7 @@ func (s *Snapshot) metalLBGivesNone(svc *corev1.Service, d Detection) []report.C
 			return []report.Cause{{
 				Name: diagnose.AddressControllerDown, Severity: report.Error,
 				Object:   report.Ref{Group: "apps", Kind: "Deployment", Namespace: c.Namespace, Name: c.Name},
-				Summary:  "MetalLB's controller, which gives out the addresses, does not run",
+				Summary:  "MetalLB's controller, which assigns the addresses, is not running",
 				Evidence: []string{fmt.Sprintf("Deployment %s/%s: %d of %d replicas are available", c.Namespace, c.Name, c.Status.AvailableReplicas, replicas(c.Spec.Replicas))},
 				Remedy:   fmt.Sprintf("kubectl -n %s describe pods -l component=controller", c.Namespace),
 			}}
@@ -109,8 +109,8 @@ func (s *Snapshot) metalLBGivesNone(svc *corev1.Service, d Detection) []report.C
 	if len(usable(pools)) == 0 {
 		c := report.Cause{
 			Name: diagnose.AddressPoolMissing, Severity: report.Error,
-			Summary: "MetalLB has no addresses that it could give the gateway", Evidence: describePools(pools),
-			Remedy: "name a range of the nodes' network that nobody else uses: kubectl jupyter expose --address-pool START-END",
+			Summary: "MetalLB has no addresses for the gateway", Evidence: describePools(pools),
+			Remedy: "choose an unused range in the nodes' network: kubectl jupyter expose --address-pool START-END",
 		}
 		if len(pools) == 0 {
 			c.Evidence = []string{"there is no pool"}
@@ -132,8 +132,8 @@ func (s *Snapshot) metalLBGivesNone(svc *corev1.Service, d Detection) []report.C
 		}
 		return []report.Cause{{
 			Name: diagnose.AddressRefused, Severity: report.Error,
-			Summary: "MetalLB does not give the address that the Service asks for", Evidence: append(append([]string{said}, asked(svc)...), describePools(pools)...),
-			Remedy: "ask for a free one of a pool: kubectl jupyter expose --load-balancer-ip ADDRESS; or for any: kubectl jupyter expose --undo, then kubectl jupyter expose",
+			Summary: "MetalLB does not assign the address that the Service requests", Evidence: append(append([]string{said}, asked(svc)...), describePools(pools)...),
+			Remedy: "request a free one from a pool: kubectl jupyter expose --load-balancer-ip ADDRESS; or accept any: kubectl jupyter expose --undo, then kubectl jupyter expose",
 		}}
 	}
 	if c, none := s.exhausted(usable(pools)); none {
@@ -197,9 +197,9 @@ func (s *Snapshot) exhausted(pools []Pool) (report.Cause, bool) {
 	}
 	return report.Cause{
 		Name: diagnose.AddressPoolExhausted, Severity: report.Error, Component: component, Object: ServiceRef,
-		Summary:  "every address of the pools is given to another Service",
+		Summary:  "all addresses of the pools are assigned to other Services",
 		Evidence: append(describePools(pools), who[:min(len(who), 10)]...),
-		Remedy:   "name a further range: kubectl jupyter expose --address-pool START-END; or give up a LoadBalancer that is not needed: kubectl get services -A | grep LoadBalancer",
+		Remedy:   "add a range: kubectl jupyter expose --address-pool START-END; or delete a LoadBalancer that is not needed: kubectl get services -A | grep LoadBalancer",
 	}, used.Cmp(total) >= 0
 }
 
@@ -228,8 +228,8 @@ func (s *Snapshot) unannounced(svc *corev1.Service, d Detection) []report.Cause 
 	if ready == 0 {
 		c := report.Cause{
 			Name: diagnose.AnnouncerDown, Severity: report.Error,
-			Summary:  "no speaker of MetalLB is ready, so that nothing announces the address",
-			Evidence: []string{"there is no DaemonSet of speakers"},
+			Summary:  "no MetalLB speaker is ready, so nothing announces the address",
+			Evidence: []string{"the speakers' DaemonSet does not exist"},
 			Remedy:   fmt.Sprintf("kubectl -n %s describe pods -l component=speaker", d.Namespace),
 		}
 		for i, sp := range speakers {
@@ -243,9 +243,9 @@ func (s *Snapshot) unannounced(svc *corev1.Service, d Detection) []report.Cause 
 		if p, ok := s.poolOf(svc, s.AllPools(d.Provider)); ok && !s.advertised(p) {
 			causes = append(causes, report.Cause{
 				Name: diagnose.AdvertisementMissing, Severity: report.Error, Object: p.Ref,
-				Summary:  fmt.Sprintf("no L2Advertisement and no BGPAdvertisement announces pool %s", p.Name),
+				Summary:  fmt.Sprintf("no L2Advertisement or BGPAdvertisement selects pool %s", p.Name),
 				Evidence: append(describePools([]Pool{p}), fmt.Sprintf("L2Advertisements: %d, BGPAdvertisements: %d, none of them for this pool", len(s.L2Advertisements), len(s.BGPAdvertisements))),
-				Remedy:   fmt.Sprintf("make an L2Advertisement in namespace %s whose spec.ipAddressPools names %s", p.Ref.Namespace, p.Name),
+				Remedy:   fmt.Sprintf("create an L2Advertisement in namespace %s with %s in spec.ipAddressPools", p.Ref.Namespace, p.Name),
 			})
 		}
 	}
@@ -253,7 +253,7 @@ func (s *Snapshot) unannounced(svc *corev1.Service, d Detection) []report.Cause 
 		c := report.Cause{
 			Name: diagnose.ExcludedFromLoadBalancers, Severity: report.Error,
 			Object:  report.Ref{Kind: "Node", Name: s.Nodes[0].Name},
-			Summary: "every node carries the label that keeps load balancers away, so that MetalLB announces the address from none",
+			Summary: "all nodes are labeled as excluded from external load balancers, so MetalLB does not announce the address",
 			Remedy:  "kubectl label nodes --all " + excludedLabel + "-",
 		}
 		for _, n := range s.Nodes[:min(len(s.Nodes), 5)] {
@@ -265,7 +265,7 @@ func (s *Snapshot) unannounced(svc *corev1.Service, d Detection) []report.Cause 
 		causes = append(causes, report.Cause{
 			Name: diagnose.StrictARPOff, Severity: report.Warning,
 			Object:   report.Ref{Kind: "ConfigMap", Namespace: s.KubeProxy.Namespace, Name: s.KubeProxy.Name},
-			Summary:  "kube-proxy runs in mode ipvs without strictARP: every node answers for the address",
+			Summary:  "kube-proxy runs in mode ipvs without strictARP: every node answers ARP for the address",
 			Evidence: []string{"mode: ipvs, ipvs.strictARP: false"},
 			Remedy:   "set ipvs.strictARP to true: kubectl -n kube-system edit configmap kube-proxy; then kubectl -n kube-system rollout restart daemonset kube-proxy",
 		})

@@ -52,7 +52,7 @@ func TestWhyTheGatewayHasNoAddressOrOneThatNobodyHears(t *testing.T) {
 		"a Service of another type needs none": {snapshot(gateway()), nil, ""},
 		"no gateway, no cause":                 {snapshot(), nil, ""},
 		"all is well":                          {snapshot(node("a"), given, metalLBRuns, theirs, advertisement()), nil, ""},
-		"nothing gives addresses":              {snapshot(waiting), []string{diagnose.NoLoadBalancerController}, "no controller of load balancers"},
+		"nothing gives addresses":              {snapshot(waiting), []string{diagnose.NoLoadBalancerController}, "no LoadBalancer controller"},
 		"both of MetalLB's ways":               {snapshot(waiting, definitions, legacyRuns(minikubeEmpty)), []string{diagnose.MetalLBModesMixed}, "v0.9.6"},
 		"no pool":                              {snapshot(waiting, metalLBRuns), []string{diagnose.AddressPoolMissing}, "there is no pool"},
 		"minikube's addon, not configured":     {snapshot(waiting, legacyRuns(minikubeEmpty)), []string{diagnose.AddressPoolMissing}, "no addresses"},

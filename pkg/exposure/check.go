@@ -20,31 +20,31 @@ func (s *Snapshot) CheckRanges(ranges []Range, pools []Pool) (warnings []string,
 	for i, r := range ranges {
 		for _, other := range ranges[:i] {
 			if r.overlaps(other) {
-				refuse("%s and %s overlap: leave out one, or join them", other, r)
+				refuse("%s and %s overlap: omit one, or join them", other, r)
 			}
 		}
 		for _, n := range s.Nodes {
 			for _, a := range addressesOf(n) {
 				if r.contains(a) {
-					refuse("%s holds %s, the address of node %s: leave it out of the range", r, a, n.Name)
+					refuse("%s contains %s, the address of node %s: exclude it from the range", r, a, n.Name)
 				}
 				subnet := s.subnetOf(a)
 				if network := subnet.Masked().Addr(); r.contains(network) {
-					refuse("%s holds %s, the network address of %s, which node %s is in: begin with %s", r, network, subnet, n.Name, network.Next())
+					refuse("%s contains %s, the network address of %s, the network of node %s: start with %s", r, network, subnet, n.Name, network.Next())
 				}
 				if broadcast := last(subnet); a.Is4() && r.contains(broadcast) {
-					refuse("%s holds %s, the broadcast address of %s, which node %s is in: end with %s", r, broadcast, subnet, n.Name, broadcast.Prev())
+					refuse("%s contains %s, the broadcast address of %s, the network of node %s: end with %s", r, broadcast, subnet, n.Name, broadcast.Prev())
 				}
 			}
 		}
 		for _, taken := range s.blocks() {
 			if r.overlaps(taken.Range) {
-				refuse("%s overlaps with %s, %s: choose addresses of the nodes' own network", r, taken.Range, taken.what)
+				refuse("%s overlaps with %s, %s: choose addresses in the nodes' network", r, taken.Range, taken.what)
 			}
 		}
 		for _, t := range s.takenAddresses(pools) {
 			if r.contains(t.address) {
-				refuse("%s holds %s, %s: leave it out of the range", r, t.address, t.what)
+				refuse("%s contains %s, %s: exclude it from the range", r, t.address, t.what)
 			}
 		}
 		for _, p := range pools {
@@ -53,7 +53,7 @@ func (s *Snapshot) CheckRanges(ranges []Range, pools []Pool) (warnings []string,
 			}
 			for _, theirs := range p.Ranges {
 				if r.overlaps(theirs) {
-					refuse("%s overlaps with %s of pool %s: name no range to use that pool, or choose others", r, theirs, p.Name)
+					refuse("%s overlaps with %s of pool %s: omit the range to use that pool, or choose other addresses", r, theirs, p.Name)
 				}
 			}
 		}
@@ -128,16 +128,16 @@ func (s *Snapshot) blocks() []block {
 		}
 	}
 	for _, r := range s.ServiceRanges {
-		add(r, "which cluster IPs of Services come from")
+		add(r, "the range of the Services' cluster IPs")
 	}
 	for _, n := range s.Nodes {
 		for _, r := range n.Spec.PodCIDRs {
-			add(r, "which the pods of node "+n.Name+" get theirs from")
+			add(r, "the pod range of node "+n.Name)
 		}
 	}
 	for _, u := range s.CalicoPools {
 		r, _, _ := unstructured.NestedString(u.Object, "spec", "cidr")
-		add(r, "which Calico gives pods theirs from (IPPool "+u.GetName()+")")
+		add(r, "Calico's pod range (IPPool "+u.GetName()+")")
 	}
 	return out
 }
@@ -153,7 +153,7 @@ func (s *Snapshot) takenAddresses(pools []Pool) []taken {
 	var out []taken
 	for _, g := range s.given() {
 		if g.Service != ServiceRef && !heldBy(pools, g.Address) {
-			out = append(out, taken{g.Address, "which " + g.Service.String() + " has from a load balancer"})
+			out = append(out, taken{g.Address, "the load balancer address of " + g.Service.String()})
 		}
 	}
 	for i := range s.Services {
@@ -205,7 +205,7 @@ func (s *Snapshot) far(r Range) string {
 		}
 	}
 	if len(networks) == 0 {
-		return fmt.Sprintf("no node has an address of the family of %s", r)
+		return fmt.Sprintf("no node has an address of the same family as %s", r)
 	}
-	return fmt.Sprintf("%s is not near the nodes (%s): MetalLB announces it in their network, so clients have to have a route there", r, strings.Join(networks, ", "))
+	return fmt.Sprintf("%s is outside the nodes' networks (%s): MetalLB announces it there, so clients need a route to it", r, strings.Join(networks, ", "))
 }

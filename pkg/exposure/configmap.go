@@ -19,7 +19,7 @@ func editConfig(text string, ranges []Range) (string, error) {
 	}
 	root, err := yaml.Parse(text)
 	if err != nil {
-		return "", fmt.Errorf("it is not valid YAML, so that no pool can be put in: %w", err)
+		return "", fmt.Errorf("it is not valid YAML, so a pool cannot be added: %w", err)
 	}
 	if err := yaml.ErrorIfInvalid(root, yaml.MappingNode); err != nil {
 		return "", fmt.Errorf("it is not a map with address-pools: %w", err)

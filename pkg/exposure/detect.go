@@ -14,7 +14,7 @@ import (
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/components"
 )
 
-// Detection is what gives LoadBalancer addresses in a cluster, and how that is known.
+// Detection is what assigns LoadBalancer addresses in a cluster, and how that is known.
 type Detection struct {
 	Provider Provider `json:"provider"`
 	// Product is how people name it, with its version where that is known: "MetalLB v0.14.9".
@@ -42,11 +42,11 @@ func (d Detection) String() string {
 	return d.Product
 }
 
-// Detect finds out what gives LoadBalancer addresses in the cluster.
+// Detect finds out what assigns LoadBalancer addresses in the cluster.
 func Detect(ctx context.Context, c *cluster.Cluster) (*Detection, error) {
 	s, err := Read(ctx, c)
 	if err != nil {
-		return nil, fmt.Errorf("what gives load balancers their addresses cannot be found out: %w", err)
+		return nil, fmt.Errorf("cannot detect the LoadBalancer controller: %w", err)
 	}
 	d := s.Detect()
 	return &d, nil
@@ -70,12 +70,12 @@ func (s *Snapshot) Detect() Detection {
 		found = append(found, d)
 	}
 	if len(found) == 0 {
-		d := Detection{Provider: None, Platform: platform, Evidence: []string{"no controller of load balancers is in the cluster, and the nodes are of no cloud"}}
+		d := Detection{Provider: None, Platform: platform, Evidence: []string{"the cluster has no LoadBalancer controller, and the nodes do not belong to a cloud provider"}}
 		if s.PoolKind {
-			d.Evidence = append(d.Evidence, "MetalLB's definitions are there, and no controller that heeds them")
+			d.Evidence = append(d.Evidence, "MetalLB's CRDs exist, but no controller that uses them")
 		}
 		if s.LegacyConfig != nil {
-			d.Evidence = append(d.Evidence, fmt.Sprintf("ConfigMap %s/%s of MetalLB is there, and no controller that heeds it", s.LegacyConfig.Namespace, s.LegacyConfig.Name))
+			d.Evidence = append(d.Evidence, fmt.Sprintf("ConfigMap %s/%s of MetalLB exists, but no controller that uses it", s.LegacyConfig.Namespace, s.LegacyConfig.Name))
 		}
 		return d
 	}
@@ -239,7 +239,7 @@ func (s *Snapshot) unknown() (Detection, bool) {
 		svc := &s.Services[i]
 		if svc.Spec.Type == corev1.ServiceTypeLoadBalancer && len(svc.Status.LoadBalancer.Ingress) > 0 {
 			given := svc.Status.LoadBalancer.Ingress[0]
-			return Detection{Provider: Other, Product: "a controller that is not known", Evidence: []string{
+			return Detection{Provider: Other, Product: "an unknown controller", Evidence: []string{
 				fmt.Sprintf("Service %s/%s has the address %s", svc.Namespace, svc.Name, given.IP+given.Hostname),
 			}}, true
 		}

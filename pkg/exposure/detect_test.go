@@ -123,9 +123,9 @@ func TestWhatGivesAddressesIsFoundOut(t *testing.T) {
 		says    string
 		also    string
 	}{
-		"an empty cluster has nothing":                         {snapshot(node("a", at("10.0.0.5"))), None, "", "no controller", ""},
-		"definitions that an uninstallation left give nothing": {snapshot(definitions), None, "", "no controller that heeds them", ""},
-		"a ConfigMap without a controller gives nothing":       {snapshot(config(minikubeEmpty)), None, "", "no controller that heeds it", ""},
+		"an empty cluster has nothing":                         {snapshot(node("a", at("10.0.0.5"))), None, "", "no LoadBalancer controller", ""},
+		"definitions that an uninstallation left give nothing": {snapshot(definitions), None, "", "no controller that uses them", ""},
+		"a ConfigMap without a controller gives nothing":       {snapshot(config(minikubeEmpty)), None, "", "no controller that uses it", ""},
 		"MetalLB by custom resources": {
 			snapshot(definitions, deployment("metallb-system", "controller", newController)), MetalLB, "MetalLB v0.14.9", "pools: 0", "",
 		},
@@ -160,7 +160,7 @@ func TestWhatGivesAddressesIsFoundOut(t *testing.T) {
 			snapshot(node("k", func(n *corev1.Node) {
 				n.Status.NodeInfo.KubeletVersion = "v1.31.4+k3s1"
 				n.Annotations["k3s.io/node-args"] = `["server","--disable","traefik","--disable","servicelb"]`
-			})), None, "", "no controller", "",
+			})), None, "", "no LoadBalancer controller", "",
 		},
 		"MetalLB on k3s counts more than ServiceLB, which is named": {
 			snapshot(node("k", func(n *corev1.Node) { n.Status.NodeInfo.KubeletVersion = "v1.31.4+k3s1" }), definitions, deployment("metallb-system", "controller", newController)),
@@ -170,7 +170,7 @@ func TestWhatGivesAddressesIsFoundOut(t *testing.T) {
 			snapshot(daemonSet("kube-system", "cilium", "quay.io/cilium/cilium:v1.17.0"), func(s *Snapshot) { s.CiliumPools = make([]unstructured.Unstructured, 2) }),
 			Cilium, "Cilium", "CiliumLoadBalancerIPPools: 2", "",
 		},
-		"Cilium without a pool gives nothing": {snapshot(daemonSet("kube-system", "cilium", "quay.io/cilium/cilium:v1.17.0")), None, "", "no controller", ""},
+		"Cilium without a pool gives nothing": {snapshot(daemonSet("kube-system", "cilium", "quay.io/cilium/cilium:v1.17.0")), None, "", "no LoadBalancer controller", ""},
 		"kube-vip":                            {snapshot(deployment("kube-system", "kvcp", "ghcr.io/kube-vip/kube-vip-cloud-provider:v0.0.11")), Other, "kube-vip", "kvcp", ""},
 		"cloud-provider-kind shows in a Service that it served": {
 			snapshot(node("k", providerID("kind://docker/kind/k")), service("default", "web", has("172.18.0.5"), func(s *corev1.Service) { s.Finalizers = []string{serviceControllerFinalizer} })),
@@ -180,9 +180,9 @@ func TestWhatGivesAddressesIsFoundOut(t *testing.T) {
 			snapshot(node("m", minikube), service("default", "web", has("10.96.0.10"))), MinikubeTunnel, "minikube tunnel", "its own cluster IP", "",
 		},
 		"a cloud is known by its nodes":           {snapshot(node("e", providerID("aws:///eu-west-1a/i-0123"))), Cloud, "AWS", "aws:///eu-west-1a/i-0123", ""},
-		"vSphere names machines and no addresses": {snapshot(node("v", providerID("vsphere://4214"))), None, "", "no controller", ""},
+		"vSphere names machines and no addresses": {snapshot(node("v", providerID("vsphere://4214"))), None, "", "no LoadBalancer controller", ""},
 		"an address of unknown origin proves that somebody gives them": {
-			snapshot(service("default", "web", has("10.9.9.9"))), Other, "a controller that is not known", "10.9.9.9", "",
+			snapshot(service("default", "web", has("10.9.9.9"))), Other, "an unknown controller", "10.9.9.9", "",
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

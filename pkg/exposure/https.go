@@ -79,12 +79,12 @@ func (o *HTTPS) part(ctx context.Context, c *cluster.Cluster, source components.
 		return rollout.Part{}, nil, err
 	}
 	if settings == nil {
-		return rollout.Part{}, nil, fmt.Errorf("--tls: nothing is installed in %s: `kubectl jupyter install` comes first", c.Where())
+		return rollout.Part{}, nil, fmt.Errorf("--tls: nothing is installed in %s: run `kubectl jupyter install` first", c.Where())
 	}
 	part := rollout.Part{Cluster: c, Source: source, Settings: *settings, Kustomization: o.Kustomization}
 	names, err := engine.InstalledOf(ctx, behindGateway)
 	if err == nil && !slices.Contains(names, gatewayComponent) {
-		err = fmt.Errorf("--tls: the gateway (component %s) is not installed in %s: `kubectl jupyter install` brings it", gatewayComponent, c.Where())
+		err = fmt.Errorf("--tls: the gateway (component %s) is not installed in %s: `kubectl jupyter install` installs it", gatewayComponent, c.Where())
 	}
 	return part, names, err
 }
@@ -96,14 +96,14 @@ func (o *HTTPS) checkCertificate(ctx context.Context, c *cluster.Cluster) error 
 		return nil
 	case TLSSelfSigned, components.GatewaySecret:
 		if _, err := c.Mapper.Preferred(certificateKind); err != nil {
-			return fmt.Errorf("--tls %s: cert-manager, which makes the certificate, is not in %s: install it (`kubectl jupyter install --only cert-manager`), or give --tls the name of a Secret", o.Mode, c.Where())
+			return fmt.Errorf("--tls %s: cert-manager, which issues the certificate, is not in %s: install it (`kubectl jupyter install --only cert-manager`), or set --tls to the name of a Secret", o.Mode, c.Where())
 		}
 		return nil
 	}
 	ref := fmt.Sprintf("--tls: Secret %s/%s", Namespace, o.Mode)
 	data, err := SecretData(ctx, c, o.Mode)
 	if apierrors.IsNotFound(err) {
-		return fmt.Errorf("%s does not exist: make it with `%s -n %s create secret tls %s --cert=FILE --key=FILE`", ref, o.Kubectl, Namespace, o.Mode)
+		return fmt.Errorf("%s does not exist: create it with `%s -n %s create secret tls %s --cert=FILE --key=FILE`", ref, o.Kubectl, Namespace, o.Mode)
 	}
 	if err != nil {
 		return fmt.Errorf("%s: %w", ref, err)
@@ -112,7 +112,7 @@ func (o *HTTPS) checkCertificate(ctx context.Context, c *cluster.Cluster) error 
 		return fmt.Errorf("%s: %w", ref, err)
 	}
 	if missing := o.Certificate.Missing(o.Hosts); len(missing) > 0 {
-		return fmt.Errorf("%s is for %s, not for %s: browsers would refuse it there", ref, names(o.Certificate.Hosts), names(missing))
+		return fmt.Errorf("%s is for %s, not for %s: browsers would reject it there", ref, names(o.Certificate.Hosts), names(missing))
 	}
 	return nil
 }
@@ -227,7 +227,7 @@ func (o *HTTPS) issue(ctx context.Context, part rollout.Part, engine *rollout.En
 		return err == nil && len(c.Missing(wanted.Hosts)) == 0, nil
 	})
 	if err != nil {
-		err = fmt.Errorf("Secret %s/%s, in which cert-manager puts the certificate for %s: %w", Namespace, components.GatewaySecret, names(wanted.Hosts), err)
+		err = fmt.Errorf("Secret %s/%s, in which cert-manager stores the certificate for %s: %w", Namespace, components.GatewaySecret, names(wanted.Hosts), err)
 	}
 	return survey, err
 }

@@ -107,7 +107,7 @@ func (s *Snapshot) NewPlan(q Request) (*Plan, error) {
 	p := &Plan{Detection: s.Detect(), Set: Set{Type: q.typeAfter(record)}}
 	if p.Set.Type != corev1.ServiceTypeLoadBalancer {
 		if len(q.Ranges)+len(q.Addresses) > 0 || q.InstallMetalLB != nil && *q.InstallMetalLB {
-			return nil, unfit(InputType, "a Service of type %s has no address of a load balancer: leave the type out, or the range, the address and MetalLB", p.Set.Type)
+			return nil, unfit(InputType, "a Service of type %s has no load balancer address: omit the type, or the range, the address and MetalLB", p.Set.Type)
 		}
 	} else {
 		if err := s.planAddresses(p, q); err != nil {
@@ -165,31 +165,31 @@ func (s *Snapshot) planAddresses(p *Plan, q Request) error {
 		return &rollout.Failure{Err: fmt.Errorf("%s, nothing was changed", c.Summary), Causes: []report.Cause{c}}
 	case MetalLB:
 		if install && !d.Ours {
-			return unfit(InputMetalLB, "%s is there already, and somebody else installed it: leave the flag out to use it", d)
+			return unfit(InputMetalLB, "%s is already installed, with another owner: omit the flag to use it", d)
 		}
 		p.Install = install
 	case MetalLBConfigMap:
 		if install {
-			return unfit(InputMetalLB, "%s is there already: leave the flag out to use it", d)
+			return unfit(InputMetalLB, "%s is already installed: omit the flag to use it", d)
 		}
 	case None:
 		if q.InstallMetalLB != nil && !install {
 			if len(q.Ranges) > 0 {
-				return unfit(InputRanges, "nothing here would give addresses of a range: that needs MetalLB, which is not to be installed")
+				return unfit(InputRanges, "nothing in the cluster assigns addresses from a range: that requires MetalLB, which is not to be installed")
 			}
-			p.Warnings = append(p.Warnings, "nothing that gives addresses was found: the gateway waits for one from outside of the cluster")
+			p.Warnings = append(p.Warnings, "no LoadBalancer controller was found: waiting for an address from outside the cluster")
 			return s.askFor(p, q)
 		}
 		p.Install = true
 		if !install {
-			p.Asks = append(p.Asks, Ask{"Nothing here gives LoadBalancer addresses, so MetalLB is installed, into namespace " + metalLBNamespace, "--install-metallb"})
+			p.Asks = append(p.Asks, Ask{"Nothing in the cluster assigns LoadBalancer addresses, so MetalLB will be installed in namespace " + metalLBNamespace, "--install-metallb"})
 		}
 	default:
 		if install {
-			return unfit(InputMetalLB, "%s gives addresses here already (%s), and MetalLB beside it would give others: leave the flag out", d.Product, strings.Join(d.Evidence, "; "))
+			return unfit(InputMetalLB, "%s already assigns addresses (%s), and MetalLB would conflict with it: omit the flag", d.Product, strings.Join(d.Evidence, "; "))
 		}
 		if len(q.Ranges) > 0 {
-			return unfit(InputRanges, "%s gives addresses here (%s), and a range is for MetalLB: leave the flag out", d.Product, strings.Join(d.Evidence, "; "))
+			return unfit(InputRanges, "%s assigns addresses (%s), and a range is only for MetalLB: omit the flag", d.Product, strings.Join(d.Evidence, "; "))
 		}
 		return s.askFor(p, q)
 	}
@@ -225,7 +225,7 @@ func (s *Snapshot) planPool(p *Plan, q Request) error {
 		p.Asks = append(p.Asks, Ask{fmt.Sprintf("The addresses are %s, %s", proposal.Range, proposal.Why), "--address-pool " + proposal.Range.String()})
 	}
 	if family := s.familyMissing(ranges); family != "" {
-		return unfit(InputRanges, "%s needs an %s address, and none is in %s: name a range of that family, too or instead", ServiceRef, family, strings.Join(texts(ranges), ", "))
+		return unfit(InputRanges, "%s needs an %s address, and none is in %s: use or add a range of that family", ServiceRef, family, strings.Join(texts(ranges), ", "))
 	}
 	// A pool of somebody else's that holds just these addresses is taken as it is.
 	for _, theirs := range pools {
@@ -239,7 +239,7 @@ func (s *Snapshot) planPool(p *Plan, q Request) error {
 	}
 	p.Warnings = append(p.Warnings, warnings...)
 	if had := s.stuck(p.Detection, pools, ranges); had != "" {
-		return unfit(InputRanges, "%s has %s, and MetalLB %s takes no ranges without an address that it has given: keep it in the range, or take it back first with kubectl jupyter expose --undo", ServiceRef, had, p.Detection.Version)
+		return unfit(InputRanges, "%s has %s, and MetalLB %s accepts no ranges without an address that it has assigned: keep it in the range, or release it first with kubectl jupyter expose --undo", ServiceRef, had, p.Detection.Version)
 	}
 	p.Pool = &PoolPlan{Provider: provider, Namespace: namespace, ConfigMap: config, Ranges: ranges, Action: report.Created}
 	for _, ours := range pools {
@@ -279,7 +279,7 @@ func (s *Snapshot) enough(pools []Pool) error {
 		return nil
 	}
 	if c, none := s.exhausted(pools); none {
-		return &rollout.Failure{Err: errors.New("no pool has an address left for the gateway, nothing was changed"), Causes: []report.Cause{c}}
+		return &rollout.Failure{Err: errors.New("no pool has a free address for the gateway, nothing was changed"), Causes: []report.Cause{c}}
 	}
 	return nil
 }
@@ -313,7 +313,7 @@ func (s *Snapshot) askFor(p *Plan, q Request) error {
 		}
 	}
 	if families := s.Gateway().Spec.IPFamilies; len(q.Addresses) == 1 && len(families) > 0 && !slices.Contains(families, familyOf(q.Addresses[0])) {
-		return unfit(InputAddresses, "%s: %s is of family %s: choose an address of that", text[0], ServiceRef, families[0])
+		return unfit(InputAddresses, "%s: %s is of family %s: choose an address of that family family", text[0], ServiceRef, families[0])
 	}
 	if len(q.Addresses) > 1 {
 		if len(q.Addresses) > 2 || q.Addresses[0].Is4() == q.Addresses[1].Is4() {
@@ -330,9 +330,9 @@ func (s *Snapshot) askFor(p *Plan, q Request) error {
 	case d.Product == "kube-vip":
 		p.Set.annotate("kube-vip.io/loadbalancerIPs", strings.Join(text, ","))
 	case d.Provider == ServiceLB, d.Provider == MinikubeTunnel:
-		return unfit(InputAddresses, "%s gives addresses of its own choice: leave the flag out", d.Product)
+		return unfit(InputAddresses, "%s does not support requesting an address: omit the flag", d.Product)
 	case len(text) > 1:
-		return unfit(InputAddresses, "%s takes one address only: leave out one of %s", cmp.Or(d.Product, "spec.loadBalancerIP"), strings.Join(text, ", "))
+		return unfit(InputAddresses, "%s accepts only one address: omit one of %s", cmp.Or(d.Product, "spec.loadBalancerIP"), strings.Join(text, ", "))
 	default:
 		p.Set.LoadBalancerIP = text[0]
 	}
@@ -365,7 +365,7 @@ func (s *Snapshot) canHave(p *Plan, a netip.Addr) error {
 			all = append(all, r.String())
 		}
 	}
-	return unfit(InputAddresses, "%s is in none of the ranges %s: choose one of them, or name a range that holds it", a, strings.Join(all, ", "))
+	return unfit(InputAddresses, "%s is in none of the ranges %s: choose one of them, or a range that contains it", a, strings.Join(all, ", "))
 }
 
 const excludedLabel = corev1.LabelNodeExcludeBalancers

@@ -189,7 +189,7 @@ func TestThePlanUsesWhatIsThereAndAsksForTheRest(t *testing.T) {
 			nil, "",
 		},
 		"nothing is installed where that is forbidden": {
-			snapshot(lan, gateway()), Request{InstallMetalLB: &no}, false, "", Set{Type: "LoadBalancer"}, nil, "waits for one from outside",
+			snapshot(lan, gateway()), Request{InstallMetalLB: &no}, false, "", Set{Type: "LoadBalancer"}, nil, "waiting for an address from outside",
 		},
 		"a node port needs no pool": {snapshot(lan, gateway()), Request{Type: "NodePort"}, false, "", Set{Type: "NodePort"}, nil, ""},
 		"a node port that was chosen stays": {
@@ -252,16 +252,16 @@ func TestWhatCannotBeHadIsRefusedBeforeAnythingIsWritten(t *testing.T) {
 		says    string
 	}{
 		"no gateway":                          {snapshot(lan), Request{}, "", "", "kubectl jupyter install first"},
-		"no range on somebody's own machines": {snapshot(lan, gateway()), Request{}, InputRanges, "", "name one of the nodes' network (node n has 192.168.10.5)"},
+		"no range on somebody's own machines": {snapshot(lan, gateway()), Request{}, InputRanges, "", "choose an unused one in the nodes' network (node n has 192.168.10.5)"},
 		"a range of the nodes":                {snapshot(lan, gateway()), Request{Ranges: ranges(t, "192.168.10.1-192.168.10.9")}, InputRanges, "", "address of node n"},
 		"both kinds of MetalLB":               {snapshot(lan, gateway(), definitions, legacyRuns(minikubeEmpty)), Request{}, "", diagnose.MetalLBModesMixed, "nothing was changed"},
-		"MetalLB beside a cloud's own":        {snapshot(node("e", providerID("aws:///a/i-1")), gateway()), Request{InstallMetalLB: &yes}, InputMetalLB, "", "AWS gives addresses here already"},
-		"a second MetalLB":                    {snapshot(lan, gateway(), metalLBRuns), Request{InstallMetalLB: &yes}, InputMetalLB, "", "somebody else installed it"},
-		"a range in a cloud":                  {snapshot(node("e", providerID("aws:///a/i-1")), gateway()), Request{Ranges: ranges(t, "10.9.0.1-10.9.0.9")}, InputRanges, "", "a range is for MetalLB"},
+		"MetalLB beside a cloud's own":        {snapshot(node("e", providerID("aws:///a/i-1")), gateway()), Request{InstallMetalLB: &yes}, InputMetalLB, "", "AWS already assigns addresses"},
+		"a second MetalLB":                    {snapshot(lan, gateway(), metalLBRuns), Request{InstallMetalLB: &yes}, InputMetalLB, "", "with another owner"},
+		"a range in a cloud":                  {snapshot(node("e", providerID("aws:///a/i-1")), gateway()), Request{Ranges: ranges(t, "10.9.0.1-10.9.0.9")}, InputRanges, "", "a range is only for MetalLB"},
 		"an address of no pool":               {snapshot(lan, gateway(), metalLBRuns, theirs), Request{Addresses: addresses("192.168.10.250")}, InputAddresses, "", "is in none of the ranges 192.168.10.200-192.168.10.201"},
 		"an address that is taken":            {snapshot(lan, gateway(), metalLBRuns, theirs, service("shop", "web", has("192.168.10.200"))), Request{Addresses: addresses("192.168.10.200")}, InputAddresses, "", "Service shop/web has it"},
 		"two addresses of a family":           {snapshot(lan, gateway(), metalLBRuns, theirs), Request{Addresses: addresses("192.168.10.200", "192.168.10.201")}, InputAddresses, "", "one address of each family"},
-		"an address of ServiceLB":             {snapshot(node("k", func(n *corev1.Node) { n.Status.NodeInfo.KubeletVersion = "v1.31.4+k3s1" }), gateway()), Request{Addresses: addresses("192.168.10.200")}, InputAddresses, "", "of its own choice"},
+		"an address of ServiceLB":             {snapshot(node("k", func(n *corev1.Node) { n.Status.NodeInfo.KubeletVersion = "v1.31.4+k3s1" }), gateway()), Request{Addresses: addresses("192.168.10.200")}, InputAddresses, "", "does not support requesting an address"},
 		"a pool that is used up": {
 			snapshot(lan, gateway(), metalLBRuns, theirs, service("shop", "a", has("192.168.10.200")), service("shop", "b", has("192.168.10.201"))),
 			Request{},
@@ -271,11 +271,11 @@ func TestWhatCannotBeHadIsRefusedBeforeAnythingIsWritten(t *testing.T) {
 			snapshot(lan, gateway(ofType("LoadBalancer"), has("192.168.10.200")),
 				legacyRuns("address-pools:\n- {name: kubectl-jupyter, protocol: layer2, addresses: [192.168.10.200-192.168.10.210]}")),
 			Request{Ranges: ranges(t, "192.168.10.220-192.168.10.230")},
-			InputRanges, "", "has 192.168.10.200, and MetalLB v0.9.6 takes no ranges without",
+			InputRanges, "", "has 192.168.10.200, and MetalLB v0.9.6 accepts no ranges without",
 		},
-		"a range for a node port":                               {snapshot(lan, gateway()), Request{Type: "NodePort", Ranges: ranges(t, "192.168.10.200-192.168.10.209")}, InputType, "", "has no address of a load balancer"},
+		"a range for a node port":                               {snapshot(lan, gateway()), Request{Type: "NodePort", Ranges: ranges(t, "192.168.10.200-192.168.10.209")}, InputType, "", "has no load balancer address"},
 		"a range of a family that the gateway does not have":    {snapshot(lan, gateway(families("IPv4"))), Request{Ranges: ranges(t, "fd00:1::10-fd00:1::1f")}, InputRanges, "", "needs an IPv4 address, and none is in fd00:1::10-fd00:1::1f"},
-		"a pool of a family that the gateway does not have":     {snapshot(lan, gateway(families("IPv4")), metalLBRuns, pool("six", "fd00:1::10-fd00:1::1f")), Request{}, InputRanges, "", "name one of the nodes' network"},
+		"a pool of a family that the gateway does not have":     {snapshot(lan, gateway(families("IPv4")), metalLBRuns, pool("six", "fd00:1::10-fd00:1::1f")), Request{}, InputRanges, "", "choose an unused one in the nodes' network"},
 		"an address of a family that the gateway does not have": {snapshot(lan, gateway(families("IPv4")), metalLBRuns, pool("both", "192.168.10.200-192.168.10.210", "fd00:1::10-fd00:1::1f")), Request{Addresses: addresses("fd00:1::11")}, InputAddresses, "", "is of family IPv4"},
 		"one family for a gateway that insists on both":         {snapshot(lan, gateway(families("IPv4", "IPv6"))), Request{Ranges: ranges(t, "192.168.10.200-192.168.10.210")}, InputRanges, "", "needs an IPv6 address"},
 		"a record that cannot be read":                          {snapshot(lan, gateway(annotated(RecordAnnotation, "{"))), Request{}, "", "", "remove the annotation"},
@@ -357,13 +357,13 @@ func TestTakingBackLeavesWhatOthersUse(t *testing.T) {
 		fails   string
 	}{
 		"nothing was done":                      {snapshot(gateway()), false, false, false, "", ""},
-		"our pool goes":                         {snapshot(gateway(), oursRuns, pool(PoolName, "10.1.0.1-10.1.0.9")), false, true, false, "unless it is asked for", ""},
-		"unless another Service has an address": {snapshot(gateway(), oursRuns, pool(PoolName, "10.1.0.1-10.1.0.9"), service("shop", "web", has("10.1.0.2"))), false, false, false, "Service shop/web has 10.1.0.2 of it", ""},
+		"our pool goes":                         {snapshot(gateway(), oursRuns, pool(PoolName, "10.1.0.1-10.1.0.9")), false, true, false, "unless its removal is requested", ""},
+		"unless another Service has an address": {snapshot(gateway(), oursRuns, pool(PoolName, "10.1.0.1-10.1.0.9"), service("shop", "web", has("10.1.0.2"))), false, false, false, "Service shop/web has 10.1.0.2 from it", ""},
 		"MetalLB goes when that is asked":       {snapshot(gateway(), oursRuns, pool(PoolName, "10.1.0.1-10.1.0.9")), true, true, true, "", ""},
-		"but not somebody else's":               {snapshot(gateway(), metalLBRuns), true, false, false, "", "somebody else installed"},
-		"nor from under somebody's pool":        {snapshot(gateway(), oursRuns, pool("theirs", "10.2.0.1-10.2.0.9")), true, false, false, "", "pools of somebody else (theirs)"},
+		"but not somebody else's":               {snapshot(gateway(), metalLBRuns), true, false, false, "", "another owner"},
+		"nor from under somebody's pool":        {snapshot(gateway(), oursRuns, pool("theirs", "10.2.0.1-10.2.0.9")), true, false, false, "", "pools of another owner (theirs)"},
 		"nor from under a Service":              {snapshot(gateway(), oursRuns, service("shop", "web", has("10.1.0.2"))), true, false, false, "", "Service shop/web has the address 10.1.0.2"},
-		"our pool in the ConfigMap goes":        {snapshot(gateway(), legacyRuns("address-pools:\n- {name: kubectl-jupyter, addresses: [10.1.0.1-10.1.0.9]}")), false, true, false, "somebody else installed it", ""},
+		"our pool in the ConfigMap goes":        {snapshot(gateway(), legacyRuns("address-pools:\n- {name: kubectl-jupyter, addresses: [10.1.0.1-10.1.0.9]}")), false, true, false, "it has another owner", ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			u, err := c.cluster.NewUndo(c.remove)

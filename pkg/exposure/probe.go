@@ -132,12 +132,12 @@ func Unreachable(way report.WayIn, err error) report.Cause {
 		Name: diagnose.AddressUnreachable, Severity: report.Error, Component: component, Object: ServiceRef,
 		Summary:  fmt.Sprintf("%s does not answer from this machine", way.Address),
 		Evidence: []string{err.Error()},
-		Remedy:   "where the network of the nodes cannot be reached, as that of Docker on macOS and Windows: kubectl jupyter port-forward; where this machine is not meant to reach it: --probe=false",
+		Remedy:   "if the nodes' network is not reachable, such as Docker's on macOS and Windows: kubectl jupyter port-forward; if this machine is not meant to reach it: --probe=false",
 	}
 	var wrong wrongAnswer
 	if errors.As(err, &wrong) {
-		c.Summary = fmt.Sprintf("what answers at %s is no gateway that is ready", way.Address)
-		c.Remedy = "find the hop that answers so: kubectl jupyter login-url --check; and whether it is the network: kubectl jupyter login-url --check --port-forward"
+		c.Summary = fmt.Sprintf("what answers at %s is not a ready gateway", way.Address)
+		c.Remedy = "to find the hop that answers: kubectl jupyter login-url --check; to find out whether it is the network: kubectl jupyter login-url --check --port-forward"
 	}
 	return c
 }
@@ -156,7 +156,7 @@ func Answers(ctx context.Context, c *cluster.Cluster, way report.WayIn, say func
 	if !snapshot.GatewayRuns() {
 		// The way there is not at fault, as far as anybody can tell.
 		gateway := report.Ref{Group: "apps", Kind: "Deployment", Namespace: Namespace, Name: ServiceName}
-		causes = diagnose.Explain(ctx, c, []diagnose.Subject{{Component: "istio", Ref: gateway, Message: "has no ready pod, so that nobody is behind the address"}})
+		causes = diagnose.Explain(ctx, c, []diagnose.Subject{{Component: "istio", Ref: gateway, Message: "has no ready pod, so nothing serves the address"}})
 	}
-	return &rollout.Failure{Err: fmt.Errorf("%s has the address %s, which does not answer from here: %w", ServiceRef, way.Address, failed), Causes: causes}
+	return &rollout.Failure{Err: fmt.Errorf("%s has the address %s, which does not answer from this machine: %w", ServiceRef, way.Address, failed), Causes: causes}
 }

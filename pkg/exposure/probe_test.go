@@ -76,7 +76,7 @@ func TestAnAddressAnswersOrSaysWhyNot(t *testing.T) {
 			if c.want == "" && err != nil || c.want != "" && (err == nil || !strings.Contains(err.Error(), c.want)) {
 				t.Errorf("Probe() = %v, want %q", err, c.want)
 			}
-			if c.want != "" && err != nil && !strings.Contains(Unreachable(way, err).Summary, "no gateway that is ready") {
+			if c.want != "" && err != nil && !strings.Contains(Unreachable(way, err).Summary, "not a ready gateway") {
 				t.Errorf("an answer is taken for silence: %+v", Unreachable(way, err))
 			}
 		})

@@ -22,7 +22,7 @@ const fewest = 5
 func (s *Snapshot) Propose(pools []Pool) (*Proposal, error) {
 	platform := s.platform()
 	if platform == PlatformOther {
-		return nil, fmt.Errorf("no range of addresses can be guessed on this cluster: name one of the nodes' network%s that nobody else uses and DHCP does not give out", s.nearNodes())
+		return nil, fmt.Errorf("no address range can be proposed for this cluster: choose an unused one in the nodes' network%s, outside the DHCP range", s.nearNodes())
 	}
 	for _, n := range s.Nodes {
 		for _, a := range addressesOf(n) {
@@ -37,7 +37,7 @@ func (s *Snapshot) Propose(pools []Pool) (*Proposal, error) {
 			}
 		}
 	}
-	return nil, fmt.Errorf("no %d free addresses in a row were found in the nodes' network: name a range", fewest)
+	return nil, fmt.Errorf("no %d consecutive free addresses were found in the nodes' network: set a range", fewest)
 }
 
 // nearNodes is an example of what a range could look like here.
@@ -51,9 +51,9 @@ func (s *Snapshot) nearNodes() string {
 }
 
 func because(p Platform, node string, a netip.Addr, subnet netip.Prefix) string {
-	text := fmt.Sprintf("the end of %s, the network that %s made; node %s has %s", subnet, p, node, a)
+	text := fmt.Sprintf("the end of %s, the network that %s created; node %s has %s", subnet, p, node, a)
 	if p == PlatformMinikube && kvm.Contains(a) {
-		text += "; its DHCP may give out the same addresses to another machine"
+		text += "; its DHCP server may assign the same addresses to another machine"
 	}
 	return text
 }

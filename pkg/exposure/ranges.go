@@ -30,7 +30,7 @@ func ParseRange(s string) (Range, error) {
 			return Range{}, fmt.Errorf("%q is not a CIDR such as 192.168.49.240/28", s)
 		}
 		if p.Masked() != p {
-			return Range{}, fmt.Errorf("%q does not begin where its block begins: write %s for the whole block, or START-END", s, p.Masked())
+			return Range{}, fmt.Errorf("%q has host bits set: write %s for the whole block, or START-END", s, p.Masked())
 		}
 		r := Range{From: p.Addr(), To: last(p), cidr: p.String()}
 		return r, r.check(s)
@@ -67,15 +67,15 @@ func (r Range) check(s string) error {
 	}
 	switch {
 	case r.From.Is4() != r.To.Is4():
-		return fmt.Errorf("%q mixes IPv4 and IPv6: give one range for each", s)
+		return fmt.Errorf("%q mixes IPv4 and IPv6: use one range for each", s)
 	case r.To.Less(r.From):
 		return fmt.Errorf("%q ends before it starts: write %s-%s", s, r.To, r.From)
 	case r.From.Is4() && r.size().Cmp(big.NewInt(maxIPv4)) > 0:
-		return fmt.Errorf("%q has %s addresses, more than the %d that one pool may have here: name a smaller range", s, r.size(), maxIPv4)
+		return fmt.Errorf("%q has %s addresses, more than the limit of %d: choose a smaller range", s, r.size(), maxIPv4)
 	}
 	for _, bad := range notForPools {
 		if block := netip.MustParsePrefix(bad.block); r.overlaps(Range{From: block.Addr(), To: last(block)}) {
-			return fmt.Errorf("%q is in %s, %s", s, bad.block, bad.why)
+			return fmt.Errorf("%q is in %s (%s)", s, bad.block, bad.why)
 		}
 	}
 	return nil
@@ -83,14 +83,14 @@ func (r Range) check(s string) error {
 
 // notForPools are blocks with a meaning of their own (RFC 6890).
 var notForPools = []struct{ block, why string }{
-	{"0.0.0.0/8", "which means this network"},
-	{"127.0.0.0/8", "where every machine reaches itself"},
-	{"169.254.0.0/16", "which is for one link and is not routed"},
-	{"224.0.0.0/4", "which is for multicast"},
-	{"240.0.0.0/4", "which is reserved"},
-	{"::/127", "where every machine reaches itself"},
-	{"fe80::/10", "which is for one link and is not routed"},
-	{"ff00::/8", "which is for multicast"},
+	{"0.0.0.0/8", "this network"},
+	{"127.0.0.0/8", "loopback"},
+	{"169.254.0.0/16", "link-local"},
+	{"224.0.0.0/4", "multicast"},
+	{"240.0.0.0/4", "reserved"},
+	{"::/127", "loopback"},
+	{"fe80::/10", "link-local"},
+	{"ff00::/8", "multicast"},
 }
 
 // last is the last address of a block.

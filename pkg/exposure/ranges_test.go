@@ -42,12 +42,12 @@ func TestWhatIsNoRangeIsRefusedWithWhatToWrite(t *testing.T) {
 		"10.1.0.5-10.1.0.300":             `"10.1.0.300" is not an IP address`,
 		"printers":                        "neither START-END nor a CIDR",
 		"10.1.0.0/240":                    "is not a CIDR",
-		"10.0.0.0/8":                      "more than the 65536",
+		"10.0.0.0/8":                      "more than the limit of 65536",
 		"127.0.0.1-127.0.0.9":             "127.0.0.0/8",
 		"224.0.0.1-224.0.0.9":             "multicast",
-		"169.254.1.1-169.254.1.9":         "is not routed",
+		"169.254.1.1-169.254.1.9":         "link-local",
 		"255.255.255.250-255.255.255.254": "reserved",
-		"fe80::1-fe80::9":                 "is not routed",
+		"fe80::1-fe80::9":                 "link-local",
 		"::ffff:10.1.0.1-::ffff:10.1.0.9": "write ::ffff:10.1.0.1 as the IPv4 address 10.1.0.1",
 		"fe80::1%eth0-fe80::9%eth0":       "has a zone",
 	} {
@@ -75,10 +75,10 @@ func TestRangesThatSomebodyElseHasAreRefused(t *testing.T) {
 	}{
 		"free addresses of the nodes' network are fine": {nil, []string{"192.168.10.200-192.168.10.210"}, nil, ""},
 		"a node's address":      {nil, []string{"192.168.10.240-192.168.10.250"}, []string{"192.168.10.245, the address of node b"}, ""},
-		"the network address":   {nil, []string{"192.168.10.0-192.168.10.4"}, []string{"192.168.10.0, the network address of 192.168.10.0/24", "begin with 192.168.10.1"}, ""},
+		"the network address":   {nil, []string{"192.168.10.0-192.168.10.4"}, []string{"192.168.10.0, the network address of 192.168.10.0/24", "start with 192.168.10.1"}, ""},
 		"the broadcast address": {nil, []string{"192.168.10.250-192.168.10.255"}, []string{"the broadcast address", "end with 192.168.10.254"}, ""},
 		"the Services' range":   {nil, []string{"10.100.0.1-10.100.0.9"}, []string{"10.96.0.0/12", "cluster IPs"}, ""},
-		"a node's pods":         {nil, []string{"10.244.0.0/28"}, []string{"10.244.0.0/24", "pods of node a"}, ""},
+		"a node's pods":         {nil, []string{"10.244.0.0/28"}, []string{"10.244.0.0/24", "pod range of node a"}, ""},
 		"Calico's pods": {[]with{func(s *Snapshot) {
 			u := unstructured.Unstructured{Object: map[string]any{"metadata": map[string]any{"name": "all"}, "spec": map[string]any{"cidr": "172.31.0.0/16"}}}
 			s.CalicoPools = append(s.CalicoPools, u)
@@ -93,7 +93,7 @@ func TestRangesThatSomebodyElseHasAreRefused(t *testing.T) {
 		"somebody else's pool": {
 			[]with{pool("theirs", "192.168.10.208/28"), deployment("metallb-system", "controller", newController)},
 			[]string{"192.168.10.200-192.168.10.210"},
-			[]string{"pool theirs", "name no range to use that pool"},
+			[]string{"pool theirs", "omit the range to use that pool"},
 			"",
 		},
 		"our own pool may change": {
@@ -113,7 +113,7 @@ func TestRangesThatSomebodyElseHasAreRefused(t *testing.T) {
 		"a load balancer's address of another origin": {
 			[]with{service("shop", "web", has("192.168.10.201"))},
 			[]string{"192.168.10.200-192.168.10.210"},
-			[]string{"Service shop/web has from a load balancer"},
+			[]string{"the load balancer address of Service shop/web"},
 			"",
 		},
 		"the gateway's own address is no obstacle": {[]with{service(Namespace, ServiceName, has("192.168.10.201"))}, []string{"192.168.10.200-192.168.10.210"}, nil, ""},
@@ -129,8 +129,8 @@ func TestRangesThatSomebodyElseHasAreRefused(t *testing.T) {
 			[]string{"172.30.0.7, the cluster IP of Service shop/web"},
 			"",
 		},
-		"far from the nodes is a warning": {nil, []string{"203.0.113.8-203.0.113.15"}, nil, "not near the nodes (192.168.10.0/24)"},
-		"a family that no node has":       {nil, []string{"fd00:1::10-fd00:1::1f"}, nil, "no node has an address of the family"},
+		"far from the nodes is a warning": {nil, []string{"203.0.113.8-203.0.113.15"}, nil, "outside the nodes' networks (192.168.10.0/24)"},
+		"a family that no node has":       {nil, []string{"fd00:1::10-fd00:1::1f"}, nil, "no node has an address of the same family"},
 		"an IPv6 network address":         {[]with{node("c", at("fd00:1::5"))}, []string{"fd00:1::-fd00:1::3"}, []string{"network address of fd00:1::/64"}, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -160,7 +160,7 @@ func TestARangeIsProposedWhereTheNetworkIsKnown(t *testing.T) {
 	}{
 		"minikube on Docker":          {snapshot(node("m", minikube, at("192.168.49.2"))), "192.168.49.240-192.168.49.250", "192.168.49.0/24"},
 		"a second minikube":           {snapshot(node("m", minikube, at("192.168.58.2"))), "192.168.58.240-192.168.58.250", ""},
-		"minikube on KVM, whose DHCP": {snapshot(node("m", minikube, at("192.168.39.7"))), "192.168.39.240-192.168.39.250", "DHCP may give out the same"},
+		"minikube on KVM, whose DHCP": {snapshot(node("m", minikube, at("192.168.39.7"))), "192.168.39.240-192.168.39.250", "DHCP server may assign the same"},
 		"a minikube node in between":  {snapshot(node("m", minikube, at("192.168.39.244"))), "192.168.39.245-192.168.39.250", ""},
 		"a pool that took the usual ones": {
 			snapshot(node("m", minikube, at("192.168.49.2")), pool("theirs", "192.168.49.240-192.168.49.250"), deployment("metallb-system", "controller", newController)),
@@ -171,7 +171,7 @@ func TestARangeIsProposedWhereTheNetworkIsKnown(t *testing.T) {
 		"kind on a small Docker network": {snapshot(kind("kind://docker/kind/k", "192.168.32.3")), "192.168.47.200-192.168.47.250", "192.168.32.0/20"},
 		"kind on Podman":                 {snapshot(kind("kind://podman/kind/k", "10.89.0.3")), "10.89.0.200-10.89.0.250", "10.89.0.0/24"},
 		"anything else has to say":       {snapshot(node("n", at("10.0.0.5"))), "", "node n has 10.0.0.5"},
-		"kind with IPv6 alone":           {snapshot(kind("kind://docker/kind/k", "fc00:f853::2")), "", "name a range"},
+		"kind with IPv6 alone":           {snapshot(kind("kind://docker/kind/k", "fc00:f853::2")), "", "set a range"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			pools := c.cluster.AllPools(c.cluster.Detect().Provider)

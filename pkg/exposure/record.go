@@ -43,7 +43,7 @@ func recordOf(svc *corev1.Service) (*Record, error) {
 	}
 	r := &Record{}
 	if err := json.Unmarshal([]byte(text), r); err != nil {
-		return nil, fmt.Errorf("%s: annotation %s cannot be read, so that what it was before is not known: %w; remove the annotation to go on without", ServiceRef, RecordAnnotation, err)
+		return nil, fmt.Errorf("%s: annotation %s cannot be read, so its previous settings are unknown: %w; remove the annotation to continue without them", ServiceRef, RecordAnnotation, err)
 	}
 	return r, nil
 }

@@ -64,7 +64,7 @@ func (s *Snapshot) NewUndo(removeMetalLB bool) (*Undo, error) {
 			continue
 		}
 		if users := s.usersOf(p); len(users) > 0 {
-			u.Kept = append(u.Kept, fmt.Sprintf("pool %s stays: %s", p.Name, users[0]))
+			u.Kept = append(u.Kept, fmt.Sprintf("pool %s is kept: %s", p.Name, users[0]))
 			continue
 		}
 		u.Pool = &p
@@ -73,21 +73,21 @@ func (s *Snapshot) NewUndo(removeMetalLB bool) (*Undo, error) {
 	switch others := s.given(); {
 	case d.Provider != MetalLB && d.Provider != MetalLBConfigMap:
 		if removeMetalLB {
-			return nil, unfit(InputMetalLB, "MetalLB is not what gives addresses here, %s is: leave the flag out", d)
+			return nil, unfit(InputMetalLB, "MetalLB does not assign addresses here, %s does: omit the flag", d)
 		}
 	case !d.Ours:
 		if removeMetalLB {
-			return nil, unfit(InputMetalLB, "somebody else installed %s: leave the flag out", d)
+			return nil, unfit(InputMetalLB, "%s has another owner: omit the flag", d)
 		}
-		u.Kept = append(u.Kept, fmt.Sprintf("%s stays: somebody else installed it", d))
+		u.Kept = append(u.Kept, fmt.Sprintf("%s is kept: it has another owner", d))
 	case !removeMetalLB:
-		u.Kept = append(u.Kept, fmt.Sprintf("%s stays, unless it is asked for too", d))
+		u.Kept = append(u.Kept, fmt.Sprintf("%s is kept unless its removal is requested", d))
 	case len(foreign) > 0:
-		return nil, unfit(InputMetalLB, "MetalLB has pools of somebody else (%s): delete them first, or leave the flag out", foreign[0])
+		return nil, unfit(InputMetalLB, "MetalLB has pools of another owner (%s): delete them first, or omit the flag", foreign[0])
 	default:
 		others = slices.DeleteFunc(others, func(g Given) bool { return g.Service == ServiceRef })
 		if len(others) > 0 {
-			return nil, unfit(InputMetalLB, "%s has the address %s from it and would lose it: leave the flag out", others[0].Service, others[0].Address)
+			return nil, unfit(InputMetalLB, "%s has the address %s from it and would lose it: omit the flag", others[0].Service, others[0].Address)
 		}
 		u.MetalLB = true
 	}
@@ -116,7 +116,7 @@ func (s *Snapshot) usersOf(p Pool) []string {
 	var out []string
 	for _, g := range s.given() {
 		if g.Service != ServiceRef && slices.ContainsFunc(p.Ranges, func(r Range) bool { return r.contains(g.Address) }) {
-			out = append(out, fmt.Sprintf("%s has %s of it", g.Service, g.Address))
+			out = append(out, fmt.Sprintf("%s has %s from it", g.Service, g.Address))
 		}
 	}
 	return out

@@ -28,7 +28,7 @@ const settles = 5 * time.Second
 const explains = 10 * time.Second
 
 // errHopeless ends a wait that more time would not help.
-var errHopeless = errors.New("no address will come")
+var errHopeless = errors.New("no address will be assigned")
 
 // Await waits until the Service has the address that the plan is after. It ends early
 // when the cluster says why none will come. The error is a *rollout.Failure with causes.
@@ -61,11 +61,11 @@ func (a *Applier) Await(ctx context.Context, p *Plan, wanted []netip.Addr) (*cor
 			return false, fmt.Errorf("%s: %w", ServiceRef, err)
 		}
 		if svc.Spec.Type != corev1.ServiceTypeLoadBalancer {
-			return false, fmt.Errorf("%s: somebody has made it type %s meanwhile", ServiceRef, svc.Spec.Type)
+			return false, fmt.Errorf("%s: its type was changed to %s in the meantime", ServiceRef, svc.Spec.Type)
 		}
 		has := p.hasAddress(svc, want)
 		if !has && !said {
-			a.Say(fmt.Sprintf("waiting for %s to give %s an address", p.giver(), ServiceRef))
+			a.Say(fmt.Sprintf("waiting for %s to assign an address to %s", p.giver(), ServiceRef))
 			said = true
 		}
 		return has, nil
@@ -81,12 +81,12 @@ func (a *Applier) Await(ctx context.Context, p *Plan, wanted []netip.Addr) (*cor
 	case ctx.Err() == nil:
 		return svc, err
 	case errors.Is(ctx.Err(), context.Canceled):
-		return svc, &rollout.Failure{Err: fmt.Errorf("%w while waiting for an address of %s: the next expose goes on from here", rollout.ErrInterrupted, ServiceRef)}
+		return svc, &rollout.Failure{Err: fmt.Errorf("%w while waiting for an address of %s: run expose again to continue", rollout.ErrInterrupted, ServiceRef)}
 	}
 	explaining, cancel := context.WithTimeout(context.WithoutCancel(ctx), explains)
 	defer cancel()
 	return svc, &rollout.Failure{
-		Err:    fmt.Errorf("%s has no address after %s: see the causes, or give more time with --timeout", ServiceRef, time.Since(began).Round(time.Second)),
+		Err:    fmt.Errorf("%s has no address after %s: see the causes, or set a longer --timeout", ServiceRef, time.Since(began).Round(time.Second)),
 		Causes: a.explain(explaining, began),
 	}
 }

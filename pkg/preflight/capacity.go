@@ -125,7 +125,7 @@ func weigh(profile string, pods []Pod, notebook *Pod, rooms []Room) Demand {
 		d.Fits, d.NotebookFits = false, false
 		d.proven, d.why = impossible(d.Request, pods, rooms)
 		if !d.proven {
-			d.why = fmt.Sprintf("the sum fits, but no place was found for %s (%s)", homeless.Of, homeless.Size)
+			d.why = fmt.Sprintf("the sum fits, but no node fits %s (%s)", homeless.Of, homeless.Size)
 		}
 		return d
 	}
@@ -165,15 +165,15 @@ func impossible(all Size, pods []Pod, rooms []Room) (bool, string) {
 	}
 	switch {
 	case all.CPU > left.CPU && all.Memory > left.Memory:
-		return true, fmt.Sprintf("%s are requested, %s are left", all, left)
+		return true, fmt.Sprintf("%s are requested, %s are free", all, left)
 	case all.CPU > left.CPU:
-		return true, fmt.Sprintf("%s cpu is requested, %s is left", milli(all.CPU), milli(left.CPU))
+		return true, fmt.Sprintf("%s cpu is requested, %s is free", milli(all.CPU), milli(left.CPU))
 	case all.Memory > left.Memory:
-		return true, fmt.Sprintf("%dMi memory is requested, %dMi is left", all.Memory>>20, left.Memory>>20)
+		return true, fmt.Sprintf("%dMi memory is requested, %dMi is free", all.Memory>>20, left.Memory>>20)
 	}
 	for i := range pods {
 		if !slices.ContainsFunc(rooms, func(r Room) bool { return r.takes(&pods[i]) }) {
-			return true, fmt.Sprintf("no node has room for %s, which requests %s", pods[i].Of, pods[i].Size)
+			return true, fmt.Sprintf("no node has capacity for %s, which requests %s", pods[i].Of, pods[i].Size)
 		}
 	}
 	return false, ""
@@ -230,7 +230,7 @@ func tighter(a, b Size) bool {
 func findCapacity(f *Facts) (string, []report.Cause) {
 	c := f.Capacity
 	if c == nil || len(c.Demands) == 0 {
-		return "no node takes pods", nil // which is the nodes' matter
+		return "no node accepts pods", nil // which is the nodes' matter
 	}
 	d := c.Demands[0]
 	asked := fmt.Sprintf("%s of profile %s request %s", report.Count(d.Pods, "pod"), d.Profile, d.Request)
@@ -243,9 +243,9 @@ func findCapacity(f *Facts) (string, []report.Cause) {
 	if d.Fits && d.NotebookFits {
 		beside := ""
 		if d.Notebook != (Size{}) {
-			beside = " with a notebook beside them"
+			beside = ", plus a notebook,"
 		}
-		return fmt.Sprintf("%s, and fit%s on %s", asked, beside, f.counted()), nil
+		return fmt.Sprintf("%s and fit%s on %s", asked, beside, f.counted()), nil
 	}
 	cause := report.Cause{Name: diagnose.CapacityTooSmall, Severity: report.Warning, Evidence: []string{asked}}
 	if d.LargestOf != "" {
@@ -253,28 +253,28 @@ func findCapacity(f *Facts) (string, []report.Cause) {
 	}
 	switch {
 	case d.Fits:
-		cause.Summary = fmt.Sprintf("there is no room for a notebook beside the stack: the default one requests %s with its sidecar", d.Notebook)
+		cause.Summary = fmt.Sprintf("no capacity for a notebook in addition to the stack: the default one requests %s with its sidecar", d.Notebook)
 	case d.proven && c.Counted == c.Open && f.Autoscaler == "":
 		cause.Severity = report.Fatal
 		cause.Summary = "the stack does not fit: " + d.why
 	case d.proven && c.Counted == c.Open:
-		cause.Summary = "the stack does not fit on the nodes that are there: " + d.why
+		cause.Summary = "the stack does not fit on the current nodes: " + d.why
 	default:
 		cause.Summary = "the stack may not fit: " + d.why
 	}
 	if f.Autoscaler != "" {
-		cause.Evidence = append(cause.Evidence, "nodes can be added: "+f.Autoscaler)
+		cause.Evidence = append(cause.Evidence, "an autoscaler can add nodes: "+f.Autoscaler)
 	}
 	cause.Evidence = append(cause.Evidence, f.roomLines()...)
 	cause.Evidence = append(cause.Evidence, f.excludedLines()...)
-	cause.Remedy = "add a node or a larger one, or free some room: kubectl describe nodes"
+	cause.Remedy = "add a node or a larger one, or free some capacity: kubectl describe nodes"
 	for _, other := range c.Demands[1:] {
-		beside := "and would not fit either"
+		beside := "which does not fit either"
 		switch {
 		case other.Fits && other.NotebookFits:
-			beside = "and would fit, with a notebook beside them"
+			beside = "which fits, plus a notebook"
 		case other.Fits:
-			beside = "and would fit, without a notebook beside them"
+			beside = "which fits, but without a notebook"
 		}
 		cause.Evidence = append(cause.Evidence, fmt.Sprintf("with --profile %s %s request %s, %s", other.Profile, report.Count(other.Pods, "pod"), other.Request, beside))
 		if other.Fits && (!d.Fits || other.NotebookFits) {
@@ -288,9 +288,9 @@ func findCapacity(f *Facts) (string, []report.Cause) {
 func (f *Facts) counted() string {
 	c := f.Capacity
 	if c.Counted < c.Open {
-		return fmt.Sprintf("%d of %s, which was enough to look at", c.Counted, report.Count(c.Open, "open node"))
+		return fmt.Sprintf("%d of %s, which is enough", c.Counted, report.Count(c.Open, "schedulable node"))
 	}
-	return fmt.Sprintf("%s with %s left", report.Count(c.Open, "open node"), c.Left)
+	return fmt.Sprintf("%s with %s free", report.Count(c.Open, "schedulable node"), c.Left)
 }
 
 // roomsShown bounds the nodes that evidence names.
@@ -309,12 +309,12 @@ func (f *Facts) roomLines() []string {
 		}
 		full := ""
 		if r.Pods <= 0 {
-			full = ", and takes no more pods"
+			full = ", and has reached its pod limit"
 		}
-		lines = append(lines, fmt.Sprintf("node %s has %s left of %s%s", r.Node.Name, r.Left.positive(), allocatable(r.Node), full))
+		lines = append(lines, fmt.Sprintf("node %s has %s free of %s%s", r.Node.Name, r.Left.positive(), allocatable(r.Node), full))
 	}
 	if more := f.Capacity.Open - f.Capacity.Counted; more > 0 {
-		lines = append(lines, fmt.Sprintf("%s with less in all were not looked at", report.Count(more, "smaller node")))
+		lines = append(lines, fmt.Sprintf("%s with less in total were not checked", report.Count(more, "smaller node")))
 	}
 	return lines
 }

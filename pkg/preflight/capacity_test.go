@@ -69,14 +69,14 @@ func TestPodsFindTheirPlaces(t *testing.T) {
 			[]Pod{pod("a", 500, 2048), pod("b", 100, 128)},
 			nil,
 			[]Room{room("n1", 599, 4096)},
-			false, false, true, "600m cpu is requested, 599m is left",
+			false, false, true, "600m cpu is requested, 599m is free",
 		},
 		{
 			"memory of several nodes does not add up for one pod",
 			[]Pod{pod("istiod", 500, 2048)},
 			nil,
 			[]Room{room("n1", 2000, 1500), room("n2", 2000, 1500)},
-			false, false, true, "no node has room for istiod, which requests 500m cpu and 2048Mi memory",
+			false, false, true, "no node has capacity for istiod, which requests 500m cpu and 2048Mi memory",
 		},
 		{
 			// Both of 700 first, one on each node; as they come, both of 300 would share n1 and
@@ -102,7 +102,7 @@ func TestPodsFindTheirPlaces(t *testing.T) {
 			[]Pod{pod("a", 10, 600), pod("b", 10, 600), pod("c", 10, 600)},
 			nil,
 			[]Room{room("n1", 1000, 1000), room("n2", 1000, 800)},
-			false, false, false, "the sum fits, but no place was found for c",
+			false, false, false, "the sum fits, but no node fits c",
 		},
 		{
 			"a notebook has to fit beside the stack",
@@ -118,7 +118,7 @@ func TestPodsFindTheirPlaces(t *testing.T) {
 			[]Room{room("n1", 1100, 3200)},
 			true, true, false, "",
 		},
-		{"a node that is full of pods takes none", []Pod{pod("a", 1, 1)}, nil, []Room{{Node: node("n1"), Left: size(4000, 8000)}}, false, false, true, "no node has room for a"},
+		{"a node that is full of pods takes none", []Pod{pod("a", 1, 1)}, nil, []Room{{Node: node("n1"), Left: size(4000, 8000)}}, false, false, true, "no node has capacity for a"},
 		{
 			"an overcommitted node does not take from the others",
 			[]Pod{pod("a", 500, 500)},
@@ -126,9 +126,9 @@ func TestPodsFindTheirPlaces(t *testing.T) {
 			[]Room{room("n1", -3000, -9000), room("n2", 500, 500)},
 			true, true, false, "",
 		},
-		{"a taint keeps a pod off", []Pod{pod("a", 1, 1)}, nil, []Room{room("n1", 4000, 8000, taint("dedicated"))}, false, false, true, "no node has room for a"},
+		{"a taint keeps a pod off", []Pod{pod("a", 1, 1)}, nil, []Room{room("n1", 4000, 8000, taint("dedicated"))}, false, false, true, "no node has capacity for a"},
 		{"a toleration lets it in", []Pod{tolerant}, nil, []Room{room("n1", 4000, 8000, taint("dedicated"))}, true, true, false, ""},
-		{"a selector wants its label", []Pod{fast}, nil, []Room{room("n1", 4000, 8000)}, false, false, true, "no node has room for fast"},
+		{"a selector wants its label", []Pod{fast}, nil, []Room{room("n1", 4000, 8000)}, false, false, true, "no node has capacity for fast"},
 		{
 			"a selector finds its label",
 			[]Pod{fast},
@@ -142,7 +142,7 @@ func TestPodsFindTheirPlaces(t *testing.T) {
 			[]Pod{everywhere},
 			nil,
 			[]Room{room("n1", 4000, 8000), room("n2", 50, 8000)},
-			false, false, true, "no node has room for agent",
+			false, false, true, "no node has capacity for agent",
 		},
 		{"nothing is missing and there is no room", nil, nil, []Room{room("n1", 0, 0)}, true, true, false, ""},
 	} {
@@ -224,22 +224,22 @@ func TestWhatDoesNotFitIsExplained(t *testing.T) {
 			"too small, and slim would do", facts(demand(false, false), slim), report.Fatal,
 			[]string{
 				"the stack does not fit: 2560Mi memory is requested", "istio-system/istiod, requests 500m cpu and 2048Mi memory",
-				"node n1 has 1 cpu and 2000Mi memory left of 4 cpu and 8192Mi memory", "node n2 is left out: cordoned",
-				"with --profile slim 11 pods request 100m cpu and 512Mi memory, and would fit, with a notebook", "kubectl jupyter install --profile slim",
+				"node n1 has 1 cpu and 2000Mi memory free of 4 cpu and 8192Mi memory", "node n2 is excluded: cordoned",
+				"with --profile slim 11 pods request 100m cpu and 512Mi memory, which fits, plus a notebook", "kubectl jupyter install --profile slim",
 			},
 		},
 		{
 			"too small for anything", facts(demand(false, false), Demand{Profile: "slim", Pods: 11, Request: size(100, 512)}), report.Fatal,
-			[]string{"and would not fit either", "add a node"},
+			[]string{"which does not fit either", "add a node"},
 		},
-		{"no room for a notebook", facts(demand(true, false), slim), report.Warning, []string{"no room for a notebook beside the stack", "600m cpu and 1152Mi memory", "--profile slim"}},
+		{"no capacity for a notebook", facts(demand(true, false), slim), report.Warning, []string{"no capacity for a notebook in addition to the stack", "600m cpu and 1152Mi memory", "--profile slim"}},
 		{
 			"an autoscaler may help", func() *Facts { f := facts(demand(false, false)); f.Autoscaler = "Karpenter"; return f }(), report.Warning,
-			[]string{"nodes can be added: Karpenter"},
+			[]string{"an autoscaler can add nodes: Karpenter"},
 		},
 		{
 			"only the largest nodes were looked at", func() *Facts { f := facts(demand(false, false)); f.Capacity.Open = 900; return f }(), report.Warning,
-			[]string{"may not fit", "899 smaller nodes with less in all were not looked at"},
+			[]string{"may not fit", "899 smaller nodes with less in total were not checked"},
 		},
 	} {
 		t.Run(tc.name, func(t *testing.T) {

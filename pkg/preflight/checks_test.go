@@ -103,7 +103,7 @@ func TestEveryCheckNamesWhatItFinds(t *testing.T) {
 			}, Fatal,
 			[]string{"fatal ObjectRefused Deployment kubeflow/jupyter-web-app-deployment"},
 			[]string{
-				"what kubectl-set has set there: kubectl -n kubeflow edit deployment.apps jupyter-web-app-deployment",
+				"what kubectl-set has set in it: kubectl -n kubeflow edit deployment.apps jupyter-web-app-deployment",
 				"kubectl -n kubeflow set env deployment.apps jupyter-web-app-deployment NAME-", "kubectl -n kubeflow delete deployment.apps jupyter-web-app-deployment",
 			},
 		},
@@ -123,20 +123,20 @@ func TestEveryCheckNamesWhatItFinds(t *testing.T) {
 					Product: "cert-manager", Components: []string{"cert-manager"}, CRD: "certificates.cert-manager.io", ManagedBy: "OLM",
 					Controller: report.Ref{Kind: "Deployment", Namespace: "certs", Name: "cm"}, Version: "v1.17.0",
 				}}
-			}, Info, []string{"info ExistingInstallation Deployment certs/cm"}, []string{"managed by OLM", "made with v1.16.1"},
+			}, Info, []string{"info ExistingInstallation Deployment certs/cm"}, []string{"managed by OLM", "uses v1.16.1"},
 		},
 		{
 			"only definitions are left of what is to be used", func(f *Facts) {
 				f.UseExisting = []string{"istio"}
 				f.Existing = []Existing{{Product: "Istio", Components: []string{"istio-crds", "istio"}, CRD: "virtualservices.networking.istio.io", ManagedBy: "kubectl"}}
-			}, Warning, []string{"warning ExistingInstallation CustomResourceDefinition virtualservices.networking.istio.io"}, []string{"only definitions of it are there"},
+			}, Warning, []string{"warning ExistingInstallation CustomResourceDefinition virtualservices.networking.istio.io"}, []string{"only its CRDs exist"},
 		},
 		{
 			"no node is open", func(f *Facts) {
 				f.Open, f.Excluded, f.Capacity = nil, map[string]string{"n1": "cordoned", "n2": "not ready"}, &Capacity{Nodes: 2}
 			}, Fatal,
 			[]string{"fatal NoNodes"},
-			[]string{"node n2 is left out: not ready", "kubectl uncordon n1"},
+			[]string{"node n2 is excluded: not ready", "kubectl uncordon n1"},
 		},
 		{
 			"the only node is a control plane's", func(f *Facts) {
@@ -184,8 +184,10 @@ func TestEveryCheckNamesWhatItFinds(t *testing.T) {
 		},
 		{"an installation is half there", func(f *Facts) { f.Earlier, f.Created = true, 20 }, Info, []string{"info EarlierInstallation ConfigMap kube-system/kubectl-jupyter"}, []string{"20 of its 180 objects"}},
 		{"definitions were kept", func(f *Facts) { f.Kept = 24 }, Info, []string{"info EarlierInstallation"}, []string{"24 objects"}},
-		{"nothing gives addresses", func(f *Facts) { f.Address.Provider, f.Address.Evidence = "None", []string{"no controller"} }, Info, []string{"info NoLoadBalancerController"}, nil},
-		{"nodes may not be read", func(f *Facts) { f.failed[readNodes] = forbidden("no") }, Unknown, []string{"warning Forbidden", "warning Forbidden"}, []string{`the check "nodes" could not be made`}},
+		{"nothing gives addresses", func(f *Facts) {
+			f.Address.Provider, f.Address.Evidence = "None", []string{"no LoadBalancer controller"}
+		}, Info, []string{"info NoLoadBalancerController"}, nil},
+		{"nodes may not be read", func(f *Facts) { f.failed[readNodes] = forbidden("no") }, Unknown, []string{"warning Forbidden", "warning Forbidden"}, []string{`the check "nodes" could not run`}},
 		{"the server did not answer in time", func(f *Facts) { f.failed[readStorage] = errors.New("timeout") }, Unknown, []string{"warning Unreadable"}, []string{`"storage"`}},
 		{"rights are missing, so nothing was surveyed", func(f *Facts) { f.Missing, f.failed[readSurvey] = []string{"create pods in namespace a"}, errBlocked }, Fatal, []string{"fatal PermissionMissing"}, nil},
 	} {
@@ -249,7 +251,7 @@ func TestWhoManagesAnObject(t *testing.T) {
 		{"OLM certs/cert-manager.v1", map[string]string{"olm.owner": "cert-manager.v1", "olm.owner.namespace": "certs"}, nil, nil},
 		{"the cluster's addon manager", map[string]string{"addonmanager.kubernetes.io/mode": "Reconcile"}, nil, nil},
 		{"field manager kubectl-client-side-apply", nil, nil, []string{"kubectl-client-side-apply", "kube-apiserver"}},
-		{"nobody that it names", nil, nil, nil},
+		{"an unknown manager", nil, nil, nil},
 	} {
 		o := &metav1.ObjectMeta{Labels: tc.labels, Annotations: tc.notes}
 		for _, m := range tc.managers {

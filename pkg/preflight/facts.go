@@ -73,7 +73,7 @@ type Leaving struct {
 }
 
 // errBlocked: a read that makes no sense since another one failed.
-var errBlocked = errors.New("not asked, since rights are missing")
+var errBlocked = errors.New("not checked, because permissions are missing")
 
 // unread is why one of the reads failed; nil where all that were made succeeded.
 func (f *Facts) unread(reads []string) error {

@@ -39,13 +39,13 @@ func findLeftovers(f *Facts) (string, []report.Cause) {
 		age := f.Time.Sub(r.Since)
 		c := report.Cause{
 			Name: diagnose.StuckTerminating, Severity: report.Warning, Component: r.Component, Object: r.Ref,
-			Summary:  fmt.Sprintf("%s is being deleted; install waits until it is gone", r.Ref),
+			Summary:  fmt.Sprintf("%s is being deleted; install waits until it is deleted", r.Ref),
 			Evidence: []string{fmt.Sprintf("deleted %s ago, finalizers: %s", duration.HumanDuration(age), strings.Join(r.Finalizers, ", "))},
-			Remedy:   fmt.Sprintf("kubectl get %s -o yaml; let the owner of the finalizers run again", kubectlName(r.Ref)),
+			Remedy:   fmt.Sprintf("kubectl get %s -o yaml; start the owner of the finalizers again", kubectlName(r.Ref)),
 		}
 		if age > patience {
 			c.Severity = report.Fatal
-			c.Summary = fmt.Sprintf("%s has been deleted and does not go", r.Ref)
+			c.Summary = fmt.Sprintf("%s is stuck in deletion", r.Ref)
 		}
 		causes = append(causes, c)
 	}
@@ -53,8 +53,8 @@ func findLeftovers(f *Facts) (string, []report.Cause) {
 		c := report.Cause{
 			Name: diagnose.WebhookServiceMissing, Severity: report.Warning, Object: w.Configuration,
 			Summary:  fmt.Sprintf("webhook %s calls Service %s, which does not exist", w.Name, w.Service),
-			Evidence: []string{"failurePolicy Fail: what it selects is refused"},
-			Remedy:   fmt.Sprintf("install what it belongs to again, or, if that is gone for good: kubectl delete %s", kubectlName(w.Configuration)),
+			Evidence: []string{"failurePolicy Fail: what it selects is denied"},
+			Remedy:   fmt.Sprintf("reinstall what it belongs to or, if that was removed for good: kubectl delete %s", kubectlName(w.Configuration)),
 		}
 		if w.Refuses {
 			c.Severity = report.Fatal
@@ -66,15 +66,15 @@ func findLeftovers(f *Facts) (string, []report.Cause) {
 	case f.Earlier && f.Created > 0:
 		causes = append(causes, report.Cause{
 			Name: diagnose.EarlierInstallation, Severity: report.Info, Object: report.Ref{Kind: "ConfigMap", Namespace: "kube-system", Name: "kubectl-jupyter"},
-			Summary:  fmt.Sprintf("an installation is there and %d of its %d objects are not: they will be created", f.Created, f.Objects),
+			Summary:  fmt.Sprintf("an installation exists, but %d of its %d objects do not: they will be created", f.Created, f.Objects),
 			Evidence: []string{fmt.Sprintf("release %s, profile %s", f.Release.Name, f.Profile)},
-			Remedy:   "none: kubectl jupyter install completes it; to be rid of it: kubectl jupyter uninstall",
+			Remedy:   "none: kubectl jupyter install completes it; to remove it: kubectl jupyter uninstall",
 		})
 	case !f.Earlier && f.Kept > 0:
 		causes = append(causes, report.Cause{
 			Name: diagnose.EarlierInstallation, Severity: report.Info,
-			Summary:  fmt.Sprintf("%s of an earlier installation are there, as an uninstallation leaves them: they are taken up", report.Count(f.Kept, "object")),
-			Evidence: []string{"they carry this plugin's label, and there is no inventory"},
+			Summary:  fmt.Sprintf("%s of an earlier installation exist, as uninstall keeps them: they are reused", report.Count(f.Kept, "object")),
+			Evidence: []string{"they have this plugin's label, and there is no inventory"},
 			Remedy:   "none",
 		})
 	}
@@ -83,7 +83,7 @@ func findLeftovers(f *Facts) (string, []report.Cause) {
 		names = append(names, c.Summary)
 	}
 	if len(names) == 0 {
-		return "nothing has been left behind", nil
+		return "nothing left over", nil
 	}
 	return some(names, 1), causes
 }
@@ -93,7 +93,7 @@ func (f *Facts) terminating(ns *corev1.Namespace) report.Cause {
 	age := f.Time.Sub(ns.DeletionTimestamp.Time)
 	c := report.Cause{
 		Name: diagnose.NamespaceTerminating, Severity: report.Warning, Object: report.Ref{Kind: "Namespace", Name: ns.Name},
-		Summary:  fmt.Sprintf("namespace %s is being deleted; install waits until it is gone", ns.Name),
+		Summary:  fmt.Sprintf("namespace %s is being deleted; install waits until it is deleted", ns.Name),
 		Evidence: []string{fmt.Sprintf("deleted %s ago", duration.HumanDuration(age))},
 		Remedy:   fmt.Sprintf("wait: kubectl wait --for=delete namespace/%s --timeout=5m", ns.Name),
 	}
@@ -106,8 +106,8 @@ func (f *Facts) terminating(ns *corev1.Namespace) report.Cause {
 	c.Evidence = append(c.Evidence, held...)
 	if age > patience {
 		c.Severity = report.Fatal
-		c.Summary = fmt.Sprintf("namespace %s has been deleted and does not go", ns.Name)
-		c.Remedy = "let the owner of what the evidence names run again, so that it removes its finalizers; then " + c.Remedy
+		c.Summary = fmt.Sprintf("namespace %s is stuck in deletion", ns.Name)
+		c.Remedy = "start the owner of the objects in the evidence again, so that it removes its finalizers; then " + c.Remedy
 	}
 	return c
 }
@@ -227,11 +227,11 @@ func findStorage(f *Facts) (string, []report.Cause) {
 // findAddress: without a controller of load balancers people come in another way.
 func findAddress(f *Facts) (string, []report.Cause) {
 	if f.Address.Provider != "" && f.Address.Provider != "None" {
-		return f.Address.String() + " gives LoadBalancer addresses", nil
+		return f.Address.String() + " assigns LoadBalancer addresses", nil
 	}
-	return "nothing gives LoadBalancer addresses", []report.Cause{{
+	return "nothing assigns LoadBalancer addresses", []report.Cause{{
 		Name: diagnose.NoLoadBalancerController, Severity: report.Info,
-		Summary:  "nothing in the cluster gives Services of type LoadBalancer an address",
+		Summary:  "nothing in the cluster assigns addresses to Services of type LoadBalancer",
 		Evidence: f.Address.Evidence,
 		Remedy:   "kubectl jupyter expose, once the stack is installed; kubectl jupyter port-forward needs no address",
 	}}

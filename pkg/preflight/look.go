@@ -260,7 +260,7 @@ func (l *looker) webhooks(ctx context.Context) error {
 		}
 		if _, known := exists[name]; !known {
 			if len(exists) == maxServices {
-				return fmt.Errorf("more than %d Services are behind webhooks", maxServices)
+				return fmt.Errorf("webhooks use more than %d Services", maxServices)
 			}
 			err := l.core.get(ctx, "/api/v1/namespaces/"+h.service.Namespace+"/services/"+h.service.Name, &corev1.Service{})
 			if err != nil && !apierrors.IsNotFound(err) {

@@ -87,7 +87,7 @@ func split(nodes []corev1.Node, pods []Pod) (open []*corev1.Node, excluded map[s
 func (f *Facts) excludedLines() []string {
 	var lines []string
 	for _, name := range slices.Sorted(maps.Keys(f.Excluded)) {
-		lines = append(lines, fmt.Sprintf("node %s is left out: %s", name, f.Excluded[name]))
+		lines = append(lines, fmt.Sprintf("node %s is excluded: %s", name, f.Excluded[name]))
 	}
 	return bounded(lines, excludedShown, "node")
 }
@@ -95,14 +95,14 @@ func (f *Facts) excludedLines() []string {
 // findNodes says which nodes take pods, and what is odd about them.
 func findNodes(f *Facts) (string, []report.Cause) {
 	if len(f.Open) == 0 {
-		return "no node takes pods", []report.Cause{f.noNodes()}
+		return "no node accepts pods", []report.Cause{f.noNodes()}
 	}
 	var causes []report.Cause
 	arches := map[string]int{}
 	for _, n := range f.Open {
 		arches[n.Labels[corev1.LabelArchStable]]++
 	}
-	found := fmt.Sprintf("%d of %s take pods (%s)", len(f.Open), report.Count(len(f.Open)+len(f.Excluded), "node"), strings.Join(slices.Sorted(maps.Keys(arches)), ", "))
+	found := fmt.Sprintf("%d of %s accept pods (%s)", len(f.Open), report.Count(len(f.Open)+len(f.Excluded), "node"), strings.Join(slices.Sorted(maps.Keys(arches)), ", "))
 	if len(f.Excluded) > 0 {
 		names := slices.Sorted(maps.Keys(f.Excluded))
 		object := report.Ref{Kind: "Node", Name: names[0]}
@@ -112,9 +112,9 @@ func findNodes(f *Facts) (string, []report.Cause) {
 		}
 		causes = append(causes, report.Cause{
 			Name: diagnose.NodesExcluded, Severity: report.Info, Object: object, Also: also,
-			Summary:  fmt.Sprintf("%s left out of the arithmetic", report.Count(len(names), "node")),
+			Summary:  fmt.Sprintf("%s excluded from the capacity calculation", report.Count(len(names), "node")),
 			Evidence: f.excludedLines(),
-			Remedy:   "none, where that is on purpose; else kubectl uncordon NODE, or kubectl taint nodes NODE KEY-",
+			Remedy:   "none, if that is intended; otherwise kubectl uncordon NODE, or kubectl taint nodes NODE KEY-",
 		})
 	}
 	causes = append(causes, f.findArchitectures(arches)...)
@@ -123,7 +123,7 @@ func findNodes(f *Facts) (string, []report.Cause) {
 
 func (f *Facts) noNodes() report.Cause {
 	c := report.Cause{
-		Name: diagnose.NoNodes, Severity: report.Fatal, Summary: "no node takes pods",
+		Name: diagnose.NoNodes, Severity: report.Fatal, Summary: "no node accepts pods",
 		Evidence: f.excludedLines(), Remedy: "add a node: kubectl get nodes",
 	}
 	if len(f.Excluded) == 0 {
@@ -143,7 +143,7 @@ func (f *Facts) noNodes() report.Cause {
 	}
 	if f.Autoscaler != "" {
 		c.Severity = report.Warning
-		c.Evidence = append(c.Evidence, "nodes can be added: "+f.Autoscaler)
+		c.Evidence = append(c.Evidence, "an autoscaler can add nodes: "+f.Autoscaler)
 	}
 	return c
 }
@@ -170,14 +170,14 @@ func (f *Facts) findArchitectures(arches map[string]int) []report.Cause {
 	if len(foreign) > 0 {
 		c := report.Cause{
 			Name: diagnose.WrongArchitecture, Severity: report.Warning, Object: object, Also: also,
-			Summary:  fmt.Sprintf("%s of an architecture that the images are not made for (%s): pods that are scheduled there fail", report.Count(len(foreign), "node"), strings.Join(made, ", ")),
+			Summary:  fmt.Sprintf("%s with an architecture that the images are not built for (%s): pods that are scheduled there fail", report.Count(len(foreign), "node"), strings.Join(made, ", ")),
 			Evidence: bounded(foreign, excludedShown, "node"),
-			Remedy:   "keep the pods off these nodes: kubectl taint nodes NODE arch=other:NoSchedule; or name images that are made for them: kubectl jupyter install --image NAME=REF",
+			Remedy:   "keep the pods off these nodes: kubectl taint nodes NODE arch=other:NoSchedule; or use images that are built for them: kubectl jupyter install --image NAME=REF",
 		}
 		if len(foreign) == len(f.Open) {
 			c.Severity = report.Fatal
-			c.Summary = fmt.Sprintf("no node has an architecture that the images are made for (%s)", strings.Join(made, ", "))
-			c.Remedy = "add nodes of such an architecture; with images of your own for all components (--registry, --image): --skip-preflight"
+			c.Summary = fmt.Sprintf("no node has an architecture that the images are built for (%s)", strings.Join(made, ", "))
+			c.Remedy = "add nodes with such an architecture; with your own images for all components (--registry, --image): --skip-preflight"
 		}
 		causes = append(causes, c)
 	}
@@ -191,13 +191,13 @@ func (f *Facts) findArchitectures(arches map[string]int) []report.Cause {
 	if arches["arm64"] > 0 && len(only) > 0 {
 		c := report.Cause{
 			Name: diagnose.WrongArchitecture, Severity: report.Info,
-			Summary:  fmt.Sprintf("%d of the notebook images that the form offers are made for amd64 only, and some nodes are arm64", len(only)),
+			Summary:  fmt.Sprintf("%d of the notebook images in the form are built for amd64 only, and some nodes are arm64", len(only)),
 			Evidence: bounded(only, excludedShown, "image"),
 			Remedy:   "choose another image in the form, or keep such notebooks on amd64 nodes (affinity in the form)",
 		}
 		if arches["amd64"] == 0 {
 			c.Severity = report.Warning
-			c.Summary = fmt.Sprintf("%d of the notebook images that the form offers are made for amd64 only: they cannot start here", len(only))
+			c.Summary = fmt.Sprintf("%d of the notebook images in the form are built for amd64 only: they cannot start here", len(only))
 			c.Remedy = "choose another image in the form; the stack itself runs on arm64"
 		}
 		causes = append(causes, c)
@@ -219,9 +219,9 @@ func (f *Facts) findOverstated() []report.Cause {
 		}
 		return []report.Cause{{
 			Name: diagnose.MemoryOverstated, Severity: report.Warning, Object: report.Ref{Kind: "Node", Name: n.Name},
-			Summary:  "minikube's container drivers report the host's memory: pods are scheduled, and killed when the container's own limit is reached",
+			Summary:  "minikube's container drivers report the host's memory: pods are scheduled, and killed when the container's limit is reached",
 			Evidence: []string{fmt.Sprintf("node %s: label %s=%s, system %q, allocatable %s", n.Name, minikubeLabel, n.Labels[minikubeLabel], n.Status.NodeInfo.OSImage, allocatable(n))},
-			Remedy:   "look at the true limit: docker stats --no-stream " + n.Name + "\nand start with enough: minikube start --memory=8g --cpus=4, or install with --profile slim",
+			Remedy:   "check the real limit: docker stats --no-stream " + n.Name + "\nand start with enough memory: minikube start --memory=8g --cpus=4, or install with --profile slim",
 		}}
 	}
 	return nil

@@ -65,7 +65,7 @@ type Existing struct {
 
 func (e Existing) String() string {
 	if e.Controller.Kind == "" {
-		return fmt.Sprintf("definitions of %s without a controller", e.Product)
+		return fmt.Sprintf("CRDs of %s without a controller", e.Product)
 	}
 	return strings.TrimSpace(e.Product+" "+e.Version) + " in namespace " + e.Controller.Namespace
 }
@@ -114,7 +114,7 @@ func managedBy(o metav1.Object) string {
 		}
 	}
 	if len(managers) == 0 {
-		return "nobody that it names"
+		return "an unknown manager"
 	}
 	return "field manager " + strings.Join(managers, ", ")
 }
@@ -139,11 +139,11 @@ func findOwners(f *Facts) (string, []report.Cause) {
 	}
 	switch {
 	case len(f.Conflicts) > 0:
-		return fmt.Sprintf("%s to somebody else", belong(len(f.Conflicts))), causes
+		return fmt.Sprintf("%s to another owner", belong(len(f.Conflicts))), causes
 	case len(beside) > 0:
 		return strings.Join(beside, "; "), causes
 	}
-	return "nothing of somebody else is in the way", nil
+	return "no conflicts with objects of other owners", nil
 }
 
 func belong(n int) string {
@@ -157,7 +157,7 @@ func belong(n int) string {
 func (f *Facts) beside(e Existing) report.Cause {
 	c := report.Cause{
 		Name: diagnose.ExistingInstallation, Severity: report.Info, Component: e.Components[0], Object: e.Controller,
-		Also: e.Also, Summary: e.String(), Evidence: e.evidence(), Remedy: "none: it is used as it is, and stays in the care of its owner",
+		Also: e.Also, Summary: e.String(), Evidence: e.evidence(), Remedy: "none: it is used as it is, and its owner remains responsible for it",
 	}
 	if c.Object.Kind == "" {
 		c.Object = report.Ref{Group: "apiextensions.k8s.io", Kind: "CustomResourceDefinition", Name: e.CRD}
@@ -167,14 +167,14 @@ func (f *Facts) beside(e Existing) report.Cause {
 	switch {
 	case uses && e.Controller.Kind == "":
 		c.Severity = report.Warning
-		c.Summary = fmt.Sprintf("--use-existing names %s, and only definitions of it are there", last)
-		c.Remedy = "leave the flag out, so that it is installed; the definitions need --adopt, then"
+		c.Summary = fmt.Sprintf("--use-existing names %s, but only its CRDs exist", last)
+		c.Remedy = "omit the flag, so that it is installed; the CRDs then need --adopt"
 	case uses:
 		if want, err := f.Release.Component(last); err == nil && e.Version != "" && strings.TrimPrefix(e.Version, "v") != strings.TrimPrefix(want.Version, "v") {
-			c.Evidence = append(c.Evidence, fmt.Sprintf("the release was made with %s", want.Version))
+			c.Evidence = append(c.Evidence, fmt.Sprintf("the release uses %s", want.Version))
 		}
 	case !slices.Contains(f.Planned, last):
-		c.Remedy = "none: the stack does not bring it along"
+		c.Remedy = "none: it is not part of the stack"
 	}
 	return c
 }
@@ -225,18 +225,18 @@ func conflictCauses(conflicts []rollout.Conflict, existing []Existing, canSkip f
 		choices := []string{"--use-existing " + strings.Join(names, ","), "--adopt"}
 		switch {
 		case len(edited) == len(lines):
-			cause.Summary = fmt.Sprintf("%s of component %s edited by somebody else", report.Count(len(lines), "object"), name)
-			cause.Remedy = "choose: --adopt (take the fields back), or change them with a kustomization of your own (-k DIR)"
+			cause.Summary = fmt.Sprintf("%s of component %s edited by another owner", report.Count(len(lines), "object"), name)
+			cause.Remedy = "choose: --adopt (reset the fields), or change them with your own kustomization (-k DIR)"
 			causes = append(causes, cause)
 			continue
 		case known != "":
-			cause.Summary = fmt.Sprintf("%s to somebody else, of component %s: %s", belong(len(lines)), name, known)
+			cause.Summary = fmt.Sprintf("%s to another owner, of component %s: %s", belong(len(lines)), name, known)
 		default:
-			cause.Summary = fmt.Sprintf("%s to somebody else, of component %s", belong(len(lines)), name)
+			cause.Summary = fmt.Sprintf("%s to another owner, of component %s", belong(len(lines)), name)
 		}
-		cause.Remedy = fmt.Sprintf("choose: %s (use what is there) or %s (take it over)", choices[0], choices[1])
+		cause.Remedy = fmt.Sprintf("choose: %s (use what exists) or %s (take it over)", choices[0], choices[1])
 		if canSkip != nil && canSkip(names) {
-			cause.Remedy += ", or leave it out: --skip " + strings.Join(names, ",")
+			cause.Remedy += ", or skip it: --skip " + strings.Join(names, ",")
 		}
 		causes = append(causes, cause)
 	}

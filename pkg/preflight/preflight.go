@@ -107,14 +107,14 @@ const (
 
 var checks = []check{
 	{"server", "does the release work on this version of Kubernetes", nil, findServer},
-	{"permissions", "may the user do all of it", []string{readRights}, findPermissions},
+	{"permissions", "is the user allowed to do all of it", []string{readRights}, findPermissions},
 	{"objects", "would the server accept every object", []string{readSurvey}, findRefusals},
-	{"owners", "is anything in the way that somebody else made", []string{readSurvey, readProducts}, findOwners},
-	{"nodes", "which nodes take the pods, and are the images made for them", []string{readNodes}, findNodes},
-	{"capacity", "is there room for the pods, and for a notebook", []string{readNodes, readPods}, findCapacity},
+	{"owners", "do any of the objects exist with another owner", []string{readSurvey, readProducts}, findOwners},
+	{"nodes", "which nodes accept the pods, and are the images built for them", []string{readNodes}, findNodes},
+	{"capacity", "is there enough capacity for the pods, and for a notebook", []string{readNodes, readPods}, findCapacity},
 	{"storage", "will notebooks get their volumes", []string{readStorage}, findStorage},
-	{"leftovers", "has something been left behind that would refuse or delay", []string{readSurvey, readWebhooks, readSpaces}, findLeftovers},
-	{"address", "does anything give LoadBalancer addresses", []string{readAddress}, findAddress},
+	{"leftovers", "is anything left over that would block or delay the installation", []string{readSurvey, readWebhooks, readSpaces}, findLeftovers},
+	{"address", "does anything assign LoadBalancer addresses", []string{readAddress}, findAddress},
 }
 
 // Judge answers every check. It is pure: the same facts give the same findings.
@@ -127,7 +127,7 @@ func Judge(f *Facts) *Findings {
 			a.Result, a.Found = Unknown, err.Error()
 		} else if err != nil {
 			causes = []report.Cause{unreadable(c, err)}
-			a.Result, a.Found = Unknown, "could not be found out: "+firstLine(err)
+			a.Result, a.Found = Unknown, "could not be checked: "+firstLine(err)
 		} else if !f.asked(c.reads) {
 			continue
 		} else {
@@ -167,12 +167,12 @@ func resultOf(c report.Cause) Result {
 func unreadable(c check, err error) report.Cause {
 	cause := report.Cause{
 		Name: diagnose.Unreadable, Severity: report.Warning,
-		Summary:  fmt.Sprintf("the check %q could not be made", c.name),
+		Summary:  fmt.Sprintf("the check %q could not run", c.name),
 		Evidence: []string{err.Error()},
 		Remedy:   "try again: kubectl jupyter preflight",
 	}
 	if apierrors.IsForbidden(err) {
-		cause.Name, cause.Remedy = diagnose.Forbidden, "ask for the right to look, or choose another --context, --user or --as"
+		cause.Name, cause.Remedy = diagnose.Forbidden, "request read permission, or choose another --context, --user or --as"
 	}
 	return cause
 }
@@ -194,15 +194,15 @@ func findServer(f *Facts) (string, []report.Cause) {
 		}}
 	}
 	if minor < r.TestedMin || minor > r.TestedMax {
-		said := fmt.Sprintf("the Istio project tested the version in release %s with Kubernetes 1.%d to 1.%d; this server runs %s", r.Name, r.TestedMin, r.TestedMax, f.Target.Version)
+		said := fmt.Sprintf("the Istio version of release %s is tested with Kubernetes 1.%d to 1.%d; this server runs %s", r.Name, r.TestedMin, r.TestedMax, f.Target.Version)
 		return said, []report.Cause{{
 			Name: diagnose.ServerUntested, Severity: report.Warning,
 			Summary:  said,
 			Evidence: []string{fmt.Sprintf("release %s supports Kubernetes 1.%d to 1.%d", r.Name, r.ServedMin, r.ServedMax)},
-			Remedy:   "none is needed; where the support of Istio's makers matters, run a version of their range",
+			Remedy:   "none needed; if support by the Istio project matters, use a version in its range",
 		}}
 	}
-	return fmt.Sprintf("%s, which the release was tested with", f.Target.Version), nil
+	return fmt.Sprintf("%s, which the release is tested with", f.Target.Version), nil
 }
 
 // CheckVersion refuses versions of Kubernetes that the release does not work on.

@@ -29,7 +29,7 @@ func findPermissions(f *Facts) (string, []report.Cause) {
 	if f.Impersonated != "" {
 		who = fmt.Sprintf("user %q", f.Impersonated)
 	}
-	const ask = "ask for them, or choose another --context, --user or --as"
+	const ask = "request them, or choose another --context, --user or --as"
 	if len(f.Missing) > 0 {
 		said := fmt.Sprintf("%s lacks %s", who, report.Count(len(f.Missing), "permission"))
 		return said, []report.Cause{{
@@ -52,18 +52,18 @@ func findPermissions(f *Facts) (string, []report.Cause) {
 	}
 	switch {
 	case len(refused) == 0 && f.Tried > 0:
-		return fmt.Sprintf("%s may do all of it; %s accepted as a dry run", who, report.Count(f.Tried, "object")), nil
+		return fmt.Sprintf("%s has all permissions; %s accepted in a dry run", who, report.Count(f.Tried, "object")), nil
 	case len(refused) == 0:
-		return who + " may do all of it", nil
+		return who + " has all permissions", nil
 	}
 	if len(refused) == 1 {
-		c.Summary = fmt.Sprintf("%s may not write %s, which grants more than the user has", who, c.Object)
+		c.Summary = fmt.Sprintf("%s cannot write %s, which grants more than the user has", who, c.Object)
 	} else {
-		c.Summary = fmt.Sprintf("%s may not write %d roles, which grant more than the user has", who, len(refused))
+		c.Summary = fmt.Sprintf("%s cannot write %d roles, which grant more than the user has", who, len(refused))
 	}
 	c.Evidence = bounded(refused, refusalsShown, "object")
-	c.Remedy = "use a user that is cluster-admin, or ask for the verb escalate on clusterroles and roles, and bind on the same"
-	return fmt.Sprintf("%s refused, although the access reviews say yes", report.Count(len(refused), "object")), []report.Cause{c}
+	c.Remedy = "use a user that is cluster-admin, or request the verbs escalate and bind on clusterroles and roles"
+	return fmt.Sprintf("%s refused, although the access reviews allow it", report.Count(len(refused), "object")), []report.Cause{c}
 }
 
 // findRefusals: what a policy, a webhook or a validation refuses.
@@ -101,7 +101,7 @@ func findRefusals(f *Facts) (string, []report.Cause) {
 // set in it and what is sent do not go together, and taking it over leaves both in place.
 func accepted(r rollout.Refusal) string {
 	if !r.Exists || !apierrors.IsInvalid(r.Err) {
-		return "the answer names who refuses: ask for an exception, or change the object with a kustomization of your own (-k DIR)"
+		return "the answer names what refused it: ask for an exception, or change the object with your own kustomization (-k DIR)"
 	}
 	kubectl := func(words ...string) string {
 		line := append([]string{"kubectl"}, words...)
@@ -112,12 +112,12 @@ func accepted(r rollout.Refusal) string {
 	}
 	kind := strings.ToLower(schema.GroupKind{Group: r.Ref.Group, Kind: r.Ref.Kind}.String())
 	who := cmp.Or(strings.Join(r.Managers, ", "), "somebody")
-	lines := []string{fmt.Sprintf("take back what %s has set there: %s", who, kubectl("edit", kind, r.Ref.Name))}
+	lines := []string{fmt.Sprintf("revert what %s has set in it: %s", who, kubectl("edit", kind, r.Ref.Name))}
 	if strings.Contains(r.Err.Error(), ".env[") {
 		lines = append(lines, "an environment variable: "+kubectl("set", "env", kind, r.Ref.Name, "NAME-"))
 	}
 	if r.Replaceable() {
-		lines = append(lines, "or delete it, and install again: "+kubectl("delete", kind, r.Ref.Name))
+		lines = append(lines, "or delete it and install again: "+kubectl("delete", kind, r.Ref.Name))
 	}
 	return strings.Join(lines, "\n")
 }

@@ -160,6 +160,6 @@ func Lacks(c *cluster.Cluster, missing []string) error {
 	if as := c.Config.Impersonate.UserName; as != "" {
 		who = fmt.Sprintf("user %q", as)
 	}
-	return fmt.Errorf("%s lacks %d permissions in cluster %q, nothing was changed:\n  %s\nask for them, or choose another --context, --user or --as",
+	return fmt.Errorf("%s lacks %d permissions in cluster %q, nothing was changed:\n  %s\nrequest them, or choose another --context, --user or --as",
 		who, len(missing), c.Target.Cluster, strings.Join(Gathered(missing), "\n  "))
 }

@@ -28,7 +28,7 @@ func checkServer(s *Snapshot) []report.Cause {
 		c.Remedy = "use a server of these versions, or a version of this plugin whose release supports the server"
 	case minor < r.TestedMin || minor > r.TestedMax:
 		c.Name, c.Severity = diagnose.ServerUntested, report.Info
-		c.Summary = fmt.Sprintf("the Istio project tested the version in release %s with Kubernetes 1.%d to 1.%d", r.Name, r.TestedMin, r.TestedMax)
+		c.Summary = fmt.Sprintf("the Istio version of release %s is tested with Kubernetes 1.%d to 1.%d", r.Name, r.TestedMin, r.TestedMax)
 		c.Remedy = "nothing, as long as everything is Ready"
 	default:
 		return nil

@@ -172,7 +172,7 @@ func TestExposeOnARealNode(t *testing.T) {
 		if r.Code != 1 {
 			t.Errorf("removing MetalLB with somebody's pool: %s", r)
 		}
-		wantSays(t, r.Stderr, "--remove-metallb: MetalLB has pools of somebody else (theirs)")
+		wantSays(t, r.Stderr, "--remove-metallb: MetalLB has pools of another owner (theirs)")
 		b.kubectl("-n", "metallb-system", "delete", "ipaddresspool", "theirs")
 		b.must("expose", "--undo", "--remove-metallb")
 		if _, err := b.tryKubectl("", "get", "namespace", "metallb-system"); err == nil {

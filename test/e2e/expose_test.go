@@ -41,10 +41,10 @@ func TestExposeWithSimulatedNodes(t *testing.T) {
 			args []string
 			says []string
 		}{
-			{nil, []string{"--address-pool: no range of addresses can be guessed on this cluster"}},
-			{[]string{"--yes"}, []string{"--address-pool: no range of addresses can be guessed on this cluster"}},
+			{nil, []string{"--address-pool: no address range can be proposed for this cluster"}},
+			{[]string{"--yes"}, []string{"--address-pool: no address range can be proposed for this cluster"}},
 			{[]string{"--address-pool", "10.0.1.1-10.0.1.9", "--yes"}, []string{"--address-pool:", "the address of node cpu-0"}},
-			{[]string{"--address-pool", "10.96.1.0/28", "--yes"}, []string{"--address-pool:", "10.96.0.0/", "which cluster IPs of Services come from"}},
+			{[]string{"--address-pool", "10.96.1.0/28", "--yes"}, []string{"--address-pool:", "10.96.0.0/", "the range of the Services' cluster IPs"}},
 			{[]string{"--address-pool", "10.0.1.250-10.0.1.255", "--yes"}, []string{"--address-pool:", "the broadcast address"}},
 			{[]string{"--address-pool", "10.0.1.240-10.0.1.250"}, []string{"MetalLB is installed", "nobody can be asked: give --install-metallb, or --yes", `context "devcluster"`}},
 			{[]string{"--load-balancer-ip", "10.0.1.9", "--address-pool", "10.0.1.240-10.0.1.250", "--yes"}, []string{"--load-balancer-ip:", "is in none of the ranges"}},
@@ -225,7 +225,7 @@ spec:
 
 	t.Run("undo takes our pool out of the ConfigMap and leaves the rest", func(t *testing.T) {
 		r := b.must("expose", "--undo")
-		wantSays(t, r.Stderr, "MetalLB v0.9.6 in namespace metallb-system stays: somebody else installed it")
+		wantSays(t, r.Stderr, "MetalLB v0.9.6 in namespace metallb-system is kept: it has another owner")
 		if got, want := text(), "# changed by hand on Monday\naddress-pools: []\n"; got != want {
 			t.Errorf("ConfigMap = %q, want %q", got, want)
 		}

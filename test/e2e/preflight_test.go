@@ -101,7 +101,7 @@ func TestPreflightSaysWhatWouldKeepAnInstallationFromWorking(t *testing.T) {
 			b.kubectl("cordon", n)
 		}
 		b.preflight(t, 1).want(t, "NoNodes", report.Fatal, "cordoned", "kubectl uncordon")
-		b.refuses(t, "no node takes pods")
+		b.refuses(t, "no node accepts pods")
 		for _, n := range nodes {
 			b.kubectl("uncordon", n)
 		}
@@ -115,7 +115,7 @@ func TestPreflightSaysWhatWouldKeepAnInstallationFromWorking(t *testing.T) {
 		b.resize(nodes[0], "1500m", "2500Mi")
 		l := b.preflight(t, 1)
 		l.want(t, "CapacityTooSmall", report.Fatal, "the stack does not fit", "memory is requested, 2500Mi is left",
-			"with --profile slim", "and would fit, with a notebook", "node "+nodes[1]+" is left out: taint dedicated=others:NoSchedule")
+			"with --profile slim", "which fits, plus a notebook", "node "+nodes[1]+" is excluded: taint dedicated=others:NoSchedule")
 		l.want(t, "NodesExcluded", report.Info)
 		b.refuses(t, "the stack does not fit")
 		if slim := b.preflight(t, 0, "--profile", "slim"); slim.answer(t, "capacity").Result != preflight.OK {
@@ -123,7 +123,7 @@ func TestPreflightSaysWhatWouldKeepAnInstallationFromWorking(t *testing.T) {
 		}
 		// The stack fits and nothing else.
 		b.resize(nodes[0], "1500m", "3500Mi")
-		b.preflight(t, 0).want(t, "CapacityTooSmall", report.Warning, "no room for a notebook")
+		b.preflight(t, 0).want(t, "CapacityTooSmall", report.Warning, "no capacity for a notebook")
 		b.resize(nodes[0], "8", "32Gi")
 		for _, n := range nodes[1:] {
 			b.kubectl("taint", "node", n, "dedicated-")
@@ -143,7 +143,7 @@ metadata: {name: installer}
 roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: installer}
 subjects: [{apiGroup: rbac.authorization.k8s.io, kind: User, name: installer}]`)
 		l := b.preflight(t, 1, "--as", "installer")
-		l.want(t, "PermissionMissing", report.Fatal, `user "installer" may not write`, "attempting to grant RBAC permissions not currently held", "escalate")
+		l.want(t, "PermissionMissing", report.Fatal, `user "installer" cannot write`, "attempting to grant RBAC permissions not currently held", "escalate")
 		b.refuses(t, "grant more than the user has", "--as", "installer")
 	})
 

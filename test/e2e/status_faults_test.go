@@ -117,7 +117,7 @@ var faults = []fault{{
 }, {
 	name: "an address that nobody gives",
 	do:   [][]string{{"-n", "istio-system", "patch", "service", "istio-ingressgateway", "-p", `{"spec":{"type":"LoadBalancer"}}`}},
-	want: diagnose.NoLoadBalancerController, component: "istio", says: []string{"nothing in the cluster gives LoadBalancer addresses"}, state: anyState,
+	want: diagnose.NoLoadBalancerController, component: "istio", says: []string{"nothing in the cluster assigns LoadBalancer addresses"}, state: anyState,
 }, {
 	name: "no default StorageClass",
 	do:   [][]string{{"annotate", "storageclass", "--all", "--overwrite", "storageclass.kubernetes.io/is-default-class=false"}},

@@ -77,7 +77,7 @@ func TestStatus(t *testing.T) {
 		if r.Code != 1 {
 			t.Errorf("an installation over it: %s", r)
 		}
-		wantSays(t, r.Stderr, diagnose.ObjectRefused, "what kubectl-set has set there", "kubectl "+strings.Join(append(deployment, "NAME-"), " "))
+		wantSays(t, r.Stderr, diagnose.ObjectRefused, "what kubectl-set has set in it", "kubectl "+strings.Join(append(deployment, "NAME-"), " "))
 		b.kubectl(append(deployment, "APP_SECURE_COOKIES-")...)
 		b.must("install", "--timeout", "3m")
 	})

@@ -65,7 +65,7 @@ func New(b *plugin.Base) *cobra.Command {
 		Long: `Give the ingress gateway an address that answers from outside of the cluster, and
 print the URL of the web app: on standard output that and nothing else.
 
-What gives LoadBalancer addresses here is found out: MetalLB of either kind of
+What assigns LoadBalancer addresses here is found out: MetalLB of either kind of
 configuration, ServiceLB, Cilium, a cloud's own controller. Where there is nothing,
 MetalLB is installed. Its addresses are those of a pool that is there, of
 --address-pool, or, on minikube and kind, of a range that is proposed. What nobody

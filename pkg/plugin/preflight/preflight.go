@@ -48,7 +48,7 @@ It takes the flags of install, and asks: does the release work on this server, m
 the user do all of it, would the server accept every object (each that can exist is
 sent as a dry run), does anything belong to somebody else, which nodes take pods, is
 there room for the stack and for a notebook, will notebooks get their volumes, what
-has been left behind, does anything give LoadBalancer addresses.
+has been left behind, does anything assign LoadBalancer addresses.
 
 install does the same first, and stops at what is fatal; --skip-preflight leaves it out.
 

@@ -10,6 +10,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/components"
 )
 
 // gpuCluster has on each node another way to share GPUs:
@@ -137,7 +139,7 @@ spec:
 func gpuBed(t *testing.T) *bed {
 	b := newBed(t, "--metrics-server=true")
 	for _, crd := range []string{"profiles/crds/profiles", "notebook-controller/crds/notebooks"} {
-		b.kubectl("apply", "-f", filepath.Join("..", "..", "pkg", "components", filepath.Dir(crd), filepath.Base(crd)+".kubeflow.org.json"))
+		b.kubectl("apply", "-f", filepath.Join("..", "..", "pkg", "components", "releases", components.DefaultRelease, filepath.Dir(crd), filepath.Base(crd)+".kubeflow.org.json"))
 	}
 	eventually(t, "Profiles and Notebooks can be made", func() bool {
 		_, err := b.tryKubectl("", "get", "profiles.kubeflow.org,notebooks.kubeflow.org", "-A")

@@ -62,5 +62,5 @@ func (c *Cluster) Of(gk schema.GroupKind, namespace string) (dynamic.ResourceInt
 // the beginning of what it would send.
 func (c *Cluster) Log(ctx context.Context, namespace, pod string, o *corev1.PodLogOptions) (io.ReadCloser, error) {
 	return c.REST().Get().AbsPath("/api/v1/namespaces", namespace, "pods", pod, "log").
-		VersionedParams(o, scheme.ParameterCodec).Stream(ctx)
+		SpecificallyVersionedParams(o, scheme.ParameterCodec, corev1.SchemeGroupVersion).Stream(ctx)
 }

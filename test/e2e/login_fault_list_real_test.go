@@ -112,7 +112,7 @@ var faults = []fault{
 	},
 	{
 		name: "the policy that wants a token is deleted and any Authorization header passes", make: deletePolicies(requirePolicy), repair: installAgain(),
-		cause: "ForgedIdentityAccepted", hop: "forged identity", says: []string{"fatal", "Basic credentials", requirePolicy + " is missing"},
+		cause: "ForgedIdentityAccepted", hop: "forged identity", says: []string{"fatal", "with Basic fake credentials", requirePolicy + " is missing"},
 	},
 	{
 		name: "the policy that asks oauth2-proxy is deleted and the login page does not appear", make: deletePolicies(checkPolicy), repair: installAgain(),
@@ -124,7 +124,7 @@ var faults = []fault{
 			`[{"op":"add","path":"/spec/rules/0/to/0/operation/notPaths/-","value":"/jupyter/static/*"}]`),
 		repair: kubectlDoes("-n", "istio-system", "patch", "authorizationpolicy", requirePolicy, "--type=json", "-p",
 			`[{"op":"remove","path":"/spec/rules/0/to/0/operation/notPaths/3"}]`),
-		cause: "PolicyChanged", says: []string{"leaves /jupyter/static/* open to everybody"},
+		cause: "PolicyChanged", says: []string{"leaves /jupyter/static/* open to everyone"},
 	},
 	{
 		name: "Dex has no route", make: kubectlDoes("-n", "auth", "delete", "virtualservice", "dex"), repair: installAgain(),

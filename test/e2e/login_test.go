@@ -124,7 +124,7 @@ userID: ada`)
 			}
 		}
 		if len(missing) != 2 || !strings.HasPrefix(missing[0], "AuthorizationPolicy istio-system/istio-ingressgateway-require-jwt") ||
-			!strings.HasPrefix(missing[1], "VirtualService auth/dex") || !strings.Contains(missing[1], "/dex/ leads nowhere") {
+			!strings.HasPrefix(missing[1], "VirtualService auth/dex") || !strings.Contains(missing[1], "/dex/ has no route") {
 			t.Errorf("missing are %q", missing)
 		}
 		b.must("install", "--timeout", "3m")

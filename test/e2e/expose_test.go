@@ -254,9 +254,3 @@ spec:
 		wantSays(t, r.Stderr, diagnose.MetalLBModesMixed, "nothing was changed", "image quay.io/metallb/controller:v0.9.6", "kind IPAddressPool is served")
 	})
 }
-
-// proxy is the bed's, through which its addresses are reached from outside.
-func (b *bed) proxy(t *testing.T) string {
-	t.Helper()
-	return b.state().Proxy
-}

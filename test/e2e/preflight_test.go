@@ -114,7 +114,7 @@ func TestPreflightSaysWhatWouldKeepAnInstallationFromWorking(t *testing.T) {
 		// The stack's 2048Mi for istiod alone, and the others have to go somewhere.
 		b.resize(nodes[0], "1500m", "2500Mi")
 		l := b.preflight(t, 1)
-		l.want(t, "CapacityTooSmall", report.Fatal, "the stack does not fit", "memory is requested, 2500Mi is left",
+		l.want(t, "CapacityTooSmall", report.Fatal, "the stack does not fit", "memory is requested, 2500Mi is free",
 			"with --profile slim", "which fits, plus a notebook", "node "+nodes[1]+" is excluded: taint dedicated=others:NoSchedule")
 		l.want(t, "NodesExcluded", report.Info)
 		b.refuses(t, "the stack does not fit")
@@ -252,7 +252,7 @@ spec:
 		l := b.preflight(t, 1)
 		l.want(t, "BelongsToOthers", report.Fatal, "cert-manager v1.17.2 in namespace certs", "managed by Helm release certs/cm",
 			"CustomResourceDefinition certificates.cert-manager.io", "--use-existing cert-manager", "--adopt")
-		b.refuses(t, "1 object belongs to somebody else")
+		b.refuses(t, "1 object belongs to another owner")
 		// The choice is heard; what it takes for granted is proven as well.
 		used := b.jupyter("preflight", "--use-existing", "cert-manager")
 		wantSays(t, used.Stderr, "component cert-manager", "the cluster lacks", "install it as well")

@@ -313,7 +313,7 @@ func (s *Snapshot) askFor(p *Plan, q Request) error {
 		}
 	}
 	if families := s.Gateway().Spec.IPFamilies; len(q.Addresses) == 1 && len(families) > 0 && !slices.Contains(families, familyOf(q.Addresses[0])) {
-		return unfit(InputAddresses, "%s: %s is of family %s: choose an address of that family family", text[0], ServiceRef, families[0])
+		return unfit(InputAddresses, "%s: %s is of family %s: choose an address of that family", text[0], ServiceRef, families[0])
 	}
 	if len(q.Addresses) > 1 {
 		if len(q.Addresses) > 2 || q.Addresses[0].Is4() == q.Addresses[1].Is4() {

@@ -7,8 +7,9 @@ const (
 	VersionSkew          = "VersionSkew"
 	WebhookNotRefusing   = "WebhookNotRefusing"
 	InjectorNotInjecting = "InjectorNotInjecting"
+	InstallIncomplete    = "InstallIncomplete"
 )
 
 var statusWeight = map[string]int{
-	VersionSkew: 82, CertificateExpiring: 63, WebhookNotRefusing: 49, InjectorNotInjecting: 49, Drift: 16,
+	InstallIncomplete: 95, VersionSkew: 82, CertificateExpiring: 63, WebhookNotRefusing: 49, InjectorNotInjecting: 49, Drift: 16,
 }

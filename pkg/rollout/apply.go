@@ -32,6 +32,7 @@ type run struct {
 	// record of this run, guarded by recording
 	recording sync.Mutex
 	record    record
+	last      *LastRun
 
 	work sync.WaitGroup
 	fail context.CancelCauseFunc
@@ -55,7 +56,7 @@ func (e *Engine) Apply(ctx context.Context, plan *Plan, survey *Survey) (*report
 	err := r.do(working)
 	fail(nil)
 	r.work.Wait()
-	if recorded := r.recordApplied(ctx); err == nil {
+	if recorded := r.recordApplied(ctx, err); err == nil {
 		err = recorded
 	}
 	out := r.report()
@@ -75,6 +76,7 @@ func (e *Engine) bounded(ctx context.Context) (context.Context, context.CancelFu
 }
 
 func (r *run) do(ctx context.Context) error {
+	r.begin()
 	if err := r.recordParent(ctx); err != nil {
 		return err
 	}

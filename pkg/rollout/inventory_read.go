@@ -21,6 +21,8 @@ type Inventory struct {
 	Applied []report.Ref `json:"applied,omitempty"`
 	// Record is what Holds compares with.
 	Record map[string]string `json:"record,omitempty"`
+	// LastRun is nil where an older version of the plugin has written the inventory.
+	LastRun *LastRun `json:"lastRun,omitempty"`
 }
 
 // ReadInventory returns what the last run recorded, nil where nothing is installed by
@@ -34,7 +36,7 @@ func ReadInventory(ctx context.Context, c *cluster.Cluster) (*Inventory, error) 
 	if err != nil {
 		return nil, err
 	}
-	inv := &Inventory{Settings: *settings, Kinds: groupKindsOf(parent)}
+	inv := &Inventory{Settings: *settings, Kinds: groupKindsOf(parent), LastRun: readLastRun(parent)}
 	inv.Record = readRecord(parent)
 	for name := range inv.Record {
 		if ref, ok := parseRecordName(name); ok {

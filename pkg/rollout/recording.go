@@ -23,10 +23,10 @@ func (r *run) remember(u *unstructured.Unstructured, answer *unstructured.Unstru
 	r.record.add(u, answer)
 }
 
-// recordApplied writes what the next run need not ask for. An interrupted run does it
-// too, in a moment of its own; not to have the record only costs time.
-func (r *run) recordApplied(ctx context.Context) error {
-	if maps.Equal(r.record, r.survey.record) {
+// recordApplied writes what the next run need not ask for, and how this one ended. An
+// interrupted run does it too, in a moment of its own; not to have the record only costs time.
+func (r *run) recordApplied(ctx context.Context, failed error) error {
+	if !r.end(ctx, failed) && maps.Equal(r.record, r.survey.record) {
 		return nil
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
@@ -48,6 +48,9 @@ func (r *run) recordParent(ctx context.Context) error {
 	}
 	if err := unstructured.SetNestedField(parent.Object, string(applied), "data", recordKey); err != nil {
 		return fmt.Errorf("inventory: %w", err)
+	}
+	if err := r.last.write(parent); err != nil {
+		return err
 	}
 	client := r.cluster.Dynamic.Resource(configMaps).Namespace(InventoryNamespace)
 	_, err = client.Apply(ctx, InventoryName, parent, metav1.ApplyOptions{FieldManager: FieldManager, Force: true})

@@ -55,10 +55,13 @@ func (s *Snapshot) expect(ctx context.Context, source components.Source, c *clus
 // kustomization removed is none that is missing.
 func (s *Snapshot) settle() {
 	var applied map[report.Ref]bool
-	if s.Inventory != nil && len(s.Inventory.Applied) > 0 {
-		applied = make(map[report.Ref]bool, len(s.Inventory.Applied))
-		for _, ref := range s.Inventory.Applied {
-			applied[ref] = true
+	if s.Inventory != nil {
+		// What a run that did not finish was to create is missed as what was created.
+		if refs := slices.Concat(s.Inventory.Applied, s.Inventory.LastRun.PendingRefs()); len(refs) > 0 {
+			applied = make(map[report.Ref]bool, len(refs))
+			for _, ref := range refs {
+				applied[ref] = true
+			}
 		}
 	}
 	s.Expected = slices.DeleteFunc(s.Expected, func(r components.Rendered) bool {

@@ -83,7 +83,7 @@ func (s *Snapshot) row(r *components.Rendered, causes []report.Cause) report.Com
 	switch {
 	case there == 0 && hidden > 0, hidden > 0 && worst < report.Delay && s.hides(r):
 		row.State, row.Cause = report.Unknown, s.hidden(r)
-	case there == 0 && !existing:
+	case there == 0 && !existing, s.incomplete() && s.lacksPrograms(r):
 		row.State = report.Missing
 	case worst >= report.Error && s.available(r) && onlyReplicas(mine):
 		row.State = report.Degraded

@@ -33,7 +33,11 @@ func (s *Snapshot) Subjects() []diagnose.Subject {
 			}
 		}
 	}
-	for _, p := range s.Proofs {
+	proofs := s.Proofs
+	if s.incomplete() {
+		proofs = nil // what they ask for may not have been applied
+	}
+	for _, p := range proofs {
 		if p.OK || p.Impossible || p.Forbidden || p.Accepted || s.Component(p.Component) == nil {
 			continue
 		}

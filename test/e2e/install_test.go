@@ -9,6 +9,7 @@ import (
 	"encoding/json"
 	"os"
 	"regexp"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -17,6 +18,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"golang.org/x/crypto/bcrypt"
 
+	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/diagnose"
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/report"
 )
 
@@ -197,6 +199,24 @@ func TestTheFirstCtrlCSaysWhereItStood(t *testing.T) {
 		t.Errorf("want exit code 130: %s", r)
 	}
 	wantSays(t, r.Stderr, "interrupted", "components are ready", "goes on from here")
+
+	// What it did not come to is missing, and neither Ready nor skipped.
+	status := b.jupyter("status", "-o", "json")
+	var said report.Report
+	if err := json.Unmarshal([]byte(status.Stdout), &said); err != nil || status.Code == 0 {
+		t.Fatalf("%v: %s", err, status)
+	}
+	if k := slices.IndexFunc(said.Causes, func(c report.Cause) bool { return c.Name == diagnose.InstallIncomplete }); k < 0 || !strings.Contains(said.Causes[k].Remedy, "kubectl jupyter install") {
+		t.Errorf("the causes are %+v", said.Causes)
+	}
+	if len(said.LeftOut) > 0 {
+		t.Errorf("%v are called skipped, and nobody skipped them", said.LeftOut)
+	}
+	for _, c := range said.Components {
+		if c.State == report.Ready && c.Pods != nil {
+			t.Errorf("component %s is ready where no pod runs: %+v", c.Name, c)
+		}
+	}
 }
 
 func TestAGivenPasswordIsUsedAndNotShown(t *testing.T) {

@@ -44,7 +44,7 @@ func findCrash(s *Snapshot, sub Subject, p *corev1.Pod) []report.Cause {
 		}
 		log := s.log(p, ct.spec.Name)
 		if len(log) == 0 && end.Message != "" {
-			log = tail(strings.Split(end.Message, "\n"))
+			log = telling(strings.Split(end.Message, "\n"))
 		}
 		c := s.crash(sub, p, ct, end, log)
 		// It runs again: this time it may work.

@@ -159,7 +159,7 @@ func seen(e corev1.Event) metav1.Time {
 func (s *Snapshot) log(pod *corev1.Pod, container string) []string {
 	for _, l := range s.Logs {
 		if l.Namespace == pod.Namespace && l.Pod == pod.Name && l.Container == container {
-			return tail(l.Lines)
+			return telling(l.Lines)
 		}
 	}
 	return nil

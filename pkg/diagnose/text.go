@@ -12,9 +12,6 @@ import (
 )
 
 const (
-	// maxLogLine and maxLogLines bound what is shown of a log, in bytes and lines.
-	maxLogLine  = 200
-	maxLogLines = 5
 	// maxMessage bounds a condition's or an event's message, in bytes. The answers of
 	// registries and of Pod Security are long, and their end is what matters.
 	maxMessage = 500
@@ -32,22 +29,6 @@ func cut(s string, n int) string {
 		end--
 	}
 	return s[:end] + dots
-}
-
-// tail picks the lines of a log that say most: from a panic's first line on, or the last ones.
-func tail(lines []string) []string {
-	var kept []string
-	for _, l := range lines {
-		if l = cut(redact.Log(l), maxLogLine); l != "" {
-			kept = append(kept, l)
-		}
-	}
-	for i, l := range kept {
-		if strings.HasPrefix(l, "panic:") {
-			return kept[i:min(i+maxLogLines, len(kept))]
-		}
-	}
-	return kept[max(0, len(kept)-maxLogLines):]
 }
 
 func age(d time.Duration) string { return duration.HumanDuration(d) }

@@ -22,10 +22,10 @@ type ChoiceFlags struct {
 func (f *ChoiceFlags) Add(cmd *cobra.Command) {
 	f.manifests.Add(cmd)
 	fs := cmd.Flags()
-	fs.StringSliceVar(&f.only, "only", nil, "Install these `components` and no others; can be repeated")
-	fs.StringSliceVar(&f.skip, "skip", nil, "Leave these `components` out; can be repeated")
-	fs.StringSliceVar(&f.useExisting, "use-existing", nil, "Use these `components` as somebody else installed them; can be repeated")
-	fs.BoolVar(&f.Adopt, "adopt", false, "Take over objects and fields that somebody else owns")
+	fs.StringSliceVar(&f.only, "only", nil, "Install only these `components`; can be repeated")
+	fs.StringSliceVar(&f.skip, "skip", nil, "Skip these `components`; can be repeated")
+	fs.StringSliceVar(&f.useExisting, "use-existing", nil, "Use the existing installation of these `components` instead of installing them; can be repeated")
+	fs.BoolVar(&f.Adopt, "adopt", false, "If true, take ownership of existing objects, and of fields that another field manager owns")
 	for _, flag := range []string{"only", "skip", "use-existing"} {
 		Complete(cmd, flag, components.ComponentNames)
 	}
@@ -55,7 +55,7 @@ func (f *ChoiceFlags) Intent(b *Base, given func(string) bool) (rollout.Intent, 
 	}
 	for _, n := range f.useExisting {
 		if slices.Contains(f.only, n) {
-			return intent, fmt.Errorf("--only and --use-existing both name %s: leave it out of one", n)
+			return intent, fmt.Errorf("--only and --use-existing both name %s: remove it from one of them", n)
 		}
 	}
 	return intent, nil

@@ -14,9 +14,9 @@ import (
 // nobody can be asked, instead says what to give.
 func (b *Base) Confirm(ctx context.Context, instead string) error {
 	if !view.IsTerminal(b.In) {
-		return fmt.Errorf("standard input is not a terminal, so nobody can be asked: give %s; nothing was changed", instead)
+		return fmt.Errorf("confirmation is required, but standard input is not a terminal: use %s; nothing was changed", instead)
 	}
-	fmt.Fprint(b.ErrOut, "Go on? [y/N] ")
+	fmt.Fprint(b.ErrOut, "Continue? [y/N] ")
 	said, err := answer(ctx, func() (string, error) { return bufio.NewReader(b.In).ReadString('\n') })
 	if err != nil && said == "" {
 		fmt.Fprintln(b.ErrOut)

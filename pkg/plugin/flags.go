@@ -19,7 +19,7 @@ const DefaultTimeout = 15 * time.Minute
 
 func CheckTimeout(d time.Duration) error {
 	if d < 0 {
-		return fmt.Errorf("--timeout: %s is negative: give a duration such as 90s or 20m, or 0 for no bound", d)
+		return fmt.Errorf("--timeout: %s is negative: use a duration such as 90s or 20m, or 0 for no timeout", d)
 	}
 	return nil
 }
@@ -34,7 +34,7 @@ func Within(ctx context.Context, timeout time.Duration) (context.Context, contex
 
 func CheckDryRun(mode string) error {
 	if !slices.Contains([]string{DryRunNone, DryRunClient, DryRunServer}, mode) {
-		return fmt.Errorf("--dry-run: unknown value %q: choose none, client or server", mode)
+		return fmt.Errorf("--dry-run: unknown value %q: must be none, client or server", mode)
 	}
 	return nil
 }

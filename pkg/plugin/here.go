@@ -29,17 +29,17 @@ func (b *Base) here(ctx context.Context) {
 	if err != nil || ctx.Err() != nil {
 		return
 	}
-	fmt.Fprintf(b.Out, "\nThe %s: %s\n", c.Where(), stateLine(r))
+	fmt.Fprintf(b.Out, "\nCurrent %s: %s\n", c.Where(), stateLine(r))
 }
 
 func stateLine(r *report.Report) string {
 	switch {
 	case r.State == report.Missing:
-		return "nothing is installed. Begin with: kubectl jupyter preflight"
+		return "nothing is installed. Start with: kubectl jupyter preflight"
 	case r.State == report.Ready && r.WayIn != nil && r.WayIn.URL != "":
 		return "the stack is Ready, at " + r.WayIn.URL
 	case r.State == report.Ready:
-		return "the stack is Ready and has no address yet. Go on with: kubectl jupyter expose"
+		return "the stack is Ready, but has no external address. Next: kubectl jupyter expose"
 	}
 	return fmt.Sprintf("the stack is %s. To see why: kubectl jupyter status", r.State)
 }

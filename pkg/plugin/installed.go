@@ -30,7 +30,7 @@ func (b *Base) Look(ctx context.Context, timeout time.Duration, w io.Writer) (*c
 // cluster is as it was.
 func BeforeWriting(ctx context.Context, timeout time.Duration, err error) error {
 	if ctx.Err() == nil && errors.Is(err, context.DeadlineExceeded) {
-		return fmt.Errorf("--timeout: %s were not enough to look at what is in the cluster, nothing was changed: %w", timeout, err)
+		return fmt.Errorf("--timeout: the cluster could not be read within %s, nothing was changed: %w", timeout, err)
 	}
 	return err
 }

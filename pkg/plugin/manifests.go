@@ -23,12 +23,12 @@ type ManifestFlags struct {
 
 func (f *ManifestFlags) Add(cmd *cobra.Command) {
 	fs := cmd.Flags()
-	fs.StringVar(&f.profile, "profile", components.ProfileDefault, "Size of the stack: "+strings.Join(components.Profiles(), " or ")+"; slim fits a node of 2 CPUs and 4 GiB with a notebook running")
-	fs.StringVar(&f.userEmail, "user-email", components.DefaultUserEmail, "First `user`: the address that logs in, and the owner of the first namespace")
-	fs.StringVarP(&f.kustomization, "kustomize", "k", "", "`Directory` of a kustomization of your own, applied on top of the manifests")
+	fs.StringVar(&f.profile, "profile", components.ProfileDefault, "Size of the installation: "+strings.Join(components.Profiles(), " or ")+"; slim fits on a node with 2 CPUs and 4 GiB of memory, including one running notebook")
+	fs.StringVar(&f.userEmail, "user-email", components.DefaultUserEmail, "E-mail address of the first user, who owns the first namespace")
+	fs.StringVarP(&f.kustomization, "kustomize", "k", "", "Kustomization `directory` to apply on top of the manifests")
 	fs.StringVar(&f.registry, "registry", "", "Pull every image from `HOST[:PORT][/PREFIX]` instead of its own registry")
-	fs.StringArrayVar(&f.images, "image", nil, "Replace an image: `NAME=REF`, NAME without tag; can be repeated")
-	fs.BoolVar(&f.secureCookies, "secure-cookies", false, "Mark cookies Secure; browsers then drop them over plain HTTP")
+	fs.StringArrayVar(&f.images, "image", nil, "Override an image, as `NAME=REF` with NAME without its tag; can be repeated")
+	fs.BoolVar(&f.secureCookies, "secure-cookies", false, "If true, mark cookies Secure; browsers then reject them over plain HTTP")
 	// Goes together with TLS on the gateway; alone it only locks people out.
 	_ = fs.MarkHidden("secure-cookies")
 	Complete(cmd, "profile", components.Profiles)
@@ -52,7 +52,7 @@ func (f *ManifestFlags) Options() (components.Options, error) {
 			o.Images = map[string]string{}
 		}
 		if _, twice := o.Images[name]; twice {
-			return o, fmt.Errorf("--image: %s is named twice", name)
+			return o, fmt.Errorf("--image: %s is specified twice", name)
 		}
 		o.Images[name] = ref
 	}
@@ -75,7 +75,7 @@ func CheckDirectory(dir string) error {
 	case err != nil:
 		return fmt.Errorf("-k %s: %w", dir, err)
 	case !info.IsDir():
-		return fmt.Errorf("-k %s: not a directory: name the one that holds kustomization.yaml", dir)
+		return fmt.Errorf("-k %s: not a directory: specify the one that contains kustomization.yaml", dir)
 	}
 	return nil
 }

@@ -71,7 +71,7 @@ func pipedPassword(r io.Reader) ([]byte, error) {
 		return nil, fmt.Errorf("--password-stdin: %w", err)
 	}
 	if more, err := in.ReadByte(); err == nil && more != 0 {
-		return nil, errors.New("--password-stdin: standard input has more than one line: the password is one line")
+		return nil, errors.New("--password-stdin: standard input has more than one line: the password must be a single line")
 	}
 	return checkPassword(bytes.TrimRight(line, "\r\n"))
 }
@@ -79,11 +79,11 @@ func pipedPassword(r io.Reader) ([]byte, error) {
 func checkPassword(p []byte) ([]byte, error) {
 	switch {
 	case len(p) == 0:
-		return nil, errors.New("--password-stdin: standard input is empty: pipe the password in, as one line")
+		return nil, errors.New("--password-stdin: standard input is empty: pipe the password to it, as one line")
 	case len(p) > passwordBytes:
 		return nil, fmt.Errorf("--password-stdin: the password has %d bytes, at most %d are allowed", len(p), passwordBytes)
 	case !utf8.Valid(p) || bytes.ContainsFunc(p, func(r rune) bool { return r < ' ' || r == 0x7f }):
-		return nil, errors.New("--password-stdin: the password has characters that nobody can type into a form")
+		return nil, errors.New("--password-stdin: the password contains control characters, or is not valid UTF-8")
 	}
 	return p, nil
 }

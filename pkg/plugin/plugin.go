@@ -49,19 +49,19 @@ func NewCommand(streams genericiooptions.IOStreams, verbs ...Verb) *cobra.Comman
 	var verbosity int
 	root := &cobra.Command{
 		Use:   "kubectl-jupyter",
-		Short: "Jupyter notebooks on Kubernetes, with everything they need",
-		Long: `Jupyter notebooks on Kubernetes: from an empty cluster to a person who is logged in.
+		Short: "Install and operate Jupyter notebooks on Kubernetes",
+		Long: `Install and operate Jupyter notebooks on Kubernetes, from an empty cluster to the first login.
 
-The way:
-  kubectl jupyter preflight    whether this cluster can take the stack, before anything is written
-  kubectl jupyter install      the whole stack; again at any time, it changes only what differs
-  kubectl jupyter expose       an address for it, with --tls a certificate
-  kubectl jupyter login-url    where to log in; with --check proven hop by hop
+Getting started:
+  kubectl jupyter preflight    Check whether the stack can be installed, without changing anything
+  kubectl jupyter install      Install the stack; when run again, change only what differs
+  kubectl jupyter expose       Assign an external address; with --tls, enable HTTPS
+  kubectl jupyter login-url    Print the URL to log in at; with --check, test each hop to it
 
-And then:
-  kubectl jupyter status       whether it works, and if not, why and what to do
-  kubectl jupyter user add     one more person
-  kubectl jupyter top          which node has a free GPU, and who holds the others`,
+Day-to-day use:
+  kubectl jupyter status       Show whether the stack works, and if not, the causes and remedies
+  kubectl jupyter user add     Add a user
+  kubectl jupyter top          Show which nodes have free GPUs, and who uses the others`,
 		// kubectl runs the program under its file name; people type this.
 		Annotations:   map[string]string{cobra.CommandDisplayNameAnnotation: "kubectl jupyter"},
 		SilenceErrors: true,
@@ -88,14 +88,14 @@ And then:
 	root.SetErr(streams.ErrOut)
 	root.SetIn(streams.In)
 	b.Config.AddFlags(root.PersistentFlags())
-	root.PersistentFlags().IntVarP(&verbosity, "v", "v", 0, "Log level of the Kubernetes client library, on standard error; 6 shows requests, 7 their headers; bodies are never shown")
+	root.PersistentFlags().IntVarP(&verbosity, "v", "v", 0, "Number for the log level verbosity of the Kubernetes client: 6 logs requests, 7 also their headers; bodies are never logged")
 	root.SetFlagErrorFunc(UsageError)
 	root.AddGroup(
-		&cobra.Group{ID: GroupStack, Title: "The stack:"},
-		&cobra.Group{ID: GroupAccess, Title: "The way in:"},
-		&cobra.Group{ID: GroupUse, Title: "Who uses what:"},
-		&cobra.Group{ID: GroupManifests, Title: "What it consists of:"},
-		&cobra.Group{ID: GroupOther, Title: "Other:"},
+		&cobra.Group{ID: GroupStack, Title: "Stack Commands:"},
+		&cobra.Group{ID: GroupAccess, Title: "Access Commands:"},
+		&cobra.Group{ID: GroupUse, Title: "Resource Usage Commands:"},
+		&cobra.Group{ID: GroupManifests, Title: "Manifest Commands:"},
+		&cobra.Group{ID: GroupOther, Title: "Other Commands:"},
 	)
 	root.SetHelpCommandGroupID(GroupOther)
 	for _, v := range verbs {
@@ -168,7 +168,7 @@ func (b *Base) checkConfig() error {
 	}
 	switch c, ok := raw.Contexts[name]; {
 	case len(raw.Contexts) == 0 && len(raw.Clusters) == 0:
-		return errors.New("no cluster is configured: there is no kubeconfig, or it is empty; name one with --kubeconfig or KUBECONFIG")
+		return errors.New("no cluster is configured: there is no kubeconfig, or it is empty; specify one with --kubeconfig or KUBECONFIG")
 	case name == "" && *b.Config.ClusterName != "":
 		return nil
 	case name == "":
@@ -176,7 +176,7 @@ func (b *Base) checkConfig() error {
 	case !ok:
 		return fmt.Errorf("--context: the kubeconfig has no context %q: the contexts are %s", name, List(known))
 	case *b.Config.ClusterName == "" && raw.Clusters[c.Cluster] == nil:
-		return fmt.Errorf("kubeconfig: context %q names the cluster %q, which is not in it: choose another --context or name a --cluster", name, c.Cluster)
+		return fmt.Errorf("kubeconfig: context %q refers to cluster %q, which is not defined: use another --context, or specify a --cluster", name, c.Cluster)
 	}
 	return nil
 }

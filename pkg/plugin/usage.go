@@ -22,8 +22,8 @@ const usageTemplate = `{{if .HasExample}}Examples:
   {{if .HasAvailableSubCommands}}{{if .ValidArgsFunction}}{{.UseLine}}
   {{end}}{{.CommandPath}} COMMAND [flags]{{else}}{{.UseLine}}{{end}}
 
-{{if .HasAvailableSubCommands}}Use "{{.CommandPath}} COMMAND --help" for more about a command.
-{{end}}Use "{{.Root.CommandPath}} options" for the flags that every command takes.
+{{if .HasAvailableSubCommands}}Use "{{.CommandPath}} COMMAND --help" for more information about a given command.
+{{end}}Use "{{.Root.CommandPath}} options" for a list of global command-line options (applies to all commands).
 `
 
 const helpTemplate = `{{with (or .Long .Short)}}{{. | trimTrailingWhitespaces}}

@@ -46,7 +46,7 @@ func TestExposeWithSimulatedNodes(t *testing.T) {
 			{[]string{"--address-pool", "10.0.1.1-10.0.1.9", "--yes"}, []string{"--address-pool:", "the address of node cpu-0"}},
 			{[]string{"--address-pool", "10.96.1.0/28", "--yes"}, []string{"--address-pool:", "10.96.0.0/", "the range of the Services' cluster IPs"}},
 			{[]string{"--address-pool", "10.0.1.250-10.0.1.255", "--yes"}, []string{"--address-pool:", "the broadcast address"}},
-			{[]string{"--address-pool", "10.0.1.240-10.0.1.250"}, []string{"MetalLB will be installed", "nobody can be asked: give --install-metallb, or --yes", `context "devcluster"`}},
+			{[]string{"--address-pool", "10.0.1.240-10.0.1.250"}, []string{"MetalLB will be installed", "not a terminal: use --install-metallb, or --yes", `context "devcluster"`}},
 			{[]string{"--load-balancer-ip", "10.0.1.9", "--address-pool", "10.0.1.240-10.0.1.250", "--yes"}, []string{"--load-balancer-ip:", "is in none of the ranges"}},
 			{[]string{"--address-pool", "10.0.1.240-10.0.1.250", "--type", "NodePort"}, []string{"--type:"}},
 			{[]string{"--undo", "--remove-metallb"}, []string{"--remove-metallb:"}},

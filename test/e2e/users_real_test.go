@@ -35,7 +35,7 @@ func TestPeopleAndHTTPS(t *testing.T) {
 		if r.Code != 0 {
 			t.Fatal(r)
 		}
-		wantSays(t, r.Stderr, "Dex takes the password of "+ada)
+		wantSays(t, r.Stderr, "Dex accepts the password of "+ada)
 		if strings.Contains(r.Stderr+r.Stdout, adaPassword) {
 			t.Error("the password is in the output")
 		}
@@ -62,7 +62,7 @@ func TestPeopleAndHTTPS(t *testing.T) {
 	})
 	t.Run("the first user's password is changed too, by another pod of Dex, and a later install changes nothing", func(t *testing.T) {
 		r := b.must("user", "set-password", "user@example.com", "-o", "jsonpath={.password}")
-		wantSays(t, r.Stderr, "Dex takes the password of user@example.com")
+		wantSays(t, r.Stderr, "Dex accepts the password of user@example.com")
 		b.isRefused(t, gateway, nil, "user@example.com", first)
 		b.signsIn(t, gateway, nil, "user@example.com", strings.TrimSpace(r.Stdout), profileNamespace)
 		if now := dex(); now == pod {

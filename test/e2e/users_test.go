@@ -34,7 +34,7 @@ func TestPeopleAndCertificates(t *testing.T) {
 			t.Fatal(r)
 		}
 		// A simulated node forwards no ports: the command has to say what it did not see.
-		wantSays(t, r.Stderr, `cluster "devcluster"`, "could not be seen")
+		wantSays(t, r.Stderr, `cluster "devcluster"`, "could not be verified")
 		if all := r.Stdout + r.Stderr; strings.Contains(all, secret) {
 			t.Errorf("the password is in the output:\n%s", all)
 		}
@@ -64,16 +64,16 @@ func TestPeopleAndCertificates(t *testing.T) {
 	})
 	t.Run("nothing that is somebody else's is taken", func(t *testing.T) {
 		for want, args := range map[string][]string{
-			"can already log in":           {"user", "add", ada},
-			"belongs to " + ada:            {"user", "add", "eve@example.com", "--profile-name", home},
-			"does not belong to a Profile": {"user", "add", "eve@example.com", "--profile-name", "kube-system"},
-			"is the first user":            {"user", "add", "user@example.com"},
-			"nobody signs in as":           {"user", "remove", "eve@example.com"},
-			"cannot sign in at all":        {"user", "set-password", "eve@example.com"},
-			"the next install would make":  {"user", "remove", "user@example.com", "--delete-namespace", "--yes"},
-			"lower case":                   {"user", "add", "Eve@example.com"},
-			"--cpu":                        {"user", "add", "eve@example.com", "--cpu", "many"},
-			"--profile-name":               {"user", "add", "eve@example.com", "--profile-name", "Eve"},
+			"can already log in":            {"user", "add", ada},
+			"belongs to " + ada:             {"user", "add", "eve@example.com", "--profile-name", home},
+			"does not belong to a Profile":  {"user", "add", "eve@example.com", "--profile-name", "kube-system"},
+			"is the first user":             {"user", "add", "user@example.com"},
+			"there is no user":              {"user", "remove", "eve@example.com"},
+			"has no password":               {"user", "set-password", "eve@example.com"},
+			"the next install would create": {"user", "remove", "user@example.com", "--delete-namespace", "--yes"},
+			"lower case":                    {"user", "add", "Eve@example.com"},
+			"--cpu":                         {"user", "add", "eve@example.com", "--cpu", "many"},
+			"--profile-name":                {"user", "add", "eve@example.com", "--profile-name", "Eve"},
 		} {
 			if r := b.jupyter(args...); r.Code != 1 || !strings.Contains(r.Stderr, want) {
 				t.Errorf("%s: want %q: %s", strings.Join(args, " "), want, r)

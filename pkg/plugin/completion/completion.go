@@ -20,24 +20,25 @@ func New(b *plugin.Base) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:     "completion",
 		GroupID: plugin.GroupOther,
-		Short:   "Complete commands, flags and names with the Tab key",
-		Long: `Complete commands, flags and names with the Tab key.
+		Short:   "Set up shell completion for commands, flags and names",
+		Long: `Set up shell completion for commands, flags and names.
 
-kubectl completes a plugin through a program of the name kubectl_complete-jupyter that
-lies on PATH. "completion install" puts it beside the plugin; from then on the shell
-that completes kubectl completes kubectl jupyter too: bash, zsh, fish and PowerShell.
+To complete the arguments of a plugin, kubectl runs an executable on the PATH, here
+kubectl_complete-jupyter. "completion install" writes it to the directory of the plugin.
+After that, kubectl's own completion (bash, zsh, fish or PowerShell) also completes
+kubectl jupyter.
 
-Where the cluster answers within two seconds, its nodes, namespaces and people are
-offered by name.`,
+Names of nodes, namespaces and users are completed if the cluster answers within a few
+seconds.`,
 		Example: plugin.Examples(`
-			# Once
+			# Install the completion executable
 			kubectl jupyter completion install
 
-			# kubectl's own completion, where it is not set up yet: bash, zsh
+			# Load kubectl's own completion, if it is not set up yet, into bash or zsh
 			source <(kubectl completion bash)
 			source <(kubectl completion zsh)
 
-			# fish, PowerShell
+			# The same for fish or PowerShell
 			kubectl completion fish | source
 			kubectl completion powershell | Out-String | Invoke-Expression`),
 		Args: plugin.NoArgs,
@@ -51,24 +52,24 @@ func newCompletionInstallCommand(b *plugin.Base) *cobra.Command {
 	var dir string
 	cmd := &cobra.Command{
 		Use:   "install",
-		Short: "Put the helper beside the plugin, where kubectl looks for it",
-		Long: `Put kubectl_complete-jupyter beside the plugin, where kubectl looks for it.
+		Short: "Install the completion executable next to the plugin",
+		Long: `Install kubectl_complete-jupyter next to the plugin.
 
-The folder is the one on PATH in which kubectl finds the plugin; krew's, for example. It
-can be run again at any time. To take it back, delete the file.`,
+It is written to the directory on the PATH in which kubectl finds the plugin, such as that
+of krew. The command can be run again at any time. To uninstall it, delete the file.`,
 		Example: plugin.Examples(`
-			# Beside the plugin
+			# Install into the directory of the plugin
 			kubectl jupyter completion install
 
-			# Into another folder on PATH
+			# Install into another directory on the PATH
 			kubectl jupyter completion install --dir ~/.local/bin
 
-			# Take it back
+			# Uninstall it
 			rm "$(command -v kubectl_complete-jupyter)"`),
 		Args: plugin.NoArgs,
 		RunE: func(*cobra.Command, []string) error { return installCompletion(b.Out, dir, runtime.GOOS) },
 	}
-	cmd.Flags().StringVar(&dir, "dir", "", "`Folder` to put it into, instead of the plugin's own")
+	cmd.Flags().StringVar(&dir, "dir", "", "Directory to write the file to; by default, the directory of the plugin")
 	return cmd
 }
 
@@ -77,7 +78,7 @@ func installCompletion(w io.Writer, dir, system string) error {
 	if dir == "" {
 		p, err := exec.LookPath("kubectl-jupyter")
 		if err != nil {
-			return errors.New("kubectl-jupyter is not on PATH, so kubectl does not find it either: put it there, or name a folder on PATH with --dir")
+			return errors.New("kubectl-jupyter is not on the PATH, so kubectl cannot find it: add its directory to the PATH, or set --dir to a directory on the PATH")
 		}
 		// The folder and not what a link in it leads to: krew's versions come and go.
 		dir = filepath.Dir(p)
@@ -88,13 +89,13 @@ func installCompletion(w io.Writer, dir, system string) error {
 		return err
 	}
 	if old, err := os.ReadFile(path); err == nil && !bytes.Contains(old, []byte("kubectl-jupyter __complete")) {
-		return fmt.Errorf("%s: there is such a file, and it is not this program's: delete it, or choose another --dir", path)
+		return fmt.Errorf("%s already exists and was not written by kubectl jupyter: delete it, or use another --dir", path)
 	}
 	if err := os.WriteFile(path, []byte(content), 0o755); err != nil {
 		return fmt.Errorf("--dir: %w", err)
 	}
 	if !slices.Contains(filepath.SplitList(os.Getenv("PATH")), filepath.Dir(path)) {
-		return fmt.Errorf("%s is written, but its folder is not on PATH, so kubectl will not find it", path)
+		return fmt.Errorf("%s was written, but its directory is not on the PATH, so kubectl cannot find it", path)
 	}
 	_, err = fmt.Fprintln(w, path)
 	return err

@@ -44,38 +44,38 @@ func New(b *plugin.Base) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:     "install",
 		GroupID: plugin.GroupStack,
-		Short:   "Install the stack, complete it, or bring it up to date",
-		Long: `Install the notebooks stack, complete it, or bring it up to date.
+		Short:   "Install the stack, or update an existing installation",
+		Long: `Install the notebooks stack, or update an existing installation.
 
-It can be run again at any time: what is as it should be is not touched, and what
-was interrupted is completed. Flags that are not given keep the values of the
+The command can be run again at any time: objects that do not differ are not changed, and
+an interrupted installation is completed. Flags that are not set keep the values of the
 last run.
 
-First it looks at the cluster as preflight does, and stops at what is fatal. Objects
-that belong to somebody else are found then, and the choices named: --use-existing,
---adopt, --skip. --skip-preflight leaves out everything but these.
+The preflight checks run first, and a fatal result ends the run. Objects that are not owned
+by this installation are reported with the available options: --use-existing, --adopt,
+--skip. --skip-preflight skips all other checks.
 
-Progress and messages go to standard error. So does the first user's password,
-once, in the run that generates it. With -o json, standard output has one event a
-line and the report at the end, which then holds the password.`,
+Progress and messages are written to standard error, as is the password of the first user,
+once, in the run that generates it. With -o json, standard output has one event per line,
+followed by the report, which then contains the password.`,
 		Example: plugin.Examples(`
-			# The whole stack, into the cluster of the current context
+			# Install the stack into the cluster of the current context
 			kubectl jupyter install
 
-			# For a small machine: 2 CPUs and 4 GiB
+			# Install the small profile, for a node with 2 CPUs and 4 GiB of memory
 			kubectl jupyter install --profile slim
 
-			# What would happen, object by object
+			# Show what would change in each object
 			kubectl jupyter install --dry-run=server
 			kubectl jupyter install --diff
 
-			# With a user and a password of your own
+			# Set the first user and the password
 			kubectl jupyter install --user-email ada@example.com --password-stdin < password.txt
 
-			# Keep the cert-manager that is there
+			# Use the cert-manager that is already installed
 			kubectl jupyter install --use-existing cert-manager
 
-			# From a mirror, with your own patches on top
+			# Pull images from a mirror, and apply your own patches
 			kubectl jupyter install --registry registry.example.com/mirror -k ./my-patches`),
 		Args: plugin.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -90,13 +90,13 @@ line and the report at the end, which then holds the password.`,
 func (f *InstallFlags) add(cmd *cobra.Command) {
 	f.choices.Add(cmd)
 	fs := cmd.Flags()
-	fs.BoolVar(&f.skipPreflight, "skip-preflight", false, "Do not look at the cluster first: its version, the rights, the room on its nodes. Objects of others still end the run")
-	fs.BoolVar(&f.passwordStdin, "password-stdin", false, "Read the first user's password from standard input; without it one is generated")
-	fs.DurationVar(&f.timeout, "timeout", plugin.DefaultTimeout, "How long the whole run may take, such as 90s or 20m; 0 for no bound")
-	fs.BoolVar(&f.wait, "wait", true, "Wait until everything is ready; with false, until everything is accepted")
-	fs.StringVar(&f.dryRun, "dry-run", plugin.DryRunNone, "client: print what would be sent, without a cluster; server: ask the server what would happen; `none`")
-	fs.BoolVar(&f.diff, "diff", false, "Print what would change in each object, and change nothing")
-	fs.StringVarP(&f.output, "output", "o", "", "Output format: json, yaml or name. In a dry run the objects; otherwise json prints events and the report")
+	fs.BoolVar(&f.skipPreflight, "skip-preflight", false, "If true, skip the preflight checks, such as server version, permissions and capacity of the nodes. Conflicts with existing objects still end the run")
+	fs.BoolVar(&f.passwordStdin, "password-stdin", false, "If true, read the password of the first user from standard input; by default, a password is generated")
+	fs.DurationVar(&f.timeout, "timeout", plugin.DefaultTimeout, "The length of time to wait before giving up on the run, such as 90s or 20m; 0 means no timeout")
+	fs.BoolVar(&f.wait, "wait", true, "If true, wait until all components are ready; if false, return when the API server has accepted all objects")
+	fs.StringVar(&f.dryRun, "dry-run", plugin.DryRunNone, `Must be "none", "client" or "server". If client, print the objects that would be sent, without a cluster; if server, submit server-side requests without persisting the objects`)
+	fs.BoolVar(&f.diff, "diff", false, "If true, print the difference for each object, without changing anything")
+	fs.StringVarP(&f.output, "output", "o", "", "Output format. One of: (json, yaml, name). A dry run prints the objects; otherwise json prints events and the report")
 	plugin.Complete(cmd, "output", view.ManifestFormats)
 	plugin.Complete(cmd, "dry-run", func() []string { return []string{plugin.DryRunNone, plugin.DryRunClient, plugin.DryRunServer} })
 }
@@ -116,11 +116,11 @@ func (f *InstallFlags) ToOptions(b *plugin.Base, given func(string) bool) (*Inst
 	}
 	switch {
 	case f.diff && f.dryRun == plugin.DryRunClient:
-		return nil, errors.New("--diff asks the server what would change, which --dry-run=client forbids: leave out one")
+		return nil, errors.New("--diff and --dry-run=client cannot be used together: --diff sends requests to the server")
 	case f.diff && f.output != "":
 		return nil, errors.New("--diff and --output cannot be used together")
 	case f.passwordStdin && (f.diff || f.dryRun != plugin.DryRunNone):
-		return nil, errors.New("--password-stdin has no use in a dry run: leave it out")
+		return nil, errors.New("--password-stdin cannot be used in a dry run")
 	}
 	intent, err := f.choices.Intent(b, given)
 	if err != nil {

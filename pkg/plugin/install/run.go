@@ -60,10 +60,10 @@ func (o *InstallOptions) Run(ctx context.Context) error {
 		return err
 	}
 	if password != nil && !slices.ContainsFunc(plan.Rendered, func(r components.Rendered) bool { return r.Component.Name == components.PasswordComponent }) {
-		return fmt.Errorf("--password-stdin: %s keeps the password and is not among the components to install: leave the flag out", components.PasswordComponent)
+		return fmt.Errorf("--password-stdin: component %s, which stores the password, is not among the components to install: omit the flag", components.PasswordComponent)
 	}
 	if o.dry() {
-		fmt.Fprintf(messages, "Asking %s what an installation of release %s (profile %s) would change.\n", c.Where(), plan.Release.Name, plan.Settings.Profile)
+		fmt.Fprintf(messages, "Comparing release %s (profile %s) with %s. Nothing is changed.\n", plan.Release.Name, plan.Settings.Profile, c.Where())
 	}
 	survey, err := o.examine(ctx, c, engine, plan, messages)
 	if err != nil {

@@ -12,17 +12,17 @@ func New(b *plugin.Base) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:     "options",
 		GroupID: plugin.GroupOther,
-		Short:   "Print the flags that every command takes",
-		Long: `Print the flags that every command takes: kubectl's own, which choose the cluster,
-the user and the time a request may take.`,
+		Short:   "Print the list of flags inherited by all commands",
+		Long: `Print the list of flags inherited by all commands. They are those of kubectl, and select
+the cluster, the user and the timeout of requests.`,
 		Example: plugin.Examples(`
-			# Which flags choose the cluster and the user?
+			# Print flags inherited by all commands
 			kubectl jupyter options
 
-			# Such as another context of the kubeconfig
+			# Use another context of the kubeconfig
 			kubectl jupyter status --context minikube
 
-			# Or somebody else's eyes
+			# Impersonate another user
 			kubectl jupyter top --as ada@example.com`),
 		Args:                  plugin.NoArgs,
 		DisableFlagsInUseLine: true,

@@ -35,24 +35,23 @@ func newUserAddCommand(b *plugin.Base) *cobra.Command {
 	f := &UserAddFlags{}
 	cmd := &cobra.Command{
 		Use:   "add EMAIL",
-		Short: "Add a person: a password and a namespace of their own",
-		Long: `Add a person: a password at Dex, a Profile, and with it a namespace of their own.
+		Short: "Add a user with a password and a namespace",
+		Long: `Add a user: a password in Dex, a Profile, and the namespace that belongs to the Profile.
 
-Nothing is restarted: Dex reads people's passwords at every login. Without
---password-stdin a password is generated and shown once, on standard error. Whoever
-can sign in already is refused; a Profile that is the person's from before is used
-as it is.
+Nothing is restarted, because Dex reads passwords at every login. Without --password-stdin,
+a password is generated and printed once to standard error. A user who already has a
+password is rejected; an existing Profile of the user is used as it is.
 
-A quota bounds what the notebooks of the namespace ask for together. With one for CPU
-or memory, Kubernetes refuses pods that say nothing about it.`,
+A quota limits the total requests of the notebooks in the namespace. With a quota for CPU
+or memory, Kubernetes rejects pods that do not specify a request for it.`,
 		Example: plugin.Examples(`
-			# With a generated password
+			# Add a user with a generated password
 			kubectl jupyter user add ada@example.com
 
-			# With bounds, and a namespace of another name
+			# Add a user with a quota, and with a different name for the namespace
 			kubectl jupyter user add ada@example.com --cpu 4 --memory 16Gi --gpu 1 --profile-name ada
 
-			# With a password of your own
+			# Add a user with a password from a file
 			kubectl jupyter user add ada@example.com --password-stdin < password.txt`),
 		Args: oneEmail,
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -62,10 +61,10 @@ or memory, Kubernetes refuses pods that say nothing about it.`,
 		ValidArgsFunction: cobra.NoFileCompletions,
 	}
 	fs := cmd.Flags()
-	fs.StringVar(&f.profileName, "profile-name", "", "`Name` of the Profile and the namespace; without it kubeflow- and the address")
-	fs.StringVar(&f.cpu, "cpu", "", "CPUs that the namespace may ask for, such as 4 or 500m")
-	fs.StringVar(&f.memory, "memory", "", "Memory that the namespace may ask for, such as 16Gi")
-	fs.StringVar(&f.gpu, "gpu", "", "GPUs (nvidia.com/gpu) that the namespace may ask for")
+	fs.StringVar(&f.profileName, "profile-name", "", "Name of the Profile and its namespace; by default, kubeflow- followed by the e-mail address")
+	fs.StringVar(&f.cpu, "cpu", "", "CPU quota of the namespace, such as 4 or 500m")
+	fs.StringVar(&f.memory, "memory", "", "Memory quota of the namespace, such as 16Gi")
+	fs.StringVar(&f.gpu, "gpu", "", "GPU (nvidia.com/gpu) quota of the namespace")
 	f.addPassword(cmd)
 	f.addTimeout(cmd, "for the namespace and for Dex")
 	return cmd
@@ -85,10 +84,10 @@ func (f *UserAddFlags) ToOptions(b *plugin.Base, email string) (*UserAddOptions,
 		}
 		amount, err := resource.ParseQuantity(q.value)
 		if err != nil || amount.Sign() < 0 {
-			return nil, fmt.Errorf("--%s: %q is not an amount such as 4, 500m or 16Gi", q.flag, q.value)
+			return nil, fmt.Errorf("--%s: %q is not a quantity such as 4, 500m or 16Gi", q.flag, q.value)
 		}
 		if q.flag == "gpu" && amount.MilliValue()%1000 != 0 {
-			return nil, fmt.Errorf("--gpu: %q: GPUs are whole", q.value)
+			return nil, fmt.Errorf("--gpu: %q is not a whole number", q.value)
 		}
 		person.Quota[q.resource] = amount.String()
 	}
@@ -109,7 +108,7 @@ func (o *UserAddOptions) Run(ctx context.Context) error {
 	}
 	person := o.Person
 	if p.First.Is(person.Email) {
-		return fmt.Errorf("%s is the first user, whom the installation has brought: `kubectl jupyter user set-password %s` gives another password", person.Email, person.Email)
+		return fmt.Errorf("%s is the first user, created by the installation: run `kubectl jupyter user set-password %s` to set a new password", person.Email, person.Email)
 	}
 	password, generated, err := newPassword(ctx, o.base, o.PasswordStdin, person.Email)
 	if err != nil {
@@ -118,7 +117,7 @@ func (o *UserAddOptions) Run(ctx context.Context) error {
 	ctx, cancel := rollout.Bounded(ctx, o.Timeout)
 	defer cancel()
 	w := o.base.ErrOut
-	fmt.Fprintf(w, "Adding %s with the namespace %s to %s.\n", person.Email, person.Name(), p.Cluster.Where())
+	fmt.Fprintf(w, "Adding user %s with namespace %s to %s.\n", person.Email, person.Name(), p.Cluster.Where())
 	existed, err := p.Add(ctx, p.Source, person, password)
 	if err != nil {
 		return err
@@ -132,10 +131,10 @@ func (o *UserAddOptions) Run(ctx context.Context) error {
 		return err
 	}
 	if existed {
-		fmt.Fprintf(w, "Profile %s was there, with what is in its namespace.\n", person.Name())
+		fmt.Fprintf(w, "Profile %s already exists: it and the contents of its namespace are kept.\n", person.Name())
 	}
 	if err := p.AwaitHome(ctx, person.Name()); err != nil {
-		return fmt.Errorf("%s is added, but has no usable namespace yet: %w", person.Email, err)
+		return fmt.Errorf("%s was added, but the namespace is not ready yet: %w", person.Email, err)
 	}
 	return verified(ctx, o.base, p, person.Email, password)
 }

@@ -23,18 +23,18 @@ type changeFlags struct {
 
 // addTimeout adds --timeout; waits says what the time is for.
 func (f *changeFlags) addTimeout(cmd *cobra.Command, waits string) {
-	cmd.Flags().DurationVar(&f.timeout, "timeout", defaultUserTimeout, "How long to wait "+waits+"; 0 for no bound")
+	cmd.Flags().DurationVar(&f.timeout, "timeout", defaultUserTimeout, "The length of time to wait "+waits+"; 0 means no timeout")
 }
 
 func (f *changeFlags) addKustomize(cmd *cobra.Command) {
-	cmd.Flags().StringVarP(&f.kustomization, "kustomize", "k", "", "`Directory` that the installation was made with; needed for the first user only")
+	cmd.Flags().StringVarP(&f.kustomization, "kustomize", "k", "", "Kustomization `directory` that was used for the installation; required for the first user only")
 }
 
 // addPassword adds the flags of a command that sets a password.
 func (f *changeFlags) addPassword(cmd *cobra.Command) {
 	fs := cmd.Flags()
-	fs.BoolVar(&f.passwordStdin, "password-stdin", false, "Read the password from standard input; without it one is generated")
-	fs.StringVarP(&f.output, "output", "o", "", "Output format: json, yaml or jsonpath=TEMPLATE, which then holds a generated password; or name")
+	fs.BoolVar(&f.passwordStdin, "password-stdin", false, "If true, read the password from standard input; by default, a password is generated")
+	fs.StringVarP(&f.output, "output", "o", "", "Output format. One of: (json, yaml, jsonpath=TEMPLATE, name). All but name include a generated password")
 	plugin.Complete(cmd, "output", func() []string { return []string{view.Name, view.JSON, view.YAML, view.JSONPath + "="} })
 }
 

@@ -31,19 +31,19 @@ func newUserListCommand(b *plugin.Base) *cobra.Command {
 	f := &UserListFlags{}
 	cmd := &cobra.Command{
 		Use:   "list",
-		Short: "List people: who can sign in, and what is theirs",
-		Long: `List people: everybody who has a password at Dex or a Profile.
+		Short: "List users with their Profiles and notebooks",
+		Long: `List users: every e-mail address that has a password in Dex or owns a Profile.
 
-PASSWORD tells who can sign in, NOTEBOOKS counts those in the person's namespace,
-whether they run or not.`,
+PASSWORD shows whether the user can log in. NOTEBOOKS is the number of notebooks in the
+namespace of the user, running or stopped.`,
 		Example: plugin.Examples(`
-			# Everybody
+			# List all users
 			kubectl jupyter user list
 
-			# With the quotas of the namespaces
+			# Show the quotas of the namespaces too
 			kubectl jupyter user list -o wide
 
-			# The addresses of those who can sign in
+			# Print the e-mail addresses of users who can log in
 			kubectl jupyter user list -o 'jsonpath={range .items[?(@.password)]}{.email}{"\n"}{end}'`),
 		Args: plugin.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -51,7 +51,7 @@ whether they run or not.`,
 			return plugin.Run(cmd, o, err)
 		},
 	}
-	cmd.Flags().StringVarP(&f.output, "output", "o", view.FormatTable, "Output format: table, wide, name, json, yaml or jsonpath=TEMPLATE")
+	cmd.Flags().StringVarP(&f.output, "output", "o", view.FormatTable, "Output format. One of: (table, wide, name, json, yaml, jsonpath=TEMPLATE)")
 	plugin.Complete(cmd, "output", func() []string {
 		return []string{view.FormatTable, view.FormatWide, view.Name, view.JSON, view.YAML, view.JSONPath + "="}
 	})
@@ -90,7 +90,7 @@ func (o *UserListOptions) Run(ctx context.Context) error {
 		}
 		return view.Document(o.base.Out, o.Format, userList{report.APIVersion, "UserList", all})
 	case len(all) == 0:
-		fmt.Fprintf(o.base.ErrOut, "There are no people in %s.\n", p.Cluster.Where())
+		fmt.Fprintf(o.base.ErrOut, "No users found in %s.\n", p.Cluster.Where())
 		return nil
 	case o.Format == view.Name:
 		for _, u := range all {

@@ -28,22 +28,22 @@ func newUserSetPasswordCommand(b *plugin.Base) *cobra.Command {
 	f := &UserSetPasswordFlags{}
 	cmd := &cobra.Command{
 		Use:   "set-password EMAIL",
-		Short: "Give a person another password, and see that Dex takes it",
-		Long: `Give a person another password, and see that Dex takes it.
+		Short: "Set a new password for a user",
+		Long: `Set a new password for a user, and verify that Dex accepts it.
 
-Dex reads people's passwords at every login, so that nothing is restarted. The first
-user's, whom the installation names, stands in a Secret that Dex reads when its pod
-starts: that pod is replaced, the new one ready before the old one goes.
+Dex reads passwords at every login, so nothing is restarted. The exception is the first
+user, who is part of the installation: that password is in a Secret that Dex reads when
+its pod starts. The pod is replaced, without downtime.
 
-Sessions that are open stay open until their cookie ends, 24 hours after the login.`,
+Open sessions remain valid until their cookie expires, 24 hours after the login.`,
 		Example: plugin.Examples(`
-			# A generated password, shown once
+			# Set a generated password, which is printed once
 			kubectl jupyter user set-password ada@example.com
 
-			# Typed in, without an echo
+			# Enter the password at a prompt, without echo
 			kubectl jupyter user set-password ada@example.com --password-stdin
 
-			# From a file
+			# Read the password from a file
 			kubectl jupyter user set-password ada@example.com --password-stdin < password.txt`),
 		Args: oneEmail,
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -82,7 +82,7 @@ func (o *UserSetPasswordOptions) Run(ctx context.Context) error {
 		if has, err := p.HasPassword(ctx, o.Email); err != nil {
 			return err
 		} else if !has {
-			return fmt.Errorf("%s cannot sign in at all: `kubectl jupyter user add %s` gives a password and a namespace", o.Email, o.Email)
+			return fmt.Errorf("%s has no password: run `kubectl jupyter user add %s` to add the user with a password and a namespace", o.Email, o.Email)
 		}
 	}
 	password, generated, err := newPassword(ctx, o.base, o.PasswordStdin, o.Email)

@@ -33,21 +33,21 @@ func newUserRemoveCommand(b *plugin.Base) *cobra.Command {
 	f := &UserRemoveFlags{}
 	cmd := &cobra.Command{
 		Use:   "remove EMAIL",
-		Short: "Take a person's password away; notebooks and volumes stay",
-		Long: `Take a person's password away, so that nobody signs in with it any more.
+		Short: "Remove the password of a user; notebooks and volumes are kept",
+		Long: `Remove the password of a user, who can then no longer log in.
 
-The Profile, its namespace, and in it the notebooks and volumes stay, unless
---delete-namespace is given. Then what would be lost is named first.
+The Profile, its namespace, and the notebooks and volumes in it are kept, unless
+--delete-namespace is set. With it, the objects that would be deleted are listed first.
 
-A session that is open goes on until its cookie ends, 24 hours after the login.`,
+Open sessions remain valid until their cookie expires, 24 hours after the login.`,
 		Example: plugin.Examples(`
-			# No more logins; everything else stays
+			# Prevent new logins, and keep everything else
 			kubectl jupyter user remove ada@example.com
 
-			# With the namespace, its notebooks and its volumes, after a question
+			# Also delete the namespace, its notebooks and its volumes, after a confirmation
 			kubectl jupyter user remove ada@example.com --delete-namespace
 
-			# Without the question
+			# The same, without the prompt for confirmation
 			kubectl jupyter user remove ada@example.com --delete-namespace --yes`),
 		Args: oneEmail,
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -57,10 +57,10 @@ A session that is open goes on until its cookie ends, 24 hours after the login.`
 		ValidArgsFunction: b.CompleteUsers,
 	}
 	fs := cmd.Flags()
-	fs.BoolVar(&f.deleteNamespace, "delete-namespace", false, "Delete the Profile too, and with it the namespace, every notebook and every volume in it")
-	fs.BoolVarP(&f.yes, "yes", "y", false, "Do not ask")
+	fs.BoolVar(&f.deleteNamespace, "delete-namespace", false, "If true, also delete the Profile and its namespace, with all notebooks and volumes in it")
+	fs.BoolVarP(&f.yes, "yes", "y", false, "If true, do not prompt for confirmation")
 	f.addKustomize(cmd)
-	f.addTimeout(cmd, "until the namespace is gone")
+	f.addTimeout(cmd, "until the namespace is deleted")
 	return cmd
 }
 
@@ -87,11 +87,11 @@ func (o *UserRemoveOptions) Run(ctx context.Context) error {
 	}
 	switch {
 	case user == nil || !user.Password && !o.DeleteNamespace && !user.First:
-		return fmt.Errorf("nobody signs in as %s in %s: `kubectl jupyter user list` shows who does", o.Email, p.Cluster.Where())
+		return fmt.Errorf("there is no user %s with a password in %s: run `kubectl jupyter user list` to list the users", o.Email, p.Cluster.Where())
 	case p.First.Is(o.Email):
 		return o.lockFirst(ctx, p, user)
 	case o.DeleteNamespace && user.Profile == "":
-		return fmt.Errorf("--delete-namespace: %s has no Profile, and no namespace: leave the flag out", o.Email)
+		return fmt.Errorf("--delete-namespace: %s has no Profile and no namespace: omit the flag", o.Email)
 	}
 	w := o.base.ErrOut
 	profile := ""
@@ -101,7 +101,7 @@ func (o *UserRemoveOptions) Run(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		fmt.Fprintf(w, "This deletes from %s the namespace %s of %s, with everything in it:\n", p.Cluster.Where(), profile, o.Email)
+		fmt.Fprintf(w, "The namespace %s of %s will be deleted from %s, with everything in it:\n", profile, o.Email, p.Cluster.Where())
 		fmt.Fprintf(w, "  notebooks: %s\n  volumes:   %s\n", plugin.List(lost.Notebooks), plugin.List(lost.Volumes))
 		if !o.Yes {
 			if err := o.base.Confirm(ctx, "--yes to delete it"); err != nil {
@@ -109,7 +109,7 @@ func (o *UserRemoveOptions) Run(ctx context.Context) error {
 			}
 		}
 	} else {
-		fmt.Fprintf(w, "Taking the password of %s away in %s.\n", o.Email, p.Cluster.Where())
+		fmt.Fprintf(w, "Removing the password of %s from %s.\n", o.Email, p.Cluster.Where())
 	}
 	ctx, cancel := rollout.Bounded(ctx, o.Timeout)
 	defer cancel()
@@ -118,7 +118,7 @@ func (o *UserRemoveOptions) Run(ctx context.Context) error {
 	}
 	if profile != "" {
 		if err := p.AwaitGone(ctx, profile); err != nil {
-			return fmt.Errorf("%s cannot sign in any more, but %w", o.Email, err)
+			return fmt.Errorf("%s can no longer log in, but %w", o.Email, err)
 		}
 	}
 	if _, err := fmt.Fprintf(o.base.Out, "%s removed\n", o.Email); err != nil {
@@ -132,21 +132,21 @@ func (o *UserRemoveOptions) Run(ctx context.Context) error {
 func (o *UserRemoveOptions) after(profile string, deleted bool) {
 	w := o.base.ErrOut
 	if profile != "" && !deleted {
-		fmt.Fprintf(w, "Kept: namespace %s with its notebooks and volumes; `kubectl jupyter user add %s` gives the way back in.\n", profile, o.Email)
+		fmt.Fprintf(w, "Kept: namespace %s with its notebooks and volumes; run `kubectl jupyter user add %s` to restore access.\n", profile, o.Email)
 	}
-	fmt.Fprintln(w, "A session that is open goes on until its cookie ends, at most 24 hours after the login.")
+	fmt.Fprintln(w, "Open sessions remain valid until their cookie expires, at most 24 hours after the login.")
 }
 
 // lockFirst takes the first user's password away. The installation names that person, and
 // so would every later run: the namespace has to stay.
 func (o *UserRemoveOptions) lockFirst(ctx context.Context, p *users.Installation, user *users.User) error {
 	if o.DeleteNamespace {
-		return fmt.Errorf("--delete-namespace: %s is the first user, whose namespace the next install would make again: leave the flag out to take the password away", o.Email)
+		return fmt.Errorf("--delete-namespace: %s is the first user, whose namespace the next install would create again: omit the flag to remove only the password", o.Email)
 	}
 	if p.First.Locked {
-		return fmt.Errorf("nobody signs in as %s: the password was taken away already", o.Email)
+		return fmt.Errorf("%s cannot log in: the password was already removed", o.Email)
 	}
-	fmt.Fprintf(o.base.ErrOut, "Taking the password of %s away in %s.\n", o.Email, p.Cluster.Where())
+	fmt.Fprintf(o.base.ErrOut, "Removing the password of %s from %s.\n", o.Email, p.Cluster.Where())
 	ctx, cancel := rollout.Bounded(ctx, o.Timeout)
 	defer cancel()
 	nobodyKnows := users.GeneratePassword()
@@ -160,8 +160,8 @@ func (o *UserRemoveOptions) lockFirst(ctx context.Context, p *users.Installation
 		return err
 	}
 	if user.Profile != "" {
-		fmt.Fprintf(o.base.ErrOut, "Kept: namespace %s with its notebooks and volumes; `kubectl jupyter user set-password %s` gives the way back in.\n", user.Profile, o.Email)
+		fmt.Fprintf(o.base.ErrOut, "Kept: namespace %s with its notebooks and volumes; run `kubectl jupyter user set-password %s` to restore access.\n", user.Profile, o.Email)
 	}
-	fmt.Fprintln(o.base.ErrOut, "A session that is open goes on until its cookie ends, at most 24 hours after the login.")
+	fmt.Fprintln(o.base.ErrOut, "Open sessions remain valid until their cookie expires, at most 24 hours after the login.")
 	return nil
 }

@@ -15,22 +15,22 @@ func New(b *plugin.Base) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:     "user",
 		GroupID: plugin.GroupAccess,
-		Short:   "List, add and remove people, and change their passwords",
-		Long: `List, add and remove people, and change their passwords.
+		Short:   "List, add and remove users, and change their passwords",
+		Long: `List, add and remove users, and change their passwords.
 
-A person is an e-mail address with a password at Dex, and a Profile: a namespace of
-their own for their notebooks.`,
+A user is an e-mail address with a password in Dex, and a Profile: a namespace for the
+notebooks of the user.`,
 		Example: plugin.Examples(`
-			# Who can sign in, and what they have
+			# List all users
 			kubectl jupyter user list
 
-			# A person, with a generated password and at most 4 CPUs
+			# Add a user with a generated password, and a quota of 4 CPUs and 16 GiB of memory
 			kubectl jupyter user add ada@example.com --cpu 4 --memory 16Gi
 
-			# Another password, typed in
+			# Set a new password, entered at a prompt
 			kubectl jupyter user set-password ada@example.com --password-stdin
 
-			# Nobody signs in with it any more; notebooks and volumes stay
+			# Remove the password; notebooks and volumes are kept
 			kubectl jupyter user remove ada@example.com`),
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 		Args: func(cmd *cobra.Command, args []string) error {
@@ -50,9 +50,9 @@ func oneEmail(cmd *cobra.Command, args []string) error {
 	case 1:
 		return nil
 	case 0:
-		return plugin.UsageError(cmd, fmt.Errorf("%s needs an e-mail address", cmd.CommandPath()))
+		return plugin.UsageError(cmd, fmt.Errorf("%s requires an e-mail address", cmd.CommandPath()))
 	}
-	return plugin.UsageError(cmd, fmt.Errorf("%s takes one e-mail address, got %q as well", cmd.CommandPath(), args[1]))
+	return plugin.UsageError(cmd, fmt.Errorf("%s takes one e-mail address, but also got %q", cmd.CommandPath(), args[1]))
 }
 
 // verified says what Dex said about a password; that it could not be asked is no failure
@@ -61,10 +61,10 @@ func verified(ctx context.Context, b *plugin.Base, p *users.Installation, email 
 	err := p.Verify(ctx, email, password, true)
 	switch {
 	case err == nil:
-		fmt.Fprintf(b.ErrOut, "Dex takes the password of %s.\n", email)
+		fmt.Fprintf(b.ErrOut, "Dex accepts the password of %s.\n", email)
 		return nil
 	case users.IsUnverified(err):
-		fmt.Fprintf(b.ErrOut, "warning: the password of %s is set, and whether Dex takes it could not be seen: %v\n", email, err)
+		fmt.Fprintf(b.ErrOut, "warning: the password of %s is set, but it could not be verified with Dex: %v\n", email, err)
 		return nil
 	}
 	return err
@@ -95,7 +95,7 @@ func printPerson(b *plugin.Base, format string, person changedPerson, what strin
 	}
 	if person.Password != "" {
 		style := plugin.StyleFor(b.ErrOut)
-		fmt.Fprintf(b.ErrOut, "\nUser:      %s\nPassword:  %s\n           It is shown this once: the cluster keeps only a hash.\n\n",
+		fmt.Fprintf(b.ErrOut, "\nUser:      %s\nPassword:  %s\n           Shown only once: the cluster keeps a hash.\n\n",
 			style.Bold(person.Email), style.Bold(person.Password))
 	}
 	line := person.Email + " " + what

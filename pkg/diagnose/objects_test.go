@@ -160,7 +160,7 @@ metadata:
   ownerReferences: [{apiVersion: apps/v1, kind: Deployment, name: istiod, uid: d, controller: true}]
 spec: {replicas: 0, selector: {}, template: {metadata: {labels: {app: istiod, istio: pilot}}}}
 `,
-		subjects: []Subject{subject("istio", "Pod", "auth", "probe", `proof that admission works (Pod auth/probe, dry run): webhook namespace.sidecar-injector.istio.io does not answer yet: no endpoints available for service "istiod"`)},
+		subjects: []Subject{subject("istio", "Pod", "auth", "probe", `check that admission works (Pod auth/probe, dry run): webhook namespace.sidecar-injector.istio.io does not answer yet: no endpoints available for service "istiod"`)},
 		want:     "error ScaledToZero Deployment istio-system/istiod",
 		then:     []string{"error WebhookWithoutEndpoints MutatingWebhookConfiguration istio-sidecar-injector"},
 	}, {
@@ -342,7 +342,7 @@ status: {conditions: [{type: Failed, status: "True", message: "reconcile: namesp
 	}, {
 		name:     "a dry run's object is not missing",
 		objects:  dex,
-		subjects: []Subject{subject("cert-manager", "Certificate", "auth", "probe", "proof that admission works (Certificate auth/probe, dry run): the webhook has not refused it")},
+		subjects: []Subject{subject("cert-manager", "Certificate", "auth", "probe", "check that admission works (Certificate auth/probe, dry run): the webhook has not refused it")},
 		want:     "delay NotReady Certificate auth/probe",
 	}, {
 		name:     "no subject is passed over in silence",

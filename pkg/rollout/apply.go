@@ -43,7 +43,7 @@ type run struct {
 // moment is completed by the next one. The error is a *Failure.
 func (e *Engine) Apply(ctx context.Context, plan *Plan, survey *Survey) (*report.Report, *Credentials, error) {
 	if len(survey.conflicts) > 0 {
-		return nil, nil, &Failure{Err: fmt.Errorf("%d objects belong to somebody else, the first is %s: nothing was changed", len(survey.conflicts), survey.conflicts[0])}
+		return nil, nil, &Failure{Err: fmt.Errorf("%d objects belong to another owner, the first is %s: nothing was changed", len(survey.conflicts), survey.conflicts[0])}
 	}
 	bounded, release := e.bounded(ctx)
 	defer release()
@@ -243,7 +243,7 @@ func (r *run) send(ctx context.Context, n *node, u *unstructured.Unstructured) (
 		return nil, "", err
 	}
 	defer give()
-	r.note(n, k, "is being sent")
+	r.note(n, k, "is being applied")
 	pause := retryPause()
 	for {
 		now, err := r.write(ctx, u, change.Live)

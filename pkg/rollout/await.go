@@ -24,7 +24,7 @@ func (r *run) establish(ctx context.Context, n *node, u, now *unstructured.Unstr
 			return false, nil
 		}
 		if value, message := condition(u, "NamesAccepted"); value == "False" {
-			return false, fmt.Errorf("%s: its names are taken by another definition: %s", k.ref(), message)
+			return false, fmt.Errorf("%s: its names conflict with another CustomResourceDefinition: %s", k.ref(), message)
 		}
 		value, message := condition(u, "Established")
 		r.note(n, k, "is not established: "+message)
@@ -62,7 +62,7 @@ func (r *run) awaitGone(ctx context.Context, n *node, u *unstructured.Unstructur
 	if err != nil {
 		return refusal(cluster.RefOf(u), err)
 	}
-	message := "waits until the older object of that name is deleted"
+	message := "waiting until the previous object of that name is deleted"
 	r.note(n, keyOf(u), message)
 	r.events.wait(n.Component.Name, cluster.RefOf(u), message)
 	return until(ctx, client, u.GetName(), "", func(live *unstructured.Unstructured) (bool, error) {
@@ -84,7 +84,7 @@ func (r *run) awaitProduced(ctx context.Context, n *node, p components.Produced)
 	if err != nil {
 		return refusal(cluster.RefOf(u), err)
 	}
-	r.note(n, keyOf(u), "has not been made by its controller yet")
+	r.note(n, keyOf(u), "has not been created by its controller yet")
 	err = until(ctx, client, p.Name, "", func(u *unstructured.Unstructured) (bool, error) { return u != nil, nil })
 	if err != nil {
 		return fmt.Errorf("%s: %w", cluster.RefOf(u), err)

@@ -52,13 +52,13 @@ func retryable(err error) (string, bool) {
 	case apierrors.IsNotFound(err) && strings.Contains(message, "could not find the requested resource"):
 		return "its kind is not served yet", true
 	case apierrors.IsInvalid(err) && strings.Contains(message, "being deleted"), apierrors.IsAlreadyExists(err) && strings.Contains(message, "object is being deleted"):
-		return "an older object of that name is still being deleted", true
+		return "a previous object of that name is still being deleted", true
 	case apierrors.IsForbidden(err) && strings.Contains(message, "error looking up service account"):
 		return "its service account does not exist yet", true
 	case apierrors.IsInternalError(err) && strings.Contains(message, "no API token found"):
 		return "its service account is not ready yet", true
 	case etcdPasses(message):
-		return "the API server's store does not answer: " + lastClause(message), true
+		return "the API server's storage (etcd) does not answer: " + lastClause(message), true
 	}
 	var network *net.OpError
 	if errors.As(err, &network) || utilnet.IsConnectionRefused(err) || utilnet.IsConnectionReset(err) || utilnet.IsProbableEOF(err) || utilnet.IsHTTP2ConnectionLost(err) {
@@ -115,7 +115,7 @@ func lastClause(message string) string {
 func refusal(ref report.Ref, err error) error {
 	switch {
 	case meta.IsNoMatchError(err):
-		return fmt.Errorf("%s: the cluster does not have this kind, and nothing that is being installed defines it: %w", ref, err)
+		return fmt.Errorf("%s: the cluster does not serve this kind, and no component to install defines it: %w", ref, err)
 	case apierrors.IsForbidden(err):
 		return fmt.Errorf("%s: not allowed: %w", ref, err)
 	}

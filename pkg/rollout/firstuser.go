@@ -49,7 +49,7 @@ func (e *Engine) ReplacePassword(ctx context.Context, plan *Plan, hash string, l
 		return err
 	})
 	if apierrors.IsNotFound(err) {
-		return fmt.Errorf("%s: %w: `kubectl jupyter install` makes it", ref, err)
+		return fmt.Errorf("%s: %w: `kubectl jupyter install` creates it", ref, err)
 	}
 	if err != nil {
 		return refusal(ref, err)

@@ -117,7 +117,7 @@ func (r *run) probe(ctx context.Context, n *node, p *components.Probe) error {
 						return refusal(ref, err)
 					}
 				}
-				r.note(n, keyOf(p.Object), "proof that admission works ("+ref.String()+", dry run): "+why)
+				r.note(n, keyOf(p.Object), "check that admission works ("+ref.String()+", dry run): "+why)
 				r.events.wait(n.Component.Name, ref, why)
 			}
 		}
@@ -155,7 +155,7 @@ func Proven(p *components.Probe, answer *unstructured.Unstructured, err error) (
 			return true, ""
 		}
 	}
-	return false, "the answer lacks " + strings.Join(p.Adds, " and ") + ": the webhook has not changed the object"
+	return false, "the response lacks " + strings.Join(p.Adds, " and ") + ": the webhook has not changed the object"
 }
 
 func waitingFor(err error) string {

@@ -202,10 +202,10 @@ func (g *graph) prerequisites(n *node, u *unstructured.Unstructured) []prerequis
 		out = append(out, prerequisite{f, "namespace " + u.GetNamespace()})
 	}
 	if f := g.kinds[u.GroupVersionKind().GroupKind()]; f != nil {
-		out = append(out, prerequisite{f, "definition of " + u.GetKind()})
+		out = append(out, prerequisite{f, "CustomResourceDefinition of " + u.GetKind()})
 	}
 	if isWorkload(u.GetKind()) {
-		out = append(out, prerequisite{n.foundations.fact, "accounts and configuration of " + n.Component.Name})
+		out = append(out, prerequisite{n.foundations.fact, "service accounts and configuration of " + n.Component.Name})
 	}
 	for _, need := range n.Component.Needs {
 		if f := g.fact(need.Component, need.Condition); f != nil && need.Gates(u.GetKind()) {

@@ -30,12 +30,12 @@ func (i *Intent) Keep(s *Settings) error {
 		return nil
 	}
 	if s.Kustomization != "" && !i.Given("kustomize") {
-		return fmt.Errorf(`the installation was made with -k %s: name it again, or give -k "" to install without it`, s.Kustomization)
+		return fmt.Errorf(`the installation uses -k %s: specify it again, or use -k "" to install without it`, s.Kustomization)
 	}
 	m := &i.Manifests
 	// Another first user would take the login of the one who is there.
 	if i.Given("user-email") && s.UserEmail != "" && m.UserEmail != s.UserEmail {
-		return fmt.Errorf("--user-email: the first user is %s already, and install does not change who that is: leave the flag out", s.UserEmail)
+		return fmt.Errorf("--user-email: the first user is already %s, and install does not change the first user: omit the flag", s.UserEmail)
 	}
 	for flag, take := range map[string]func(){
 		"profile":        func() { m.Profile = s.Profile },
@@ -166,7 +166,7 @@ func conflictError(conflicts []Conflict, canSkip func(names []string) bool) erro
 	if len(conflicts) == 1 {
 		noun = "object belongs"
 	}
-	fmt.Fprintf(&b, "%d %s to somebody else, nothing was changed:", len(conflicts), noun)
+	fmt.Fprintf(&b, "%d %s to another owner, nothing was changed:", len(conflicts), noun)
 	var names []string
 	for i, c := range conflicts {
 		if i < conflictsShown {
@@ -179,9 +179,9 @@ func conflictError(conflicts []Conflict, canSkip func(names []string) bool) erro
 	if n := len(conflicts) - conflictsShown; n > 0 {
 		fmt.Fprintf(&b, "\n  and %d more", n)
 	}
-	fmt.Fprintf(&b, "\nchoose: --use-existing %s (use what is there) or --adopt (take it over)", strings.Join(names, ","))
+	fmt.Fprintf(&b, "\nchoose: --use-existing %s (use what exists) or --adopt (take it over)", strings.Join(names, ","))
 	if canSkip(names) {
-		fmt.Fprintf(&b, ", or leave it out: --skip %s", strings.Join(names, ","))
+		fmt.Fprintf(&b, ", or skip it: --skip %s", strings.Join(names, ","))
 	}
 	return errors.New(b.String())
 }

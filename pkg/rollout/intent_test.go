@@ -45,7 +45,7 @@ func TestConflictsAreListedWithTheChoices(t *testing.T) {
 	can := func([]string) bool { return true }
 	text := conflictError(conflicts, can).Error()
 	for _, want := range []string{
-		"25 objects belong to somebody else, nothing was changed:\n", "Service cert-manager/s0 (component cert-manager) belongs to helm",
+		"25 objects belong to another owner, nothing was changed:\n", "Service cert-manager/s0 (component cert-manager) belongs to helm",
 		"and 5 more", "--use-existing cert-manager,istio", "--adopt", "--skip cert-manager,istio",
 	} {
 		if !strings.Contains(text, want) {

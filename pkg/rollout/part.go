@@ -25,7 +25,7 @@ type Part struct {
 // Plan renders the components with the settings.
 func (p Part) Plan(ctx context.Context, names ...string) (*Plan, error) {
 	if p.Settings.Kustomization != "" && p.Kustomization == "" {
-		return nil, fmt.Errorf("the installation was made with -k %s: name it again, so that what it changes stays", p.Settings.Kustomization)
+		return nil, fmt.Errorf("the installation uses -k %s: specify it again to keep its changes", p.Settings.Kustomization)
 	}
 	o := p.Settings.Options()
 	o.OrdinarySidecars = ordinarySidecars(p.Cluster)
@@ -59,7 +59,7 @@ func (e *Engine) Unopposed(ctx context.Context, plan *Plan) (*Survey, error) {
 	for _, c := range conflicts {
 		lines = append(lines, c.String())
 	}
-	return survey, fmt.Errorf("somebody else has changed what this would change, nothing was changed:\n  %s\n`kubectl jupyter install --adopt` takes it back; then run this again", strings.Join(lines, "\n  "))
+	return survey, fmt.Errorf("another owner has changed fields that this command would change, nothing was changed:\n  %s\nrun `kubectl jupyter install --adopt` to take them over, then run this command again", strings.Join(lines, "\n  "))
 }
 
 // Change brings a plan into the cluster and waits until it is ready. It returns what it

@@ -60,8 +60,8 @@ func TestAReleaseIsAFolderAndAValue(t *testing.T) {
 			}
 		}
 		want := map[string][]string{
-			"Deployment": {"namespace server", "accounts and configuration of server", "Established of things"},
-			"Thing":      {"namespace server", "definition of Thing"},
+			"Deployment": {"namespace server", "service accounts and configuration of server", "Established of things"},
+			"Thing":      {"namespace server", "CustomResourceDefinition of Thing"},
 		}
 		if d := cmp.Diff(want, waits); d != "" {
 			t.Errorf("%s: what waits for what (-want +got):\n%s", profile, d)

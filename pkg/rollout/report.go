@@ -150,7 +150,7 @@ func (r *run) failure(ctx context.Context, err error, out *report.Report) *Failu
 	f := &Failure{Err: err, Stood: stood(out)}
 	switch {
 	case ctx.Err() != nil && !errors.Is(context.Cause(ctx), ErrTimeout):
-		f.Err = fmt.Errorf("%w: %s; the next install goes on from here", ErrInterrupted, f.Stood)
+		f.Err = fmt.Errorf("%w: %s; run install again to continue", ErrInterrupted, f.Stood)
 		return f
 	case errors.Is(err, ErrTimeout):
 		f.Err = fmt.Errorf("%w: %s", err, f.Stood)
@@ -199,7 +199,7 @@ func stood(out *report.Report) string {
 	}
 	line := fmt.Sprintf("%d of %d components are ready", ready, ready+len(rest))
 	if len(rest) > 0 {
-		line += "; not yet: " + strings.Join(rest, ", ")
+		line += "; not ready: " + strings.Join(rest, ", ")
 	}
 	return line
 }

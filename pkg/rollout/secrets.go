@@ -101,7 +101,7 @@ func (e *Engine) openVault(ctx context.Context, plan *Plan) (*vault, error) {
 					continue
 				}
 				if name == passwordHash && e.options.Password != nil && bcrypt.CompareHashAndPassword([]byte(value), e.options.Password) != nil {
-					return nil, fmt.Errorf("--password-stdin: %s already holds another password, which install does not change: leave the flag out", cluster.RefOf(u))
+					return nil, fmt.Errorf("--password-stdin: %s already contains a different password, which install does not change: omit the flag", cluster.RefOf(u))
 				}
 				v.values[name] = value
 			}

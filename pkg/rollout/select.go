@@ -22,7 +22,7 @@ func Select(release *components.Release, profile string, only, skip, existing []
 	}
 	for _, n := range only {
 		if slices.Contains(skip, n) {
-			return nil, fmt.Errorf("--only and --skip both name %s: leave it out of one", n)
+			return nil, fmt.Errorf("--only and --skip both name %s: remove it from one of them", n)
 		}
 	}
 	var chosen []string
@@ -37,7 +37,7 @@ func Select(release *components.Release, profile string, only, skip, existing []
 		}
 	}
 	if len(chosen) == 0 {
-		return nil, fmt.Errorf("--skip leaves no component: the components are %s", strings.Join(release.Names(), ", "))
+		return nil, fmt.Errorf("--skip leaves no component to install: the components are %s", strings.Join(release.Names(), ", "))
 	}
 	for _, n := range chosen {
 		c, err := release.Component(n)
@@ -50,7 +50,7 @@ func Select(release *components.Release, profile string, only, skip, existing []
 				if slices.Contains(skip, need.Component) {
 					flag = "--skip"
 				}
-				return nil, fmt.Errorf("%s: %s needs %s (%s), which is left out and not installed: choose both, leave out both, or name it with --use-existing if it is in the cluster",
+				return nil, fmt.Errorf("%s: %s needs %s (%s), which is skipped and not installed: install both, skip both, or use --use-existing if the cluster already has it",
 					flag, n, need.Component, need.Condition)
 			}
 		}

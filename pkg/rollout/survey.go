@@ -47,7 +47,7 @@ type Conflict struct {
 func (c Conflict) String() string {
 	owner := strings.Join(c.Managers, ", ")
 	if owner == "" {
-		owner = "somebody else"
+		owner = "another owner"
 	}
 	if len(c.Fields) == 0 {
 		return fmt.Sprintf("%s (component %s) belongs to %s", c.Ref, c.Component, owner)
@@ -243,7 +243,7 @@ type Lacking struct {
 }
 
 func (l Lacking) Error() string {
-	return fmt.Sprintf("component %s is to be used as it is, but the cluster lacks %s: install it as well", l.Component, l.Ref)
+	return fmt.Sprintf("--use-existing: component %s is not complete in the cluster, %s does not exist: install the component instead", l.Component, l.Ref)
 }
 
 // proveExisting looks for what the plan takes for granted: the kinds that a component

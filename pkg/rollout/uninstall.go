@@ -58,7 +58,7 @@ const (
 	stepNamespaces
 )
 
-var stepNames = [...]string{"notebooks", "profiles", "webhook configurations", "custom resources", "workloads", "accounts, rights, services and configuration", "definitions", "namespaces"}
+var stepNames = [...]string{"notebooks", "profiles", "webhook configurations", "custom resources", "workloads", "service accounts, RBAC, Services and configuration", "CustomResourceDefinitions", "namespaces"}
 
 // Deleted lists what goes, in order.
 func (r *Removal) Deleted() []report.Ref {
@@ -101,9 +101,9 @@ func (e *Engine) PlanUninstall(ctx context.Context, release *components.Release,
 		ours[m.key] = true
 		switch step := stepOf(m.key); {
 		case step == stepDefinitions && !o.DeleteCRDs:
-			r.keep(m, "definitions stay without --delete-crds")
+			r.keep(m, "deleted only with --delete-crds")
 		case (step == stepNotebooks || step == stepProfiles) && !o.DeleteData, m.key.kind == "PersistentVolumeClaim" && !o.DeleteData:
-			r.keep(m, "a person's data stays without --delete-data")
+			r.keep(m, "user data is deleted only with --delete-data")
 		case step != stepNotebooks && step != stepProfiles:
 			r.steps[step] = append(r.steps[step], m)
 		}
@@ -121,7 +121,7 @@ func (e *Engine) PlanUninstall(ctx context.Context, release *components.Release,
 		r.steps[stepCustom] = append(r.steps[stepCustom], accounts...)
 	} else {
 		for _, m := range accounts {
-			r.keep(m, "a person's account stays without --delete-data")
+			r.keep(m, "user accounts are deleted only with --delete-data")
 		}
 	}
 	if o.DeleteCRDs {
@@ -241,7 +241,7 @@ func (e *Engine) refuseOrphans(ctx context.Context, r *Removal, ours map[key]boo
 		return err
 	}
 	if all := slices.Concat(found...); len(all) > 0 {
-		return fmt.Errorf("--delete-crds would delete %d objects that are not the installation's own (%s): delete or move them first, or give --delete-data as well",
+		return fmt.Errorf("--delete-crds would delete %d objects that are not managed by kubectl jupyter (%s): delete or move them first, or use --delete-data as well",
 			len(all), strings.Join(all[:min(len(all), 5)], ", "))
 	}
 	return nil
@@ -304,7 +304,7 @@ func (e *Engine) stopped(ctx context.Context, err error, step string) error {
 	} else if ctx.Err() != nil {
 		err = fmt.Errorf("%w: %w", ErrInterrupted, err)
 	}
-	return &Failure{Err: fmt.Errorf("%s: %w; the next uninstall goes on from here", step, err), Stood: "stopped while deleting " + step}
+	return &Failure{Err: fmt.Errorf("%s: %w; run uninstall again to continue", step, err), Stood: "stopped while deleting " + step}
 }
 
 // deleteAll deletes the objects of one step and waits until they are gone.
@@ -337,7 +337,7 @@ func (e *Engine) deleteAll(ctx context.Context, members []member) error {
 			return true, nil
 		})
 		if err != nil {
-			return fmt.Errorf("%s: is not gone: %w", ref, err)
+			return fmt.Errorf("%s: not deleted: %w", ref, err)
 		}
 		e.events.emit(report.Event{Kind: report.EventObject, Component: m.component, Object: &ref, Action: report.Deleted})
 		return nil
@@ -346,7 +346,7 @@ func (e *Engine) deleteAll(ctx context.Context, members []member) error {
 
 func finalizing(u *unstructured.Unstructured) string {
 	if f := u.GetFinalizers(); len(f) > 0 && u.GetDeletionTimestamp() != nil {
-		return "; waits for " + strings.Join(f, ", ")
+		return "; waiting for " + strings.Join(f, ", ")
 	}
 	return ""
 }

@@ -284,7 +284,7 @@ func TestTheProviderOfThePolicyIsInTheMeshAndHasSomebodyBehindIt(t *testing.T) {
 func TestAProofThatFailsIsNamedByHowItFails(t *testing.T) {
 	pod := report.Ref{Kind: "Pod", Namespace: "kubeflow", Name: probeName}
 	with := func(p Proof) *Snapshot { s := whole(t); s.Proofs = []Proof{p}; return s }
-	wantCause(t, checkProofs(with(Proof{Component: "istio", Object: pod, Accepted: true, Why: "the answer lacks istio-proxy"})), diagnose.InjectorNotInjecting, report.Error, "istio-proxy")
+	wantCause(t, checkProofs(with(Proof{Component: "istio", Object: pod, Accepted: true, Why: "the response lacks istio-proxy"})), diagnose.InjectorNotInjecting, report.Error, "istio-proxy")
 	wantCause(t, checkProofs(with(Proof{Component: "cert-manager", Object: pod, RefusedBy: "webhook.cert-manager.io", Accepted: true})), diagnose.WebhookNotRefusing, report.Error, "webhook.cert-manager.io")
 	wantCause(t, checkProofs(with(Proof{Component: "istio", Object: pod, RefusedBy: "rev.validation.istio.io", Accepted: true, Advisory: true})), diagnose.WebhookNotRefusing, report.Warning)
 	wantCause(t, checkProofs(with(Proof{Component: "istio", Object: pod, Forbidden: true, Why: "cannot create"})), diagnose.Forbidden, report.Warning, "can-i create pods")

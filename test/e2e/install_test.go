@@ -198,7 +198,7 @@ func TestTheFirstCtrlCSaysWhereItStood(t *testing.T) {
 	if r.Code != 130 {
 		t.Errorf("want exit code 130: %s", r)
 	}
-	wantSays(t, r.Stderr, "interrupted", "components are ready", "goes on from here")
+	wantSays(t, r.Stderr, "interrupted", "components are ready", "run install again to continue")
 
 	// What it did not come to is missing, and neither Ready nor skipped.
 	status := b.jupyter("status", "-o", "json")

@@ -255,7 +255,7 @@ spec:
 		b.refuses(t, "1 object belongs to another owner")
 		// The choice is heard; what it takes for granted is proven as well.
 		used := b.jupyter("preflight", "--use-existing", "cert-manager")
-		wantSays(t, used.Stderr, "component cert-manager", "the cluster lacks", "install it as well")
+		wantSays(t, used.Stderr, "component cert-manager", "does not exist", "install the component instead")
 		if used.Code != 1 {
 			t.Errorf("half a cert-manager is taken for a whole one: %s", used)
 		}

@@ -49,7 +49,7 @@ func TestADryRunAndARefusalWriteNothing(t *testing.T) {
 	if missing.Code == 0 {
 		t.Errorf("install took a Dex for granted that is not there: %s", missing)
 	}
-	wantSays(t, missing.Stderr, "component dex", "the cluster lacks", "install it as well")
+	wantSays(t, missing.Stderr, "component dex", "does not exist", "install the component instead")
 	b.wantUntouched(before)
 }
 

@@ -30,8 +30,8 @@ const (
 	maxNamespaces = 16
 	// maxLogs are the containers whose logs are read, logLines and logBytes of each.
 	maxLogs  = 8
-	logLines = 20
-	logBytes = 16 << 10
+	logLines = 60
+	logBytes = 48 << 10
 	// maxItems of one list. Pods of a whole cluster are not bounded by it: half a sum
 	// would be wrong.
 	maxItems = 1000

@@ -230,11 +230,12 @@ func (c *collector) behindPods() {
 			continue
 		}
 		list(c, nodesGVR, "", metav1.ListOptions{ResourceVersion: "0"}, func(s *Snapshot) *[]corev1.Node { return &s.Nodes })
+		// While the scheduler waits for a volume, it writes no condition.
+		if p.Spec.NodeName == "" && len(claimsOf(p)) > 0 {
+			c.volumes(p.Namespace)
+		}
 		if unscheduled(p) == nil {
 			continue
-		}
-		if len(claimsOf(p)) > 0 {
-			c.volumes(p.Namespace)
 		}
 		if strings.Contains(unscheduled(p).Message, "Insufficient") {
 			c.requested()

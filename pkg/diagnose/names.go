@@ -45,6 +45,7 @@ const (
 	// Volumes.
 	NoDefaultStorageClass = "NoDefaultStorageClass"
 	StorageClassMissing   = "StorageClassMissing"
+	StorageDriverMissing  = "StorageDriverMissing"
 	ProvisioningFailed    = "ProvisioningFailed"
 	VolumePending         = "VolumePending"
 	VolumeMissing         = "VolumeMissing"
@@ -102,7 +103,7 @@ var stackWeight = map[string]int{
 	NamespaceTerminating: 93, NamespaceMissing: 92, Forbidden: 91,
 	InsufficientCPU: 90, InsufficientMemory: 90, InsufficientResource: 90, ResourceMissing: 90, ResourceFragmented: 90,
 	UntoleratedTaint: 89, NodeSelectorMismatch: 89, Unschedulable: 85,
-	NoDefaultStorageClass: 88, StorageClassMissing: 88, ProvisioningFailed: 87, VolumeMissing: 86, VolumePending: 84,
+	NoDefaultStorageClass: 88, StorageClassMissing: 88, StorageDriverMissing: 88, ProvisioningFailed: 87, VolumeMissing: 86, VolumePending: 84,
 	InvalidImageName: 80, ImagePullBackOff: 80, WrongArchitecture: 79, OOMKilled: 78, TooManyOpenFiles: 78,
 	IstioInitCrash: 77, CrashLoopBackOff: 76, CreateContainerConfigError: 75, CreateContainerError: 75,
 	PodSandboxFailed: 74, Evicted: 74, ScaledToZero: 73, ImagePulling: 72, ProbeFailing: 70, ContainerStarting: 68,

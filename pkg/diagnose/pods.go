@@ -199,6 +199,10 @@ func findStarting(s *Snapshot, sub Subject, p *corev1.Pod) []report.Cause {
 	if p.Spec.NodeName == "" {
 		c := s.podCause(sub, p, NotScheduledYet, report.Delay, "the scheduler has not processed the pod yet")
 		if since > patience {
+			// While it waits for a volume, the scheduler writes no condition.
+			if c, ok := s.unboundClaims(sub, p, ""); ok && c.Severity >= report.Error {
+				return []report.Cause{c}
+			}
 			c.Severity = report.Error
 			c.Summary = "the scheduler does not process the pod: it may not be running"
 			c.Remedy = "kubectl -n kube-system get pods -l component=kube-scheduler"

@@ -196,6 +196,21 @@ status: {phase: Pending}
 		subjects: []Subject{subject("user-profile", "PersistentVolumeClaim", "auth", "home", "Pending")},
 		want:     "delay VolumePending PersistentVolumeClaim auth/home",
 	}, {
+		name: "a node was chosen ten minutes ago, and nothing creates the volume",
+		objects: dexPod(mounts, "\n  phase: Pending") + `
+---
+apiVersion: v1
+kind: PersistentVolumeClaim
+metadata:
+  namespace: auth
+  name: home
+  creationTimestamp: "2026-03-01T11:50:00Z"
+  annotations: {volume.kubernetes.io/selected-node: n1, volume.kubernetes.io/storage-provisioner: kubernetes.io/aws-ebs}
+spec: {storageClassName: gp2}
+status: {phase: Pending}
+` + class("gp2", "}\nvolumeBindingMode: WaitForFirstConsumer") + about("PersistentVolumeClaim", "auth", "home", "ExternalProvisioning", "11:59", "Waiting for a volume to be created either by the external provisioner ..."),
+		want: "error VolumePending PersistentVolumeClaim auth/home",
+	}, {
 		name:    "a claim that does not exist",
 		objects: dexPod(mounts, noNode(`0/1 nodes are available: persistentvolumeclaim "home" not found.`)),
 		want:    "error VolumeMissing Deployment auth/dex",

@@ -13,7 +13,12 @@ import (
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/report"
 )
 
-const defaultClass = "storageclass.kubernetes.io/is-default-class"
+const (
+	defaultClass = "storageclass.kubernetes.io/is-default-class"
+	// What the controller manager and the scheduler write into a claim.
+	selectedNode       = "volume.kubernetes.io/selected-node"
+	storageProvisioner = "volume.kubernetes.io/storage-provisioner"
+)
 
 // findVolume explains a claim that is a subject itself.
 func findVolume(s *Snapshot, sub Subject) []report.Cause {
@@ -102,7 +107,8 @@ func (s *Snapshot) claimCause(claim *corev1.PersistentVolumeClaim) (report.Cause
 		c.Remedy = fmt.Sprintf("create StorageClass %s, or choose one that exists: kubectl get storageclass", *class)
 		return c, true
 	} else if i >= 0 && s.Classes[i].VolumeBindingMode != nil && *s.Classes[i].VolumeBindingMode == storagev1.VolumeBindingWaitForFirstConsumer {
-		if failed := said("ProvisioningFailed"); failed == nil {
+		// Once the scheduler has chosen a node, it is the provisioner's turn.
+		if failed := said("ProvisioningFailed"); failed == nil && claim.Annotations[selectedNode] == "" {
 			c.Name, c.Severity = VolumePending, report.Delay
 			c.Summary = "the volume is created when a pod that uses it is scheduled"
 			c.Evidence = said("WaitForFirstConsumer", "WaitForPodScheduled")
@@ -119,6 +125,9 @@ func (s *Snapshot) claimCause(claim *corev1.PersistentVolumeClaim) (report.Cause
 		c.Severity = report.Error
 		c.Summary = "nothing creates the volume: the provisioner may not be running"
 		c.Evidence = append(c.Evidence, fmt.Sprintf("claim %s/%s: pending for %s", claim.Namespace, claim.Name, age(waited)))
+		if by := claim.Annotations[storageProvisioner]; by != "" {
+			c.Summary = fmt.Sprintf("nothing creates the volume: provisioner %s may not be installed or not be running", CSIDriver(by))
+		}
 	}
 	return c, true
 }

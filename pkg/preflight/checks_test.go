@@ -159,6 +159,11 @@ func TestEveryCheckNamesWhatItFinds(t *testing.T) {
 			}, OK, nil, nil,
 		},
 		{"no class is the default", func(f *Facts) { f.Classes[0].Annotations = nil }, Warning, []string{"warning NoDefaultStorageClass"}, []string{"classes: standard"}},
+		{
+			"the default class's driver is not installed", func(f *Facts) {
+				f.Classes[0].Provisioner, f.Undriven = "kubernetes.io/aws-ebs", []string{"ebs.csi.aws.com"}
+			}, Warning, []string{"warning StorageDriverMissing"}, []string{"standard (kubernetes.io/aws-ebs)", "CSIDriver ebs.csi.aws.com: not found"},
+		},
 		{"there is no class", func(f *Facts) { f.Classes = nil }, Warning, []string{"warning NoDefaultStorageClass"}, []string{"install a provisioner"}},
 		{
 			"a namespace is just being deleted", func(f *Facts) { f.Terminating = []corev1.Namespace{terminating("auth", f.Time.Add(-10*time.Second))} }, Warning,

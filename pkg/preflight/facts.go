@@ -54,7 +54,9 @@ type Facts struct {
 	// Autoscaler is what adds nodes here, empty where nothing is known to.
 	Autoscaler string
 
-	Classes  []storagev1.StorageClass
+	Classes []storagev1.StorageClass
+	// Undriven are the CSI drivers of default classes that are not installed.
+	Undriven []string
 	Webhooks []Webhook
 	Existing []Existing
 	Address  exposure.Detection

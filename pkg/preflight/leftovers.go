@@ -203,9 +203,17 @@ func findStorage(f *Facts) (string, []report.Cause) {
 	for i := range f.Classes {
 		c := &f.Classes[i]
 		names = append(names, c.Name)
-		if c.Annotations["storageclass.kubernetes.io/is-default-class"] == "true" || c.Annotations["storageclass.beta.kubernetes.io/is-default-class"] == "true" {
+		if isDefaultClass(c) {
 			defaults = append(defaults, fmt.Sprintf("%s (%s)", c.Name, c.Provisioner))
 		}
+	}
+	if len(f.Undriven) > 0 {
+		return "the driver of the default StorageClass is not installed", []report.Cause{{
+			Name: diagnose.StorageDriverMissing, Severity: report.Warning,
+			Summary:  "the driver of the default StorageClass is not installed: notebooks will wait for their volumes",
+			Evidence: []string{"default: " + strings.Join(defaults, ", "), "CSIDriver " + strings.Join(f.Undriven, ", ") + ": not found"},
+			Remedy:   "install the driver, such as your platform's add-on, or make a class the default whose driver is installed: kubectl get csidrivers,storageclass",
+		}}
 	}
 	if len(defaults) > 0 {
 		return "the default StorageClass is " + strings.Join(defaults, ", "), nil

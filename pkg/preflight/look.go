@@ -18,6 +18,7 @@ import (
 
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/cluster"
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/components"
+	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/diagnose"
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/exposure"
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/report"
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/rollout"
@@ -198,7 +199,28 @@ func (l *looker) storage(ctx context.Context) error {
 	var list storagev1.StorageClassList
 	err := l.core.list(ctx, "/apis/storage.k8s.io/v1/storageclasses", metav1.ListOptions{Limit: page}, &list)
 	l.facts.Classes = list.Items
-	return err
+	if err != nil {
+		return err
+	}
+	for i := range list.Items {
+		c := &list.Items[i]
+		if !isDefaultClass(c) || !diagnose.IsCSI(c.Provisioner) {
+			continue
+		}
+		driver := diagnose.CSIDriver(c.Provisioner)
+		err := l.core.get(ctx, "/apis/storage.k8s.io/v1/csidrivers/"+driver, &storagev1.CSIDriver{})
+		switch {
+		case apierrors.IsNotFound(err):
+			l.facts.Undriven = append(l.facts.Undriven, driver)
+		case err != nil && !apierrors.IsForbidden(err): // the installer need not be allowed to read it
+			return err
+		}
+	}
+	return nil
+}
+
+func isDefaultClass(c *storagev1.StorageClass) bool {
+	return c.Annotations["storageclass.kubernetes.io/is-default-class"] == "true" || c.Annotations["storageclass.beta.kubernetes.io/is-default-class"] == "true"
 }
 
 func (l *looker) address(ctx context.Context) error {

@@ -214,6 +214,23 @@ webhooks:
 		b.kubectl("annotate", "storageclass", "--all", "storageclass.kubernetes.io/is-default-class=true")
 	})
 
+	t.Run("the default class's driver is not installed, as on a new EKS cluster", func(t *testing.T) {
+		b.kubectl("annotate", "storageclass", "--all", "storageclass.kubernetes.io/is-default-class-")
+		b.apply(`
+apiVersion: storage.k8s.io/v1
+kind: StorageClass
+metadata: {name: gp2, annotations: {storageclass.kubernetes.io/is-default-class: "true"}}
+provisioner: kubernetes.io/aws-ebs
+volumeBindingMode: WaitForFirstConsumer`)
+		b.preflight(t, 0).want(t, "StorageDriverMissing", report.Warning, "gp2 (kubernetes.io/aws-ebs)", "CSIDriver ebs.csi.aws.com: not found")
+		b.apply(`{apiVersion: storage.k8s.io/v1, kind: CSIDriver, metadata: {name: ebs.csi.aws.com}}`)
+		if a := b.preflight(t, 0).answer(t, "storage"); a.Result != preflight.OK {
+			t.Errorf("with the driver: %s, %s", a.Result, a.Found)
+		}
+		b.kubectl("delete", "csidriver,storageclass", "ebs.csi.aws.com", "gp2", "--ignore-not-found")
+		b.kubectl("annotate", "storageclass", "--all", "storageclass.kubernetes.io/is-default-class=true")
+	})
+
 	t.Run("nodes of another architecture", func(t *testing.T) {
 		b.kubectl("label", "nodes", "--all", "--overwrite", "kubernetes.io/arch=arm64")
 		b.preflight(t, 0).want(t, "WrongArchitecture", report.Warning, "amd64 only", "-cuda-")

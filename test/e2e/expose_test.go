@@ -50,7 +50,7 @@ func TestExposeWithSimulatedNodes(t *testing.T) {
 			{[]string{"--load-balancer-ip", "10.0.1.9", "--address-pool", "10.0.1.240-10.0.1.250", "--yes"}, []string{"--load-balancer-ip:", "is in none of the ranges"}},
 			{[]string{"--address-pool", "10.0.1.240-10.0.1.250", "--type", "NodePort"}, []string{"--type:"}},
 			{[]string{"--undo", "--remove-metallb"}, []string{"--remove-metallb:"}},
-			{[]string{"--as", "ada", "--address-pool", "10.0.1.240-10.0.1.250", "--yes"}, []string{"cannot be found out", "nodes", "services", "deployments"}},
+			{[]string{"--as", "ada", "--address-pool", "10.0.1.240-10.0.1.250", "--yes"}, []string{"could not be determined", "nodes", "services", "deployments"}},
 		} {
 			r := b.jupyter(append([]string{"expose"}, c.args...)...)
 			if r.Code != 1 || r.Stdout != "" {
@@ -155,7 +155,7 @@ spec:
 		if want := "http://10.0.1.240/jupyter/\n"; r.Stdout != want {
 			t.Errorf("standard output = %q, want %q", r.Stdout, want)
 		}
-		wantSays(t, r.Stderr, "LoadBalancer addresses come from: MetalLB v0.9.6 in namespace metallb-system", "ConfigMap metallb-system/config configured")
+		wantSays(t, r.Stderr, "LoadBalancer addresses are assigned by: MetalLB v0.9.6 in namespace metallb-system", "ConfigMap metallb-system/config configured")
 		const want = "# changed by hand on Monday\naddress-pools:\n- addresses:\n  - 10.0.1.240-10.0.1.250\n  name: kubectl-jupyter\n  protocol: layer2\n"
 		if got := text(); got != want {
 			t.Errorf("ConfigMap = %s, want %s", got, want)

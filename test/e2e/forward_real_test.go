@@ -67,7 +67,7 @@ func (b *bed) forwards(t *testing.T) {
 	if err := cmd.Wait(); err != nil {
 		t.Errorf("after Ctrl-C: %v\n%s", err, stderr.String())
 	}
-	if lines := strings.Split(stderr.String(), "\n"); !slices.ContainsFunc(lines, func(l string) bool { return strings.Contains(l, "is lost") }) {
+	if lines := strings.Split(stderr.String(), "\n"); !slices.ContainsFunc(lines, func(l string) bool { return strings.Contains(l, "was lost") }) {
 		t.Errorf("nothing says that the connection was lost:\n%s", stderr.String())
 	}
 	wantSays(t, stderr.String(), "Forwarding "+said.Address, fmt.Sprintf("Connected to Pod %s", said.Pod))

@@ -87,7 +87,7 @@ func TestLoginURL(t *testing.T) {
 		if r.Code != 1 || !strings.HasPrefix(r.Stdout, "http://") {
 			t.Errorf("without a desktop: %s", r)
 		}
-		wantSays(t, r.Stderr, "--open: there is no desktop here")
+		wantSays(t, r.Stderr, "--open: there is no desktop session")
 		b.Vars = append(b.Vars, "DISPLAY=:0")
 		url := strings.TrimSpace(b.must("login-url", "--open").Stdout)
 		eventually(t, "the browser is started with the URL", func() bool {

@@ -167,7 +167,7 @@ subjects: [{apiGroup: rbac.authorization.k8s.io, kind: User, name: mary}]`)
 		}
 	})
 	t.Run("HTTPS off: everything of it is gone, and said what that means", func(t *testing.T) {
-		wantSays(t, b.must("expose", "--undo").Stderr, "HTTPS stays on")
+		wantSays(t, b.must("expose", "--undo").Stderr, "HTTPS stays enabled")
 		r := b.must("expose", "--type", "ClusterIP", "--tls", "off", "-o", `jsonpath={range .changes[*]}{.action} {.object.kind} {end}`)
 		wantSays(t, r.Stderr, "plain HTTP")
 		wantSays(t, r.Stdout, "configured Gateway", "pruned EnvoyFilter", "deleted Certificate")

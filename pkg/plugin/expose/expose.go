@@ -61,43 +61,44 @@ func New(b *plugin.Base) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:     "expose",
 		GroupID: plugin.GroupAccess,
-		Short:   "Give the gateway an address, and print the URL",
-		Long: `Give the ingress gateway an address that answers from outside of the cluster, and
-print the URL of the web app: on standard output that and nothing else.
+		Short:   "Assign an external address to the gateway, and print the URL",
+		Long: `Assign an address to the ingress gateway that is reachable from outside the cluster, and
+print the URL of the web app. Standard output has only the URL.
 
-What assigns LoadBalancer addresses here is found out: MetalLB of either kind of
-configuration, ServiceLB, Cilium, a cloud's own controller. Where there is nothing,
-MetalLB is installed. Its addresses are those of a pool that is there, of
---address-pool, or, on minikube and kind, of a range that is proposed. What nobody
-has decided by a flag is asked on a terminal; elsewhere --yes answers.
+The provider of LoadBalancer addresses is detected: MetalLB (configured by custom
+resources or by a ConfigMap), ServiceLB, Cilium, or a cloud controller manager. If there is
+none, MetalLB is installed. Its addresses come from an existing pool, from --address-pool,
+or, on minikube and kind, from a proposed range. What is not specified by a flag has to be
+confirmed on a terminal, or with --yes.
 
-A later install keeps what this has set, and another run changes only what differs.
---undo puts the gateway's Service back as it was, and removes the pool that was made;
---tls off ends HTTPS.
+A later install keeps these settings, and running expose again changes only what differs.
+--undo restores the gateway's Service and deletes the pool that expose created. --tls off
+disables HTTPS.
 
-Exit code 0: the URL answers from this machine (with --probe=false: the gateway has
-an address). Exit code 1: it was refused, or no address came, or it does not answer;
-the cause says which.`,
+Exit codes:
+  0  the URL answers from this machine (with --probe=false: the gateway has an address)
+  1  the request was rejected, no address was assigned, or the address does not answer; the
+     cause says which`,
 		Example: plugin.Examples(`
-			# On minikube and kind: a range is proposed, and MetalLB installed where nothing else is
+			# On minikube and kind: use a proposed range, and install MetalLB if there is no other provider
 			kubectl jupyter expose
 
-			# The same from a script
+			# The same in a script, without a prompt
 			open $(kubectl jupyter expose --yes)
 
-			# On machines of your own: name addresses of their network that nobody uses
+			# On bare metal: specify unused addresses of the network of the nodes
 			kubectl jupyter expose --install-metallb --address-pool 192.168.10.240-192.168.10.250
 
-			# One particular address, and HTTPS
+			# Request a specific address, and enable HTTPS
 			kubectl jupyter expose --load-balancer-ip 192.168.10.245 --tls self-signed
 
-			# Without a load balancer
+			# Use a NodePort instead of a load balancer
 			kubectl jupyter expose --type NodePort
 
-			# What would happen, as far as the server can tell
+			# Show what would change, using server-side dry run
 			kubectl jupyter expose --yes --dry-run=server
 
-			# Back to how it was
+			# Revert all changes
 			kubectl jupyter expose --undo`),
 		Args: plugin.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -110,18 +111,18 @@ the cause says which.`,
 		},
 	}
 	fs := cmd.Flags()
-	fs.StringSliceVar(&f.addressPool, "address-pool", nil, "Addresses for MetalLB to give, as START-END or a CIDR, of IPv4 or IPv6; can be repeated. They replace those of an earlier run")
-	fs.BoolVar(&f.installMetalLB, "install-metallb", false, "Install MetalLB where nothing gives addresses, or complete the one that was; with false, do not, and wait for who gives them from outside")
+	fs.StringSliceVar(&f.addressPool, "address-pool", nil, "Addresses for MetalLB to assign, as START-END or a CIDR, IPv4 or IPv6; can be repeated. They replace those of an earlier run")
+	fs.BoolVar(&f.installMetalLB, "install-metallb", false, "If true, install MetalLB if there is no provider of addresses, or complete an installation of it; if false, do not install it, and wait for an external provider")
 	fs.StringVar(&f.kind, "type", "", "Type of the gateway's Service: LoadBalancer, NodePort or ClusterIP (default LoadBalancer)")
-	fs.StringSliceVar(&f.loadBalancerIP, "load-balancer-ip", nil, "`Address` that the gateway is to have; can be repeated for one of the other family")
-	fs.BoolVar(&f.undo, "undo", false, "Take back what expose has changed")
-	fs.BoolVar(&f.removeMetalLB, "remove-metallb", false, "With --undo: remove MetalLB too, if expose has installed it and nobody else has an address of it")
-	fs.BoolVar(&f.portForward, "port-forward", false, "Change nothing, and bring the gateway to port 8080 of this machine until Ctrl-C, as `kubectl jupyter port-forward` does")
-	fs.BoolVar(&f.probe, "probe", true, "Ask the address whether it answers; with false, as where this machine is not meant to reach it, do not")
-	fs.BoolVarP(&f.yes, "yes", "y", false, "Do not ask: install MetalLB where it is missing, and take the range that is proposed")
-	fs.DurationVar(&f.timeout, "timeout", defaultExposeTimeout, "How long the whole run may take, such as 90s or 20m; 0 for no bound")
-	fs.StringVar(&f.dryRun, "dry-run", plugin.DryRunNone, "client: read the cluster and print what would be changed; server: have the server check it too; `none`")
-	fs.StringVarP(&f.output, "output", "o", "", "Output format: json, yaml or jsonpath=TEMPLATE")
+	fs.StringSliceVar(&f.loadBalancerIP, "load-balancer-ip", nil, "IP to assign to the gateway; can be repeated for the other IP family")
+	fs.BoolVar(&f.undo, "undo", false, "If true, revert the changes made by expose")
+	fs.BoolVar(&f.removeMetalLB, "remove-metallb", false, "If true, --undo also removes MetalLB, provided that expose installed it and no other Service has an address from it")
+	fs.BoolVar(&f.portForward, "port-forward", false, "If true, do not change anything, and forward port 8080 of this machine to the gateway, as kubectl jupyter port-forward does")
+	fs.BoolVar(&f.probe, "probe", true, "If true, check that the address answers; set it to false if this machine cannot reach the address")
+	fs.BoolVarP(&f.yes, "yes", "y", false, "If true, do not prompt for confirmation: install MetalLB if it is missing, and use the proposed range")
+	fs.DurationVar(&f.timeout, "timeout", defaultExposeTimeout, "The length of time to wait before giving up on the run, such as 90s or 20m; 0 means no timeout")
+	fs.StringVar(&f.dryRun, "dry-run", plugin.DryRunNone, `Must be "none", "client" or "server". If client, read the cluster and print what would be changed; if server, also submit server-side requests without persisting the objects`)
+	fs.StringVarP(&f.output, "output", "o", "", "Output format. One of: (json, yaml, jsonpath=TEMPLATE)")
 	plugin.Complete(cmd, "type", func() []string { return serviceTypes })
 	plugin.Complete(cmd, "dry-run", func() []string { return []string{plugin.DryRunNone, plugin.DryRunClient, plugin.DryRunServer} })
 	plugin.Complete(cmd, "output", func() []string { return []string{view.JSON, view.YAML, view.JSONPath + "="} })
@@ -144,16 +145,16 @@ func (f *ExposeFlags) ToOptions(b *plugin.Base, given func(string) bool) (*Expos
 		}
 	}
 	if f.removeMetalLB && !f.undo {
-		return nil, fmt.Errorf("--remove-metallb: it goes with --undo only")
+		return nil, fmt.Errorf("--remove-metallb can only be used with --undo")
 	}
 	for _, flag := range []string{"address-pool", "install-metallb", "type", "load-balancer-ip", "tls"} {
 		if f.undo && given(flag) {
-			return nil, fmt.Errorf("--undo takes back, and --%s asks for something: leave out one", flag)
+			return nil, fmt.Errorf("--undo and --%s cannot be used together", flag)
 		}
 	}
 	if f.kind != "" {
 		if !slices.Contains(serviceTypes, f.kind) {
-			return nil, fmt.Errorf("--type: unknown value %q: choose %s", f.kind, strings.Join(serviceTypes, ", "))
+			return nil, fmt.Errorf("--type: unknown value %q: must be one of %s", f.kind, strings.Join(serviceTypes, ", "))
 		}
 		o.Request.Type = corev1.ServiceType(f.kind)
 	}
@@ -161,7 +162,7 @@ func (f *ExposeFlags) ToOptions(b *plugin.Base, given func(string) bool) (*Expos
 		o.Request.InstallMetalLB = &f.installMetalLB
 	}
 	if given("address-pool") && len(f.addressPool) == 0 {
-		return nil, fmt.Errorf("--address-pool: the range is empty: write START-END or a CIDR")
+		return nil, fmt.Errorf("--address-pool: the range is empty: specify START-END or a CIDR")
 	}
 	for _, text := range f.addressPool {
 		r, err := exposure.ParseRange(text)

@@ -37,24 +37,24 @@ func NewPortForward(b *plugin.Base) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:     "port-forward",
 		GroupID: plugin.GroupAccess,
-		Short:   "Bring the gateway to this machine, where its address cannot be reached",
-		Long: `Bring the gateway to an address of this machine, through the API server.
+		Short:   "Forward a local port to the gateway",
+		Long: `Forward a local port to the gateway, through the API server.
 
-It is the way in where the cluster's network cannot be reached: Docker on macOS and
-Windows, a cluster behind a VPN that lets only the API server through. The URL goes
-to standard output, everything else to standard error. It stays until Ctrl-C, and
-connects again when the gateway's pod is replaced.
+Use it if the cluster network is not reachable from this machine, such as with Docker on
+macOS and Windows, or behind a VPN that only allows connections to the API server. The URL
+is written to standard output, everything else to standard error. The command runs until
+Ctrl-C, and reconnects when the gateway's pod is replaced.
 
-The exit code is 0 after Ctrl-C and 1 when the connection could not be made, or not
-be made again.`,
+The exit code is 0 after Ctrl-C, and 1 if the connection could not be established or
+re-established.`,
 		Example: plugin.Examples(`
-			# http://localhost:8080/jupyter/ until Ctrl-C
+			# Forward http://localhost:8080/jupyter/ until Ctrl-C
 			kubectl jupyter port-forward
 
-			# Any free port, and the URL for a program to read
+			# Use any free port, and print only the URL, for use by programs
 			kubectl jupyter port-forward --port 0 -o jsonpath={.url}
 
-			# For other machines too: whoever reaches this one reaches the sign-in page
+			# Listen on all addresses: anyone who can reach this machine can reach the sign-in page
 			kubectl jupyter port-forward --address 0.0.0.0 --port 8888`),
 		Args: plugin.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -68,9 +68,9 @@ be made again.`,
 
 func (f *PortForwardFlags) add(cmd *cobra.Command) {
 	fs := cmd.Flags()
-	fs.StringVar(&f.address, "address", "127.0.0.1", "`IP` of this machine to listen on; localhost is 127.0.0.1")
-	fs.IntVar(&f.port, "port", defaultLocalPort, "Port of this machine to listen on; 0 takes one that is free")
-	fs.StringVarP(&f.output, "output", "o", "", "Output format: json, yaml or jsonpath=TEMPLATE, with the URL, the local address and the pod")
+	fs.StringVar(&f.address, "address", "127.0.0.1", "IP address of this machine to listen on; localhost is accepted for 127.0.0.1")
+	fs.IntVar(&f.port, "port", defaultLocalPort, "Port of this machine to listen on; 0 selects a free port")
+	fs.StringVarP(&f.output, "output", "o", "", "Output format. One of: (json, yaml, jsonpath=TEMPLATE), with the URL, the local address and the pod")
 	plugin.Complete(cmd, "address", func() []string { return []string{"127.0.0.1", "::1", "0.0.0.0"} })
 	plugin.Complete(cmd, "output", func() []string { return []string{view.JSON, view.YAML, view.JSONPath + "="} })
 }
@@ -85,7 +85,7 @@ func (f *PortForwardFlags) ToOptions(b *plugin.Base) (*PortForwardOptions, error
 		return nil, fmt.Errorf("--address: %q is not an IP address of this machine, such as 127.0.0.1 or 0.0.0.0", f.address)
 	}
 	if f.port < 0 || f.port > 65535 {
-		return nil, fmt.Errorf("--port: %d is not a port: give 0 to 65535", f.port)
+		return nil, fmt.Errorf("--port: %d is not a valid port number: use 0 to 65535", f.port)
 	}
 	if f.output != "" {
 		if err := view.CheckOutput(f.output); err != nil {
@@ -103,7 +103,7 @@ const defaultLocalPort = 8080
 func (f *ExposeFlags) toPortForward(b *plugin.Base, given func(string) bool) (*PortForwardOptions, error) {
 	for _, flag := range []string{"address-pool", "install-metallb", "type", "load-balancer-ip", "undo", "remove-metallb", "tls", "host", "dry-run"} {
 		if given(flag) {
-			return nil, fmt.Errorf("--port-forward changes nothing in the cluster, and --%s asks for something: leave out one", flag)
+			return nil, fmt.Errorf("--port-forward and --%s cannot be used together: --port-forward changes nothing in the cluster", flag)
 		}
 	}
 	return (&PortForwardFlags{address: "127.0.0.1", port: defaultLocalPort, output: f.output}).ToOptions(b)
@@ -138,18 +138,18 @@ func (o *PortForwardOptions) forward(ctx context.Context, c *cluster.Cluster) er
 		case forward.Connected:
 			fmt.Fprintf(w, "Connected to Pod %s.\n", n.Pod)
 		case forward.Lost:
-			fmt.Fprintf(w, "The connection to Pod %s is lost; waiting for a pod that is ready.\n", n.Pod)
+			fmt.Fprintf(w, "The connection to Pod %s was lost; waiting for a ready pod.\n", n.Pod)
 		case forward.Refused:
-			fmt.Fprintf(w, "Pod %s did not take a connection: %v\n", n.Pod, n.Err)
+			fmt.Fprintf(w, "Pod %s refused a connection: %v\n", n.Pod, n.Err)
 		}
 	}})
 	if err != nil {
 		return err
 	}
 	out := forwarded{URL: localURL(scheme, f.Address), Address: f.Address, Pod: f.Pod}
-	fmt.Fprintf(w, "Forwarding %s to port %d of %s in %s. Ctrl-C ends it.\n", f.Address, port, target, c.Where())
+	fmt.Fprintf(w, "Forwarding %s to port %d of %s in %s. Press Ctrl-C to stop.\n", f.Address, port, target, c.Where())
 	if host, _, _ := net.SplitHostPort(f.Address); !net.ParseIP(host).IsLoopback() {
-		fmt.Fprintf(w, "warning: %s is not only this machine: whoever reaches it reaches the sign-in page\n", host)
+		fmt.Fprintf(w, "warning: listening on %s: anyone who can reach this address can reach the sign-in page\n", host)
 	}
 	if o.Format != "" {
 		err = view.Document(o.base.Out, o.Format, out)

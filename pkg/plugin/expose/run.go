@@ -48,7 +48,7 @@ func (o *ExposeOptions) Run(ctx context.Context) error {
 	}
 	snapshot, err := exposure.Read(ctx, c)
 	if err != nil {
-		return fmt.Errorf("%s: what its gateway is and what gives addresses cannot be found out, nothing was changed:\n  %w", c.Where(), indented{err})
+		return fmt.Errorf("%s: the gateway or the provider of LoadBalancer addresses could not be determined, nothing was changed:\n  %w", c.Where(), indented{err})
 	}
 	a := &exposure.Applier{Cluster: c, DryRun: o.DryRun == plugin.DryRunServer, Say: func(s string) { fmt.Fprintln(o.base.ErrOut, s) }}
 	if o.Undo {
@@ -158,10 +158,10 @@ func (o *ExposeOptions) announce(c *cluster.Cluster, p *exposure.Plan) {
 	w := o.base.ErrOut
 	fmt.Fprintf(w, "Exposing the gateway (%s) of %s, as type %s.\n", exposure.ServiceRef, c.Where(), p.Set.Type)
 	if p.Set.Type == corev1.ServiceTypeLoadBalancer && !p.Install {
-		fmt.Fprintf(w, "LoadBalancer addresses come from: %s.\n", p.Detection)
+		fmt.Fprintf(w, "LoadBalancer addresses are assigned by: %s.\n", p.Detection)
 	}
 	for _, also := range p.Detection.Also {
-		fmt.Fprintf(w, "warning: %s gives addresses here too\n", also)
+		fmt.Fprintf(w, "warning: %s also assigns addresses in this cluster\n", also)
 	}
 	for _, warning := range p.Warnings {
 		fmt.Fprintf(w, "warning: %s\n", warning)
@@ -181,7 +181,7 @@ func (o *ExposeOptions) ask(ctx context.Context, c *cluster.Cluster, p *exposure
 	if o.Yes {
 		return nil
 	}
-	fmt.Fprintf(o.base.ErrOut, "All of this changes %s.\n", c.Where())
+	fmt.Fprintf(o.base.ErrOut, "This changes %s.\n", c.Where())
 	return o.base.Confirm(ctx, strings.Join(flags, " ")+", or --yes")
 }
 
@@ -248,14 +248,14 @@ func (o *ExposeOptions) end(out *exposed, failed error) error {
 		return nil
 	}
 	if out.WayIn.URL == "" {
-		fmt.Fprintf(w, "There is no URL: %s. For a way in from this machine: kubectl jupyter port-forward\n", out.WayIn.Missing)
+		fmt.Fprintf(w, "There is no URL: %s. To connect from this machine: kubectl jupyter port-forward\n", out.WayIn.Missing)
 		return nil
 	}
 	if out.WayIn.Scheme == "http" && o.tls.Mode == "" {
 		fmt.Fprintf(w, "%s For HTTPS: kubectl jupyter expose --tls self-signed\n", plainHTTP)
 	}
 	if len(out.WayIn.Users) > 0 {
-		fmt.Fprintf(w, "Sign in as %s.\n", strings.Join(out.WayIn.Users, ", "))
+		fmt.Fprintf(w, "Log in as %s.\n", strings.Join(out.WayIn.Users, ", "))
 	}
 	_, err := fmt.Fprintln(o.base.Out, out.WayIn.URL)
 	return err

@@ -18,7 +18,7 @@ import (
 )
 
 // plainHTTP is what somebody chooses who chooses no TLS.
-const plainHTTP = "The gateway speaks plain HTTP and cookies are not marked Secure: whoever is on the way can read passwords and sessions."
+const plainHTTP = "The gateway serves plain HTTP, so cookies are not marked Secure: anyone on the network path can read passwords and sessions."
 
 // tlsFlags are what was typed about HTTPS.
 type tlsFlags struct {
@@ -29,16 +29,16 @@ type tlsFlags struct {
 
 func (f *tlsFlags) add(cmd *cobra.Command) {
 	fs := cmd.Flags()
-	fs.StringVar(&f.tls, "tls", "", "HTTPS at the gateway: self-signed, the name of a `Secret` in "+exposure.Namespace+", or off; without it what was chosen before stays")
-	fs.StringSliceVar(&f.hosts, "host", nil, "Host `name` that people use, for the certificate beside the gateway's address; can be repeated")
-	fs.StringVarP(&f.kustomization, "kustomize", "k", "", "`Directory` that the installation was made with; needed for --tls where there is one")
+	fs.StringVar(&f.tls, "tls", "", "HTTPS at the gateway: self-signed, the name of a Secret in "+exposure.Namespace+", or off; by default, the current setting is kept")
+	fs.StringSliceVar(&f.hosts, "host", nil, "Host `name` to include in the certificate in addition to the gateway's address; can be repeated")
+	fs.StringVarP(&f.kustomization, "kustomize", "k", "", "Kustomization `directory` that was used for the installation; required for --tls if there is one")
 	plugin.Complete(cmd, "tls", func() []string { return []string{exposure.TLSSelfSigned, exposure.TLSOff} })
 }
 
 // options checks what was typed.
 func (f *tlsFlags) options(kubectl string, timeout time.Duration) (*exposure.HTTPS, error) {
 	if len(f.hosts) > 0 && (f.tls == "" || f.tls == exposure.TLSOff) {
-		return nil, errors.New("--host: only a certificate is for a host: give --tls self-signed or --tls SECRET with it")
+		return nil, errors.New("--host: it can only be used with --tls self-signed or --tls SECRET")
 	}
 	for _, h := range f.hosts {
 		if err := components.ValidHost(h); err != nil {
@@ -82,7 +82,7 @@ func sayTLS(ctx context.Context, w io.Writer, o *exposure.HTTPS, c *cluster.Clus
 		fmt.Fprintf(w, "HTTPS with Secret %s/%s, for %s, valid until %s.\n  SHA-256  %s\n", exposure.Namespace, o.Mode,
 			plugin.List(o.Certificate.Hosts), o.Certificate.NotAfter.UTC().Format(time.DateOnly), o.Certificate.Fingerprint)
 		if address != "" && !o.Certificate.Covers(address) {
-			fmt.Fprintf(w, "warning: it is not for %s: open the gateway by one of its names, which has to lead there\n", address)
+			fmt.Fprintf(w, "warning: the certificate is not valid for %s: use one of its host names, which must resolve to this address\n", address)
 		}
 		return nil
 	}
@@ -94,15 +94,15 @@ func sayTLS(ctx context.Context, w io.Writer, o *exposure.HTTPS, c *cluster.Clus
 	if err != nil {
 		return fmt.Errorf("Secret %s/%s: %w", exposure.Namespace, components.GatewaySecret, err)
 	}
-	fmt.Fprintf(w, "HTTPS with a certificate of its own, for %s. Browsers warn once, and show the certificate:\n  SHA-256  %s\n",
+	fmt.Fprintf(w, "HTTPS with a generated certificate for %s. Browsers show a warning; compare the fingerprint of the certificate:\n  SHA-256  %s\n",
 		strings.Join(leaf.Hosts, ", "), leaf.Fingerprint)
 	if authority, err := certs.Authority(data[certs.AuthorityKey]); err == nil {
-		fmt.Fprintf(w, "Signed by the installation's own authority, which stays the same when the address changes:\n  SHA-256  %s\n"+
+		fmt.Fprintf(w, "It is signed by the installation's own certificate authority, which stays the same when the address changes:\n  SHA-256  %s\n"+
 			"  %s -n %s get secret %s -o jsonpath='{.data.ca\\.crt}' | base64 -d > jupyter-ca.crt\n",
 			authority.Fingerprint, o.Kubectl, exposure.Namespace, components.GatewaySecret)
 	}
 	if address == "" {
-		fmt.Fprintln(w, "The gateway has no address yet: the certificate is for localhost; `kubectl jupyter expose --tls self-signed` again makes one for the address.")
+		fmt.Fprintln(w, "The gateway has no address yet, so the certificate is for localhost. Run `kubectl jupyter expose --tls self-signed` again to issue one for the address.")
 	}
 	return nil
 }

@@ -20,13 +20,13 @@ func (o *ExposeOptions) takeBack(ctx context.Context, c *cluster.Cluster, a *exp
 	out.Detection, out.Kept = undo.Detection, undo.Kept
 	// Who may not read the settings is only told less.
 	if settings, err := rollout.ReadSettings(ctx, c); err == nil && settings != nil && settings.TLS.On() {
-		out.Kept = append(out.Kept, "HTTPS stays on; kubectl jupyter expose --tls off turns it off")
+		out.Kept = append(out.Kept, "HTTPS stays enabled; run kubectl jupyter expose --tls off to disable it")
 	}
 	if undo.Nothing() {
-		fmt.Fprintf(o.base.ErrOut, "Nothing to take back: expose has changed nothing of the gateway (%s) of %s.\n", exposure.ServiceRef, c.Where())
+		fmt.Fprintf(o.base.ErrOut, "Nothing to undo: expose has not changed the gateway (%s) of %s.\n", exposure.ServiceRef, c.Where())
 		return nil
 	}
-	fmt.Fprintf(o.base.ErrOut, "Taking back what expose has changed in %s.\n", c.Where())
+	fmt.Fprintf(o.base.ErrOut, "Reverting the changes made by expose in %s.\n", c.Where())
 	quiet := rollout.New(c, rollout.Options{})
 	missing, err := quiet.Lacking(ctx, undo.Rights())
 	if err != nil {
@@ -52,7 +52,7 @@ func (o *ExposeOptions) takeBack(ctx context.Context, c *cluster.Cluster, a *exp
 	if err := o.changed(out, changes, err); err != nil || !undo.MetalLB {
 		return err
 	}
-	component := exposure.Change{Object: report.Ref{Kind: "Namespace", Name: undo.Detection.Namespace}, Action: report.Deleted, Note: "with all of MetalLB, its definitions excepted"}
+	component := exposure.Change{Object: report.Ref{Kind: "Namespace", Name: undo.Detection.Namespace}, Action: report.Deleted, Note: "with all of MetalLB except its CustomResourceDefinitions"}
 	if o.DryRun != plugin.DryRunNone {
 		o.tell(out, component)
 		return nil
@@ -63,8 +63,8 @@ func (o *ExposeOptions) takeBack(ctx context.Context, c *cluster.Cluster, a *exp
 	if err != nil {
 		return err
 	}
-	component.Note = fmt.Sprintf("%d objects of MetalLB; its definitions stay", n)
+	component.Note = fmt.Sprintf("%d objects of MetalLB; its CustomResourceDefinitions are kept", n)
 	out.Changes = append(out.Changes, component)
-	fmt.Fprintf(o.base.ErrOut, "MetalLB deleted (%d objects); its definitions stay\n", n)
+	fmt.Fprintf(o.base.ErrOut, "MetalLB deleted (%d objects); its CustomResourceDefinitions are kept\n", n)
 	return nil
 }

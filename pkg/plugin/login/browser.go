@@ -24,12 +24,12 @@ func openBrowser(ctx context.Context, url string) error {
 	default:
 		// xdg-open would start a browser for terminals, or none and say nothing.
 		if os.Getenv("DISPLAY") == "" && os.Getenv("WAYLAND_DISPLAY") == "" && os.Getenv("BROWSER") == "" && os.Getenv("WSL_DISTRO_NAME") == "" {
-			return errors.New("there is no desktop here (neither DISPLAY nor WAYLAND_DISPLAY is set): open the URL where your browser is")
+			return errors.New("there is no desktop session (neither DISPLAY nor WAYLAND_DISPLAY is set): open the URL in a browser on another machine")
 		}
 	}
 	path, err := exec.LookPath(command[0])
 	if err != nil {
-		return fmt.Errorf("%s is not installed here: open the URL yourself", command[0])
+		return fmt.Errorf("%s is not installed: open the URL in a browser", command[0])
 	}
 	// Not bound to ctx: the browser outlives this program.
 	if err := exec.Command(path, command[1:]...).Start(); err != nil {

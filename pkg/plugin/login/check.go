@@ -36,9 +36,9 @@ func (o *LoginURLOptions) explain(ctx context.Context, c *cluster.Cluster) error
 	case err != nil:
 		return err
 	case path.Broken():
-		return fmt.Errorf("%s: the way to the web app is broken where the list says so; `kubectl jupyter login-url --check` says what comes of it", c.Where())
+		return fmt.Errorf("%s: the path to the web app is broken at the marked objects; run `kubectl jupyter login-url --check` to test it", c.Where())
 	case path.Unclear():
-		return plugin.Unclear(fmt.Errorf("%s: some of the way could not be read: it is marked with a question mark", c.Where()))
+		return plugin.Unclear(fmt.Errorf("%s: part of the path could not be read: it is marked with a question mark", c.Where()))
 	}
 	return nil
 }
@@ -86,7 +86,7 @@ func (o *LoginURLOptions) check(ctx context.Context, c *cluster.Cluster, passwor
 	case !result.Passed():
 		return plugin.ErrSilent
 	case result.Unclear():
-		return plugin.Unclear(fmt.Errorf("%s: the check ran out of time: give it longer with --timeout", c.Where()))
+		return plugin.Unclear(fmt.Errorf("%s: the check timed out: use a longer --timeout", c.Where()))
 	}
 	return o.openURL(ctx, result.WayIn.URL)
 }
@@ -166,7 +166,7 @@ func verdict(r *login.Result, style view.Style) string {
 	if !r.Passed() {
 		word, state = "Does not work", report.Failed
 	}
-	return fmt.Sprintf("%s %d of %d probes passed, %d failed, %d left out, through the %s, in %.1fs (context %q).", style.State(state, word+":"),
+	return fmt.Sprintf("%s %d of %d probes passed, %d failed, %d skipped, through the %s, in %.1fs (context %q).", style.State(state, word+":"),
 		count[report.ProbePassed], len(r.Probes), count[report.ProbeFailed], count[report.ProbeSkipped], r.Through, r.Elapsed, r.Target.Context)
 }
 

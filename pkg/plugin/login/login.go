@@ -51,39 +51,41 @@ func New(b *plugin.Base) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:     "login-url",
 		GroupID: plugin.GroupAccess,
-		Short:   "Print the URL of the web app, explain the way to it, prove that it works",
-		Long: `Print the URL that leads to the web app, and nothing else on standard output; who
-can log in there goes to standard error.
+		Short:   "Print the URL of the web app, explain the path to it, or check that it works",
+		Long: `Print the URL of the web app. Standard output has only the URL; the users who can log in
+are written to standard error.
 
---explain lists what a request passes on its way, with the objects, addresses and
-pods of this cluster: the gateway's Service, the policies that ask who is there, the
-Gateway, and for each path its VirtualService, Service, Deployment and pods.
+--explain lists what a request passes on its path, with the objects, addresses and pods of
+this cluster: the gateway's Service, the policies that require authentication, the Gateway,
+and for each URL path its VirtualService, Service, Deployment and pods.
 
---check walks that way as a browser would and names the hop that does not work. It
-also tries to get in without a login, which must fail: a web app that is open to
-everybody is reported before anything else. With --user-email and a password it logs
-in and asks the web app for what its page asks for. It changes nothing: its one POST
-leaves out what the web app insists on. The URL is printed when everything has passed.
+--check sends the requests that a browser would send, and reports the hop that fails. It
+also tries to access the web app without a login, which must be denied: a web app that is
+open to everyone is reported before anything else. With --user-email and a password, it
+logs in and sends the requests that the page of the web app sends. It changes nothing: its
+only POST request omits a required part. The URL is printed if all probes have passed.
 
-Exit codes: 0 there is a URL (and with --check or --explain the way to it works),
-1 there is none or the way does not work, 2 that could not be found out.`,
+Exit codes:
+  0  there is a URL, and with --check or --explain, the path to it works
+  1  there is no URL, or the path to it does not work
+  2  the result could not be determined`,
 		Example: plugin.Examples(`
-			# Where do I log in?
+			# Print the URL
 			kubectl jupyter login-url
 
-			# Open it in the browser, once it has been proven to work
+			# Check that the URL works, and open it in the browser
 			kubectl jupyter login-url --check --open
 
-			# The whole way, a login included
+			# Check the whole path, including a login
 			kubectl jupyter login-url --check --user-email user@example.com --password-stdin < password.txt
 
-			# Is it the network or the stack? Go around the network
+			# Check through the API server, to rule out problems of the network
 			kubectl jupyter login-url --check --port-forward
 
-			# Which objects are on the way, and which is missing?
+			# List the objects on the path, and which of them are missing
 			kubectl jupyter login-url --explain
 
-			# For programs
+			# Print only the URL, for use by programs
 			kubectl jupyter login-url -o jsonpath={.url}`),
 		Args: plugin.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -92,14 +94,14 @@ Exit codes: 0 there is a URL (and with --check or --explain the way to it works)
 		},
 	}
 	fs := cmd.Flags()
-	fs.BoolVar(&f.open, "open", false, "Open the URL in the browser of this machine")
-	fs.BoolVar(&f.explain, "explain", false, "List the objects on the way, and mark what is missing")
-	fs.BoolVar(&f.check, "check", false, "Prove each hop of the way from outside")
-	fs.BoolVar(&f.portForward, "port-forward", false, "Check through the API server instead of the address: needs no address and no network to it")
-	fs.StringVar(&f.userEmail, "user-email", "", "Log in as this person in the check; needs --password-stdin")
-	fs.BoolVar(&f.password, "password-stdin", false, "Read the password of --user-email from standard input")
-	fs.DurationVar(&f.timeout, "timeout", loginTimeout, "How long everything may take, such as 20s or 2m")
-	fs.StringVarP(&f.output, "output", "o", "", "Output format: wide, json, yaml or jsonpath=TEMPLATE")
+	fs.BoolVar(&f.open, "open", false, "If true, open the URL in the browser of this machine")
+	fs.BoolVar(&f.explain, "explain", false, "If true, list the objects on the path to the web app, and mark those that are missing")
+	fs.BoolVar(&f.check, "check", false, "If true, test each hop of the path from outside the cluster")
+	fs.BoolVar(&f.portForward, "port-forward", false, "If true, check through the API server instead of the address, which does not have to exist or be reachable")
+	fs.StringVar(&f.userEmail, "user-email", "", "E-mail address of the user to log in as during the check; requires --password-stdin")
+	fs.BoolVar(&f.password, "password-stdin", false, "If true, read the password of --user-email from standard input")
+	fs.DurationVar(&f.timeout, "timeout", loginTimeout, "The length of time to wait before giving up on the run, such as 20s or 2m")
+	fs.StringVarP(&f.output, "output", "o", "", "Output format. One of: (wide, json, yaml, jsonpath=TEMPLATE)")
 	plugin.Complete(cmd, "output", func() []string { return []string{view.FormatWide, view.JSON, view.YAML, view.JSONPath + "="} })
 	if err := cmd.RegisterFlagCompletionFunc("user-email", b.CompleteUsers); err != nil {
 		panic(err) // the flag is defined above
@@ -111,21 +113,21 @@ Exit codes: 0 there is a URL (and with --check or --explain the way to it works)
 func (f *LoginURLFlags) ToOptions(b *plugin.Base) (*LoginURLOptions, error) {
 	switch {
 	case f.explain && f.check:
-		return nil, errors.New("--explain and --check exclude each other: the one reads, the other asks")
+		return nil, errors.New("--explain and --check cannot be used together")
 	case f.explain && f.open:
-		return nil, errors.New("--explain and --open exclude each other")
+		return nil, errors.New("--explain and --open cannot be used together")
 	case f.portForward && !f.check:
-		return nil, errors.New("--port-forward belongs to --check; `kubectl jupyter port-forward` is a way in that stays")
+		return nil, errors.New("--port-forward can only be used with --check; to forward a port until Ctrl-C, run `kubectl jupyter port-forward`")
 	case f.userEmail != "" && !f.check:
-		return nil, errors.New("--user-email belongs to --check")
+		return nil, errors.New("--user-email can only be used with --check")
 	case f.password && f.userEmail == "":
-		return nil, errors.New("--password-stdin: whose password is it? name --user-email")
+		return nil, errors.New("--password-stdin requires --user-email")
 	case f.userEmail != "" && !f.password:
-		return nil, errors.New("--user-email needs the password: pipe it in and give --password-stdin")
+		return nil, errors.New("--user-email requires a password: use --password-stdin and pipe the password to standard input")
 	case f.portForward && f.open:
-		return nil, errors.New("--open and --port-forward exclude each other: the way through the API server ends with the check")
+		return nil, errors.New("--open and --port-forward cannot be used together: the port is only forwarded during the check")
 	case f.timeout <= 0:
-		return nil, fmt.Errorf("--timeout: %s is no time: give something like 20s or 2m", f.timeout)
+		return nil, fmt.Errorf("--timeout: %s is not positive: use a duration such as 20s or 2m", f.timeout)
 	}
 	if f.userEmail != "" {
 		if err := (components.Options{UserEmail: f.userEmail}).Validate(); err != nil {
@@ -214,11 +216,11 @@ func (o *LoginURLOptions) noAddress(c *cluster.Cluster, in report.WayIn, causes 
 		}
 		fmt.Fprintln(o.base.ErrOut)
 	}
-	todo := "`kubectl jupyter expose` gives it an address; `kubectl jupyter port-forward` is a way in without one"
+	todo := "run `kubectl jupyter expose` to assign an address, or `kubectl jupyter port-forward` to connect without one"
 	if in.Via == "" {
-		todo = "`kubectl jupyter install` brings it"
+		todo = "run `kubectl jupyter install` to install it"
 	}
-	return fmt.Errorf("%s: no URL leads to the web app: %s\n%s", c.Where(), in.Missing, todo)
+	return fmt.Errorf("%s: there is no URL for the web app: %s\n%s", c.Where(), in.Missing, todo)
 }
 
 // missingCauses names why the gateway has no address.

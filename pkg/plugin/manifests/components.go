@@ -32,20 +32,20 @@ func NewComponents(b *plugin.Base) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:     "components",
 		GroupID: plugin.GroupManifests,
-		Short:   "Show the catalogue: components, versions, and what needs what",
-		Long: `Show the catalogue: the components, their versions, and what needs what.
+		Short:   "List the components with their versions and dependencies",
+		Long: `List the components of the stack with their versions and dependencies, without a cluster.
 
-A need is COMPONENT:CONDITION. Accepted: the API server has its objects.
-Established: its CustomResourceDefinitions are served. Admission: its webhooks
+NEEDS has the dependencies, as COMPONENT:CONDITION. Accepted: the API server has its
+objects. Established: its CustomResourceDefinitions are served. Admission: its webhooks
 answer. Injection: new pods get their sidecar. Ready: all of it works.`,
 		Example: plugin.Examples(`
-			# The catalogue
+			# List all components
 			kubectl jupyter components
 
-			# With the reason for every need
+			# Show the reason for each dependency
 			kubectl jupyter components -o wide
 
-			# For programs
+			# List all components in JSON, for use by programs
 			kubectl jupyter components -o json`),
 		Args: plugin.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -53,7 +53,7 @@ answer. Injection: new pods get their sidecar. Ready: all of it works.`,
 			return plugin.Run(cmd, o, err)
 		},
 	}
-	cmd.Flags().StringVarP(&f.output, "output", "o", "", "Output format: wide, json, yaml or name")
+	cmd.Flags().StringVarP(&f.output, "output", "o", "", "Output format. One of: (wide, json, yaml, name)")
 	plugin.Complete(cmd, "output", componentFormats)
 	return cmd
 }

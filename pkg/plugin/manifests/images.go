@@ -23,26 +23,26 @@ func NewImages(b *plugin.Base) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:     "images [COMPONENT...]",
 		GroupID: plugin.GroupManifests,
-		Short:   "List the images, for a mirror",
-		Long: `List the images that the stack pulls, one a line, without a cluster.
+		Short:   "List the container images of the stack",
+		Long: `List the container images of the stack, one per line, without a cluster.
 
-The list has what the components run, what they inject into other pods, and the
-notebook images that the web app offers.`,
+The list includes the images of the components, the sidecars that they inject into other
+pods, and the notebook images that the web app offers.`,
 		Example: plugin.Examples(`
-			# Everything a mirror must hold, MetalLB included
+			# List all images that a mirror must contain, including those of MetalLB
 			kubectl jupyter images $(kubectl jupyter components -o name)
 
-			# The names under which a mirror has to serve them
+			# List the names under which a mirror must serve the images
 			kubectl jupyter images --registry registry.example.com/mirror
 
-			# Which component needs which image
+			# Show which components use each image
 			kubectl jupyter images -o json`),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			o, err := f.ToOptions(b, args)
 			return plugin.Run(cmd, o, err)
 		},
 	}
-	f.add(cmd, "", "Output format: json or wide; one image a line without it", imageFormats)
+	f.add(cmd, "", "Output format. One of: (json, wide); by default, one image per line", imageFormats)
 	return cmd
 }
 

@@ -28,26 +28,26 @@ func NewRender(b *plugin.Base) *cobra.Command {
 		Use:     "render [COMPONENT...]",
 		GroupID: plugin.GroupManifests,
 		Short:   "Print the manifests",
-		Long: `Print the manifests that install would send, without a cluster.
+		Long: `Print the manifests that install would apply, without a cluster.
 
-Secrets show a placeholder such as $(generated:NAME): their values are made in
-the cluster and exist nowhere else.`,
+Secrets have placeholders such as $(generated:NAME): their values are generated during the
+installation and are only stored in the cluster.`,
 		Example: plugin.Examples(`
-			# Everything, in a valid order of installation
+			# Print all manifests, in a valid order of installation
 			kubectl jupyter render
 
-			# One component, as it would be with your own patches
+			# Print one component, with your own patches applied
 			kubectl jupyter render dex -k ./my-patches
 
-			# The names of all objects of the small profile
+			# Print the names of all objects of the small profile
 			kubectl jupyter render --profile slim -o name`),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			o, err := f.ToOptions(b, args)
 			return plugin.Run(cmd, o, err)
 		},
 	}
-	f.add(cmd, view.YAML, "Output format: yaml, json or name", view.ManifestFormats)
-	cmd.Flags().StringVar(&f.server, "kube-version", "", "Kubernetes `version` of the server that the manifests are for, such as 1.28; a recent one by default")
+	f.add(cmd, view.YAML, "Output format. One of: (yaml, json, name)", view.ManifestFormats)
+	cmd.Flags().StringVar(&f.server, "kube-version", "", "Kubernetes `version` of the server to render the manifests for, such as 1.28; by default, a recent version")
 	return cmd
 }
 

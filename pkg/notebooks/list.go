@@ -41,7 +41,7 @@ func (l *List) Find(namespace string, names []string) ([]*Notebook, error) {
 }
 
 func missing(namespace, name string) error {
-	return fmt.Errorf("%s does not exist: `kubectl jupyter notebook list -n %s` shows those that do", RefOf(namespace, name), namespace)
+	return fmt.Errorf("%s does not exist: `kubectl jupyter notebook list -n %s` lists the notebooks", RefOf(namespace, name), namespace)
 }
 
 // Read looks at the notebooks of a namespace, or of all when it is empty: three requests,
@@ -72,7 +72,7 @@ func Read(ctx context.Context, c *cluster.Cluster, namespace string) (*List, err
 	out.Time, s.Time = time.Now(), metav1.Now()
 	s.Pods = pods
 	if unread != nil {
-		out.Problems = append(out.Problems, "the state of notebooks is not known: "+usage.AbsenceOf("pods", unread).Reason)
+		out.Problems = append(out.Problems, "the state of notebooks is unknown: "+usage.AbsenceOf("pods", unread).Reason)
 	}
 	for i := range objects {
 		n, err := read(&objects[i])
@@ -114,7 +114,7 @@ func Get(ctx context.Context, c *cluster.Cluster, namespace, name string) (*Note
 func explain(err error, namespace, name string) error {
 	switch {
 	case apierrors.IsNotFound(err) && noKind(err):
-		return fmt.Errorf("the cluster has no Notebooks: `kubectl jupyter install` brings them: %w", err)
+		return fmt.Errorf("the cluster does not serve Notebooks (run `kubectl jupyter install`): %w", err)
 	case apierrors.IsNotFound(err):
 		return missing(namespace, name)
 	}
@@ -133,7 +133,7 @@ func objectsIn(ctx context.Context, c *cluster.Cluster, namespace string) ([]uns
 		return list.Items, nil
 	}
 	if apierrors.IsNotFound(err) {
-		return nil, fmt.Errorf("the cluster has no Notebooks: `kubectl jupyter install` brings them: %w", err)
+		return nil, fmt.Errorf("the cluster does not serve Notebooks (run `kubectl jupyter install`): %w", err)
 	}
 	where := "in namespace " + namespace
 	if namespace == "" {

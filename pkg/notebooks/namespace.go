@@ -113,7 +113,7 @@ func (c chooser) choose(ctx context.Context, given, current string) (string, err
 	}
 	all, err := c.list(ctx)
 	if apierrors.IsForbidden(err) {
-		return "", fmt.Errorf("give the namespace with -n: %q, the kubeconfig's, is not known to belong to a Profile, and you may not list namespaces", current)
+		return "", fmt.Errorf("specify the namespace with -n: it is not known whether %q, from the kubeconfig, belongs to a Profile, and you are not allowed to list namespaces", current)
 	}
 	if err != nil {
 		return "", fmt.Errorf("namespaces of Profiles: %w", err)
@@ -129,13 +129,13 @@ func (c chooser) choose(ctx context.Context, given, current string) (string, err
 	case len(all) == 0:
 		return "", errors.New("the cluster has no Profiles, so there is no namespace for notebooks: `kubectl jupyter user add` creates one")
 	case len(usable) == 0:
-		return "", errors.New("you may not create notebooks in any Profile's namespace: ask for permission in one, and give it with -n")
+		return "", errors.New("you are not allowed to create notebooks in any Profile's namespace: request permission in one, and specify it with -n")
 	}
 	named := strings.Join(usable[:min(len(usable), maxNamed)], ", ")
 	if more := len(usable) - maxNamed; more > 0 {
 		named += fmt.Sprintf(" and %d more", more)
 	}
-	return "", fmt.Errorf("give the namespace with -n: %q, the kubeconfig's, does not belong to a Profile; you may use %s", current, named)
+	return "", fmt.Errorf("specify the namespace with -n: %q, from the kubeconfig, does not belong to a Profile; you can use %s", current, named)
 }
 
 // usable leaves those in which the user may make notebooks, in their order.

@@ -105,7 +105,7 @@ func CheckName(name string) error {
 		return fmt.Errorf("%q is not a valid name for a notebook: use lower-case letters, digits and dashes, start with a letter, do not end with a dash", name)
 	}
 	if len(name) > maxName {
-		return fmt.Errorf("%q is not a valid name for a notebook: it has %d characters, at most %d are possible: its pod has the name in a label", name, len(name), maxName)
+		return fmt.Errorf("%q is not a valid name for a notebook: it has %d characters, at most %d are allowed because the name is used in a label of the pod", name, len(name), maxName)
 	}
 	return nil
 }

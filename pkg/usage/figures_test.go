@@ -84,8 +84,8 @@ func TestWhichDevicesAResourceHas(t *testing.T) {
 		{"slices belong to the resource of their profile", resource("nvidia.com/gpu", "nvidia.com/mig-1g.5gb", "nvidia.com/mig-1g.5gb.me"), 1, mixed, 30, [2]int64{2, 5}, ""},
 		{"the name of a resource has no plus", resource("nvidia.com/gpu", "nvidia.com/mig-1g.5gb", "nvidia.com/mig-1g.5gb.me"), 2, mixed, 10, [2]int64{1, 5}, ""},
 		{"where every GPU is cut in the same way, slices are called GPUs", resource("nvidia.com/gpu"), 0, mixed[1:], 20, [2]int64{3, 10}, ""},
-		{"no exporter of other vendors is read", resource("amd.com/gpu"), 0, whole, 0, [2]int64{}, "the exporter on this node has no figures of this resource"},
-		{"nothing where no exporter runs", resource("nvidia.com/gpu"), 0, nil, 0, [2]int64{}, "no exporter of GPU metrics runs on this node"},
+		{"no exporter of other vendors is read", resource("amd.com/gpu"), 0, whole, 0, [2]int64{}, "the exporter on this node has no metrics for this resource"},
+		{"nothing where no exporter runs", resource("nvidia.com/gpu"), 0, nil, 0, [2]int64{}, "no GPU metrics exporter runs on this node"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			alive{devices: Devices{"n": tt.devices}}.enter(tt.node, true)
@@ -125,7 +125,7 @@ func three() *Snapshot {
 	return &Snapshot{Time: noon, Problems: []string{"one thing is missing"}, Nodes: []Node{
 		{
 			Name: "c", Ready: true, Created: noon.Add(-time.Hour), CPU: amount("", "4", "4"), Memory: amount("", "8Gi", "8Gi"),
-			GPUs: []GPU{gpus("nvidia.com/gpu", 4, Missing[int64](Absence{Forbidden: true, Reason: "the user may not list pods"}), Known(10.0))},
+			GPUs: []GPU{gpus("nvidia.com/gpu", 4, Missing[int64](Absence{Forbidden: true, Reason: "the user is not allowed to list pods"}), Known(10.0))},
 		},
 		{
 			Name: "b", Ready: true, Created: noon.Add(-3 * time.Hour), CPU: amount("200m", "2", "4"), Memory: amount("1Gi", "8Gi", "8Gi"),
@@ -220,7 +220,7 @@ func TestTheTotalWeighsDevicesNotSlots(t *testing.T) {
 			Live: Live{Utilization: util, MemoryUsed: Known(capacity), MemoryTotal: Known(capacity)},
 		}}
 	}
-	none := Missing[float64](Absence{Reason: "the exporter on this node has no figures of this resource"})
+	none := Missing[float64](Absence{Reason: "the exporter on this node has no metrics for this resource"})
 	s := &Snapshot{Nodes: []Node{
 		// All of its GPUs are cut into slices, so it has none as a whole and no figures of them.
 		{Name: "sliced", GPUs: gpu(0, 1, none)},

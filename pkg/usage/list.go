@@ -55,7 +55,7 @@ func list[T any, M message[T]](ctx context.Context, client rest.Interface, q que
 		return listJSON(in, q.path, each)
 	}
 	if next, err = listProtobuf[T, M](in, q.keep, each); err != nil {
-		return "", fmt.Errorf("GET %s: the list breaks off: %w", q.path, err)
+		return "", fmt.Errorf("GET %s: the list is truncated: %w", q.path, err)
 	}
 	return next, nil
 }

@@ -35,12 +35,12 @@ func (a alive) enter(n *Node, asked bool) {
 		why, tried := a.absent[n.Name]
 		switch {
 		case !asked:
-			why = Absence{Reason: "live figures were not asked for"}
+			why = Absence{Reason: "live metrics were not requested"}
 		case tried:
 		case len(a.devices[n.Name]) == 0:
-			why = Absence{Reason: "no exporter of GPU metrics runs on this node"}
+			why = Absence{Reason: "no GPU metrics exporter runs on this node"}
 		default:
-			why = Absence{Reason: "the exporter on this node has no figures of this resource"}
+			why = Absence{Reason: "the exporter on this node has no metrics for this resource"}
 		}
 		g.Live = LiveOf(DevicesOf(n, g, a.devices[n.Name]), why)
 		g.Live.tried = tried

@@ -111,7 +111,7 @@ func (r *reader) metrics(ctx context.Context) measured {
 // why tells what an answer without figures means.
 func (m measured) why() Absence {
 	if m.failed == nil {
-		return Absence{Reason: "metrics-server has no figures of this node yet"}
+		return Absence{Reason: "metrics-server has no metrics for this node yet"}
 	}
 	return MetricsAbsence("nodes", m.failed)
 }
@@ -122,13 +122,13 @@ func MetricsAbsence(resource string, err error) Absence {
 	var status apierrors.APIStatus
 	switch {
 	case apierrors.IsForbidden(err), apierrors.IsUnauthorized(err):
-		return Absence{Forbidden: true, Reason: fmt.Sprintf("the user may not list %s of metrics.k8s.io: %v", resource, err)}
+		return Absence{Forbidden: true, Reason: fmt.Sprintf("the user is not allowed to list %s of metrics.k8s.io: %v", resource, err)}
 	case apierrors.IsNotFound(err):
 		return Absence{Reason: "the cluster has no metrics API: metrics-server is not installed"}
 	case errors.Is(err, context.DeadlineExceeded):
 		return Absence{Reason: fmt.Sprintf("metrics-server did not answer within %s", metricsTimeout)}
 	case errors.As(err, &status) && status.Status().Code >= 500:
-		return Absence{Reason: "metrics-server does not answer (`kubectl get apiservice v1beta1.metrics.k8s.io` says more): " + err.Error()}
+		return Absence{Reason: "metrics-server does not answer (see `kubectl get apiservice v1beta1.metrics.k8s.io`): " + err.Error()}
 	}
 	return Absence{Reason: "metrics cannot be read: " + err.Error()}
 }
@@ -157,12 +157,12 @@ func (m measured) enter(nodes []Node, now time.Time) (problems []string) {
 	slices.Sort(stale)
 	switch {
 	case m.failed != nil && len(missing) > 0:
-		problems = append(problems, "CPU and memory are not known: "+why.Reason)
+		problems = append(problems, "CPU and memory are unknown: "+why.Reason)
 	case len(missing) > 0:
-		problems = append(problems, fmt.Sprintf("CPU and memory of %d of %d nodes are not known: metrics-server has no figures of %s yet", len(missing), len(nodes), some(missing)))
+		problems = append(problems, fmt.Sprintf("CPU and memory of %d of %d nodes are unknown: metrics-server has no metrics for %s yet", len(missing), len(nodes), some(missing)))
 	}
 	if len(stale) > 0 {
-		problems = append(problems, fmt.Sprintf("CPU and memory of %d of %d nodes are stale, up to %s old: metrics-server has not reached %s since",
+		problems = append(problems, fmt.Sprintf("CPU and memory of %d of %d nodes are stale, up to %s old: metrics-server has not scraped %s since",
 			len(stale), len(nodes), oldest.Round(time.Second), some(stale)))
 	}
 	return problems
@@ -171,7 +171,7 @@ func (m measured) enter(nodes []Node, now time.Time) (problems []string) {
 func (f figure) of(name corev1.ResourceName) Maybe[resource.Quantity] {
 	q, ok := f.usage[name]
 	if !ok {
-		return Missing[resource.Quantity](Absence{Reason: "metrics-server's figures of this node do not have it"})
+		return Missing[resource.Quantity](Absence{Reason: "metrics-server has no value for this node"})
 	}
 	return Known(q)
 }

@@ -159,7 +159,7 @@ func (r *reader) nodes(ctx context.Context) ([]Node, error) {
 				return fmt.Errorf("node %s cannot be read: %w", name, err)
 			}
 			if found[i] == nil && !r.Present {
-				return fmt.Errorf("node %s is not in %s: `kubectl get nodes` lists those that are", name, r.Target.Cluster)
+				return fmt.Errorf("node %s does not exist in %s: `kubectl get nodes` lists the nodes", name, r.Target.Cluster)
 			}
 			return nil
 		})
@@ -241,7 +241,7 @@ func (c counted) problems() []string {
 		return nil
 	}
 	names := slices.Sorted(maps.Keys(c.absent))
-	return []string{fmt.Sprintf("what pods request of the GPUs of %s is not known: %s", some(names), c.absent[names[0]].Reason)}
+	return []string{fmt.Sprintf("GPU requests on %s are unknown: %s", some(names), c.absent[names[0]].Reason)}
 }
 
 // some names the first few of many.
@@ -258,9 +258,9 @@ func some(names []string) string {
 func AbsenceOf(what string, err error) Absence {
 	switch {
 	case apierrors.IsForbidden(err), apierrors.IsUnauthorized(err):
-		return Absence{Forbidden: true, Reason: "the user may not list " + what + ": " + err.Error()}
+		return Absence{Forbidden: true, Reason: "the user is not allowed to list " + what + ": " + err.Error()}
 	case errors.Is(err, context.DeadlineExceeded), apierrors.IsTimeout(err), apierrors.IsServerTimeout(err):
-		return Absence{Reason: what + " were not answered in time: " + err.Error()}
+		return Absence{Reason: "the list of " + what + " timed out: " + err.Error()}
 	}
 	return Absence{Reason: what + " cannot be listed: " + err.Error()}
 }

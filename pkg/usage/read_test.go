@@ -127,7 +127,7 @@ func TestASnapshot(t *testing.T) {
 			name:    "reads a named node that metrics-server does not know yet",
 			change:  func(f *fakeServer) { f.metrics = nil },
 			options: func(o *Options) { o.Names = []string{"cpu-0"} },
-			want:    []string{"cpu-0 Ready <unknown> <unknown>"}, problems: []string{"CPU and memory of 1 of 1 nodes are not known: metrics-server has no figures of cpu-0 yet"},
+			want:    []string{"cpu-0 Ready <unknown> <unknown>"}, problems: []string{"CPU and memory of 1 of 1 nodes are unknown: metrics-server has no metrics for cpu-0 yet"},
 		},
 		{
 			name:    "counts a resource that the user names",
@@ -152,7 +152,7 @@ func TestASnapshot(t *testing.T) {
 			name:     "comes without metrics-server",
 			change:   func(f *fakeServer) { f.metricsVersion, f.metrics = "", nil },
 			want:     []string{"gpu-0 Ready <unknown> <unknown> nvidia.com/gpu 4 3 1", "cpu-0 Ready <unknown> <unknown>"},
-			problems: []string{"CPU and memory are not known: the cluster has no metrics API: metrics-server is not installed"},
+			problems: []string{"CPU and memory are unknown: the cluster has no metrics API: metrics-server is not installed"},
 		},
 		{
 			name: "comes while metrics-server does not answer",
@@ -160,7 +160,7 @@ func TestASnapshot(t *testing.T) {
 				f.fail = map[string]http.HandlerFunc{metrics: refuse(http.StatusServiceUnavailable, metav1.StatusReasonServiceUnavailable, "the server is currently unable to handle the request")}
 			},
 			want:     []string{"gpu-0 Ready <unknown> <unknown> nvidia.com/gpu 4 3 1", "cpu-0 Ready <unknown> <unknown>"},
-			problems: []string{"CPU and memory are not known: metrics-server does not answer (`kubectl get apiservice v1beta1.metrics.k8s.io` says more)"},
+			problems: []string{"CPU and memory are unknown: metrics-server does not answer (see `kubectl get apiservice v1beta1.metrics.k8s.io`)"},
 		},
 		{
 			name: "says what the user may not see",
@@ -168,19 +168,19 @@ func TestASnapshot(t *testing.T) {
 				f.fail = map[string]http.HandlerFunc{metrics: forbidden, "/api/v1/pods": forbidden}
 			},
 			want:     []string{"gpu-0 Ready <forbidden> <forbidden> nvidia.com/gpu 4 <forbidden> <forbidden>", "cpu-0 Ready <forbidden> <forbidden>"},
-			problems: []string{"CPU and memory are not known: the user may not list nodes of metrics.k8s.io", "what pods request of the GPUs of gpu-0 is not known: the user may not list pods"},
+			problems: []string{"CPU and memory are unknown: the user is not allowed to list nodes of metrics.k8s.io", "GPU requests on gpu-0 are unknown: the user is not allowed to list pods"},
 		},
 		{
 			name:     "misses half of the nodes",
 			change:   func(f *fakeServer) { f.metrics = f.metrics[:1] },
 			want:     []string{fineGPU, "cpu-0 Ready <unknown> <unknown>"},
-			problems: []string{"CPU and memory of 1 of 2 nodes are not known: metrics-server has no figures of cpu-0 yet"},
+			problems: []string{"CPU and memory of 1 of 2 nodes are unknown: metrics-server has no metrics for cpu-0 yet"},
 		},
 		{
 			name:     "marks figures that are stale",
 			change:   func(f *fakeServer) { f.metrics[1] = measuredAt("cpu-0", 5*time.Minute, "123456789n", "1000Mi") },
 			want:     []string{fineGPU, fineCPU},
-			problems: []string{"CPU and memory of 1 of 2 nodes are stale, up to 5m0s old: metrics-server has not reached cpu-0 since"},
+			problems: []string{"CPU and memory of 1 of 2 nodes are stale, up to 5m0s old: metrics-server has not scraped cpu-0 since"},
 		},
 		{
 			name:     "does not take figures without memory for no memory",
@@ -198,7 +198,7 @@ func TestASnapshot(t *testing.T) {
 				}}
 			},
 			want:     []string{"gpu-0 Ready 1500m (20%) 3Gi (10%) nvidia.com/gpu 4 <unknown> <unknown>", fineCPU},
-			problems: []string{"what pods request of the GPUs of gpu-0 is not known: pods cannot be listed: GET /api/v1/pods: the list breaks off"},
+			problems: []string{"GPU requests on gpu-0 are unknown: pods cannot be listed: GET /api/v1/pods: the list is truncated"},
 		},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -250,7 +250,7 @@ func TestMetricsThatHangHoldUpNothingElse(t *testing.T) {
 	if got := rows(s)[0]; got != "gpu-0 Ready <unknown> <unknown> nvidia.com/gpu 4 3 1" {
 		t.Errorf("got %s", got)
 	}
-	if want := []string{"CPU and memory are not known: metrics-server did not answer within 300ms"}; !slices.Equal(s.Problems, want) {
+	if want := []string{"CPU and memory are unknown: metrics-server did not answer within 300ms"}; !slices.Equal(s.Problems, want) {
 		t.Errorf("problems %q", s.Problems)
 	}
 }
@@ -273,7 +273,7 @@ func TestWithoutNodesThereIsNoSnapshot(t *testing.T) {
 		want    string
 	}{
 		{"when they may not be listed", nil, refuse(http.StatusForbidden, metav1.StatusReasonForbidden, "nobody may"), "nodes cannot be listed: nobody may"},
-		{"when a name is wrong", func(o *Options) { o.Names = []string{"cpu-0", "cpu-9"} }, nil, "node cpu-9 is not in fake: `kubectl get nodes` lists those that are"},
+		{"when a name is wrong", func(o *Options) { o.Names = []string{"cpu-0", "cpu-9"} }, nil, "node cpu-9 does not exist in fake: `kubectl get nodes` lists the nodes"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			f := small()

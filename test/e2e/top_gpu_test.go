@@ -195,7 +195,7 @@ func TestTopGPUsAndNotebooks(t *testing.T) {
 		if n := strings.Count(r.Stdout, "cpu-2"); n != 3 {
 			t.Errorf("%d rows, want those of the three GPUs:\n%s", n, r.Stdout)
 		}
-		wantSays(t, r.Stderr, "example.com/megabytes is not shown one by one")
+		wantSays(t, r.Stderr, "example.com/megabytes is not listed per device")
 		wantSays(t, b.must("top", "cpu-2", "--gpu-resource=example.com/megabytes").Stdout, "example.com/megabytes", "80000")
 	})
 
@@ -206,7 +206,7 @@ func TestTopGPUsAndNotebooks(t *testing.T) {
 		wantSays(t, b.must("top", "gpus", "gpu-0", "--as", "bob").Stdout, "vision     <forbidden>   <forbidden>")
 		r = b.must("top", "gpus", "--as", "cyd")
 		wantSays(t, r.Stdout, "gpu-0   nvidia.com/gpu", "<forbidden>")
-		wantSays(t, r.Stderr, "may not list pods", "who has the GPUs of dynamic resource allocation is not known")
+		wantSays(t, r.Stderr, "not allowed to list pods", "allocations of DRA GPUs are unknown")
 		if r := b.jupyter("top", "gpus", "--as", "nobody"); r.Code == 0 || !strings.Contains(r.Stderr, "nodes cannot be listed") {
 			t.Errorf("without the right to list nodes: %s", r)
 		}
@@ -277,8 +277,8 @@ func TestTopGPUsAndNotebooks(t *testing.T) {
 	t.Run("a user sees the own notebooks with the own rights", func(t *testing.T) {
 		r := b.must("top", "notebooks", "-n", "kubeflow-ada", "--as", "ada")
 		wantSays(t, r.Stdout, "vision", "ada@example.com", "nvidia.com/gpu:1")
-		wantSays(t, r.Stderr, "which GPUs the notebooks have is not known")
-		if r := b.jupyter("top", "notebooks", "-A", "--as", "ada"); r.Code == 0 || !strings.Contains(r.Stderr, "pods of notebooks cannot be listed in all namespaces") {
+		wantSays(t, r.Stderr, "GPUs of notebooks are unknown")
+		if r := b.jupyter("top", "notebooks", "-A", "--as", "ada"); r.Code == 0 || !strings.Contains(r.Stderr, "notebook pods cannot be listed in all namespaces") {
 			t.Errorf("all namespaces without the right to: %s", r)
 		}
 	})

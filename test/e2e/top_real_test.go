@@ -88,7 +88,7 @@ spec:
 		// Four devices on a node that has two: which two those are nobody says.
 		want: []string{"held  vision   ", "free     "},
 	}, {
-		name: "an empty answer is unknown, not 0", text: "empty.prom", says: "an answer without GPUs",
+		name: "an empty answer is unknown, not 0", text: "empty.prom", says: "a response without GPUs",
 		want: []string{"held  vision   ", "free     "},
 	}} {
 		t.Run(tt.name, func(t *testing.T) {

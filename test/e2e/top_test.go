@@ -134,7 +134,7 @@ func TestTopIsWhatKubectlPrints(t *testing.T) {
 
 	t.Run("one line says which node has no figures", func(t *testing.T) {
 		r := b.must("top")
-		if want := "warning: CPU and memory of 1 of 5 nodes are not known: metrics-server has no figures of cpu-2 yet\n"; r.Stderr != want {
+		if want := "warning: CPU and memory of 1 of 5 nodes are unknown: metrics-server has no metrics for cpu-2 yet\n"; r.Stderr != want {
 			t.Errorf("stderr %q, want %q", r.Stderr, want)
 		}
 	})
@@ -195,7 +195,7 @@ func TestTopIsWhatKubectlPrints(t *testing.T) {
 		if r.Code != 1 || r.Stdout != "" {
 			t.Errorf("%s", r)
 		}
-		wantSays(t, r.Stderr, "error: node cpu-9 is not in", "kubectl get nodes")
+		wantSays(t, r.Stderr, "error: node cpu-9 does not exist in", "kubectl get nodes")
 	})
 
 	t.Run("what a user may not see is forbidden, not zero", func(t *testing.T) {
@@ -217,7 +217,7 @@ subjects: [{apiGroup: rbac.authorization.k8s.io, kind: User, name: somebody}]
 		if got := strings.Join(cells["gpu-0"], " "); got != "<forbidden> <forbidden> <forbidden> <forbidden> nvidia.com/gpu NVIDIA-A100-SXM4-80GB 4 <forbidden> <forbidden>" {
 			t.Errorf("gpu-0: %s", got)
 		}
-		wantSays(t, r.Stderr, "CPU and memory are not known: the user may not list nodes of metrics.k8s.io", "what pods request of the GPUs of gpu-0, gpu-1 is not known: the user may not list pods")
+		wantSays(t, r.Stderr, "CPU and memory are unknown: the user is not allowed to list nodes of metrics.k8s.io", "GPU requests on gpu-0, gpu-1 are unknown: the user is not allowed to list pods")
 		if r := b.jupyter("top", "--as=nobody"); r.Code != 1 || r.Stdout != "" || !strings.Contains(r.Stderr, "nodes cannot be listed") {
 			t.Errorf("%s", r)
 		}
@@ -230,7 +230,7 @@ subjects: [{apiGroup: rbac.authorization.k8s.io, kind: User, name: somebody}]
 		if got := strings.Join(cells["gpu-0"], " "); got != "<unknown> <unknown> <unknown> <unknown> nvidia.com/gpu NVIDIA-A100-SXM4-80GB 4 1 3" {
 			t.Errorf("gpu-0: %s", got)
 		}
-		if want := "warning: CPU and memory are not known: the cluster has no metrics API: metrics-server is not installed\n"; r.Stderr != want {
+		if want := "warning: CPU and memory are unknown: the cluster has no metrics API: metrics-server is not installed\n"; r.Stderr != want {
 			t.Errorf("stderr %q, want %q", r.Stderr, want)
 		}
 	})

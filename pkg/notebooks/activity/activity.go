@@ -153,7 +153,7 @@ func read(ctx context.Context, targets []Target, now func() time.Time, dial func
 
 func ask(ctx context.Context, t Target, now func() time.Time, dial func(context.Context, Target) (getter, func(), error)) (*Reading, error) {
 	if t.Type == notebooks.RStudio {
-		return nil, fmt.Errorf("RStudio does not tell what runs in it")
+		return nil, fmt.Errorf("RStudio does not report what runs in it")
 	}
 	within, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()

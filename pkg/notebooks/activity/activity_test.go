@@ -144,11 +144,11 @@ func TestWhyANotebookSaysNothing(t *testing.T) {
 		answers map[string]string
 		says    string
 	}{
-		"a server that is somewhere else":     {"", map[string]string{}, "nothing at /notebook/ns/n/api/status"},
-		"a server with a password of its own": {"", map[string]string{"/notebook/ns/n/api/status": "!403"}, "token or a password"},
+		"a server that is somewhere else":     {"", map[string]string{}, "does not serve /notebook/ns/n/api/status"},
+		"a server with a password of its own": {"", map[string]string{"/notebook/ns/n/api/status": "!403"}, "token or password"},
 		"a server that is broken":             {"", map[string]string{"/notebook/ns/n/api/status": "!500"}, "500"},
-		"something else than Jupyter":         {"", map[string]string{"/notebook/ns/n/api/status": "<html>"}, "something else than JSON"},
-		"RStudio":                             {notebooks.RStudio, nil, "does not tell"},
+		"something else than Jupyter":         {"", map[string]string{"/notebook/ns/n/api/status": "<html>"}, "something other than JSON"},
+		"RStudio":                             {notebooks.RStudio, nil, "does not report"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			target := Target{Namespace: "ns", Name: "n", Type: tc.kind}

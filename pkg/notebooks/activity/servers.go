@@ -44,14 +44,14 @@ func (a asker) json(ctx context.Context, path string, into any) error {
 	switch answer.StatusCode {
 	case http.StatusOK:
 	case http.StatusNotFound:
-		return fmt.Errorf("its server has nothing at %s%s: %w", prefix, path, errAbsent)
+		return fmt.Errorf("its server does not serve %s%s: %w", prefix, path, errAbsent)
 	case http.StatusForbidden, http.StatusUnauthorized, http.StatusFound:
-		return errors.New("its server asks for a token or a password of its own")
+		return errors.New("its server requires its own token or password")
 	default:
-		return fmt.Errorf("its server answers %s to %s%s", answer.Status, prefix, path)
+		return fmt.Errorf("its server returned %s for %s%s", answer.Status, prefix, path)
 	}
 	if err := json.Unmarshal(body, into); err != nil {
-		return fmt.Errorf("its server answers %s%s with something else than JSON: %w", prefix, path, err)
+		return fmt.Errorf("its server returned something other than JSON for %s%s: %w", prefix, path, err)
 	}
 	return nil
 }

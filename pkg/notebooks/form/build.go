@@ -175,7 +175,7 @@ func (s Size) amount(field string, asked *resource.Quantity, scale float64) (flo
 	if asked == nil {
 		q, err := resource.ParseQuantity(string(s.Value))
 		if err != nil {
-			return 0, refuse(field, "the cluster's form has the default %q, which is not a quantity: give one", s.Value)
+			return 0, refuse(field, "the cluster's form has the default %q, which is not a quantity: specify one", s.Value)
 		}
 		return q.AsApproximateFloat64() / scale, nil
 	}

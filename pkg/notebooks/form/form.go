@@ -190,7 +190,7 @@ func (f *Form) image(name string, t notebooks.Type) (string, notebooks.Type, err
 		}
 		image := f.Images(t).Value
 		if image == "" {
-			return "", t, refuse("type", "the form has no default image of type %s: give one", t)
+			return "", t, refuse("type", "the form has no default image of type %s: specify one", t)
 		}
 		return image, t, nil
 	}

@@ -139,7 +139,7 @@ func (f *Form) wanted(r Request) (home *Volume, data []Volume, err error) {
 				return nil, nil, refuse("volume", "%s: the cluster's form makes the home volume read-only", v)
 			}
 			if homes++; homes > 1 || r.NoVolume {
-				return nil, nil, refuse("volume", "%s: a notebook has one home volume: give the others a path, as in %s:/data", v, v)
+				return nil, nil, refuse("volume", "%s: a notebook has one home volume: specify a path for the others, such as %s:/data", v, v)
 			}
 			home = f.volume(v, at, "workspace", home)
 			continue

@@ -38,7 +38,7 @@ var wanted = []string{gpuUtil, grEngine, fbUsed, fbFree, fbReserve}
 // maxLine bounds a line of the body in bytes.
 const maxLine = 1 << 20
 
-var errTruncated = errors.New("the answer ends in the middle of a line")
+var errTruncated = errors.New("the response ends in the middle of a line")
 
 // Parse reads the exporter's text. A body without GPUs gives none, and no error: an
 // exporter that has just started answers so. What is wrong with one line is wrong with
@@ -201,7 +201,7 @@ func (d *device) finish() usage.Device {
 	} else if out.Instance != "" {
 		known = false
 	}
-	none := usage.Absence{Reason: "the exporter has no value of it"}
+	none := usage.Absence{Reason: "the exporter has no value for it"}
 	out.Live = usage.Live{Utilization: usage.Missing[float64](none), MemoryUsed: usage.Missing[int64](none), MemoryTotal: usage.Missing[int64](none)}
 	if known {
 		out.Live.Utilization = usage.Known(util.value)

@@ -109,9 +109,9 @@ func (s *Source) Read(ctx context.Context, wanted func(node string) bool) (Readi
 			switch {
 			case err != nil:
 			case !e.running:
-				err = fault{reason: "the exporter does not run"}
+				err = fault{reason: "the exporter is not running"}
 			case within.Err() != nil:
-				err = fault{reason: fmt.Sprintf("not asked, for %s were over", Altogether)}
+				err = fault{reason: fmt.Sprintf("not queried: the limit of %s for all exporters was reached", Altogether)}
 			default:
 				devices, err = s.scrape(within, e)
 			}
@@ -219,15 +219,15 @@ func (s *Source) scrape(ctx context.Context, e exporter) ([]usage.Device, error)
 	devices, err := Parse(limited)
 	switch {
 	case limited.N <= 0:
-		return nil, fault{reason: fmt.Sprintf("an answer of more than %d MiB", maxBody>>20)}
+		return nil, fault{reason: fmt.Sprintf("a response of more than %d MiB", maxBody>>20)}
 	case err != nil && ctx.Err() != nil:
 		return nil, slow(ctx, err)
 	case errors.Is(err, errTruncated):
 		return nil, fault{reason: err.Error()}
 	case err != nil:
-		return nil, fault{reason: "an answer that is no metrics", err: err}
+		return nil, fault{reason: "a response without metrics", err: err}
 	case len(devices) == 0:
-		return nil, fault{reason: "an answer without GPUs"}
+		return nil, fault{reason: "a response without GPUs"}
 	}
 	return devices, nil
 }
@@ -235,7 +235,7 @@ func (s *Source) scrape(ctx context.Context, e exporter) ([]usage.Device, error)
 // errSlow says how long an exporter was waited for.
 type errSlow time.Duration
 
-func (e errSlow) Error() string { return "no answer within " + time.Duration(e).String() }
+func (e errSlow) Error() string { return "no response within " + time.Duration(e).String() }
 
 // slow tells the end of one exporter's time from other errors.
 func slow(ctx context.Context, err error) error {
@@ -274,7 +274,7 @@ func explain(err error, e exporter) fault {
 	case apierrors.IsForbidden(err):
 		return fault{forbidden: true, err: err, reason: fmt.Sprintf("forbidden (get pods/proxy in namespace %s)", e.namespace)}
 	case errors.Is(err, context.DeadlineExceeded):
-		return fault{err: err, reason: fmt.Sprintf("no answer within %s altogether", Altogether)}
+		return fault{err: err, reason: fmt.Sprintf("no response within the limit of %s for all exporters", Altogether)}
 	case errors.As(err, &status) && status.Status().Code > 0:
 		code := int(status.Status().Code)
 		return fault{err: err, reason: strings.TrimSpace(fmt.Sprintf("HTTP %d %s", code, http.StatusText(code)))}

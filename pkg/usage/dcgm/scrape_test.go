@@ -109,9 +109,9 @@ func TestOneNodeThatDoesNotAnswerLeavesTheOthers(t *testing.T) {
 		t.Errorf("devices of the node that answers: %+v, want its two", devices["good"])
 	}
 	for node, reason := range map[string]string{
-		"empty": "an answer without GPUs", "cut": "in the middle of a line", "garbled": "an answer that is no metrics",
+		"empty": "a response without GPUs", "cut": "in the middle of a line", "garbled": "a response without metrics",
 		"missing": "HTTP 404 Not Found", "broken": "HTTP 500 Internal Server Error", "bad": "HTTP 502 Bad Gateway",
-		"away": "HTTP 503 Service Unavailable", "late": "HTTP 504 Gateway Timeout", "starting": "the exporter does not run",
+		"away": "HTTP 503 Service Unavailable", "late": "HTTP 504 Gateway Timeout", "starting": "the exporter is not running",
 	} {
 		if a := absent[node]; !strings.Contains(a.Reason, reason) || a.Forbidden {
 			t.Errorf("%s is absent with %+v, want the reason %q", node, a, reason)
@@ -215,7 +215,7 @@ func TestAnExporterThatHangsIsLeftAfterItsTime(t *testing.T) {
 		t.Errorf("it took %s, want the %s of one exporter", took, patience)
 	}
 	for _, n := range []string{"hangs", "slows"} {
-		if absent[n].Reason != "no answer within 1s" {
+		if absent[n].Reason != "no response within 1s" {
 			t.Errorf("%s is absent with %+v", n, absent[n])
 		}
 	}

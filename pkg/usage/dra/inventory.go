@@ -69,7 +69,7 @@ func Inventory(slicesOfAll []resourcev1.ResourceSlice, claims []resourcev1.Resou
 	}
 	for d, a := range given {
 		if _, published := current[pool{d.Driver, d.Pool}]; IsGPU(d.Driver, others) && (!published || !a.seen) {
-			gone := Device{DRADevice: d, Node: a.node, Claims: a.claims, Gone: true, Unusable: "its driver does not publish it any more"}
+			gone := Device{DRADevice: d, Node: a.node, Claims: a.claims, Gone: true, Unusable: "its driver no longer publishes it"}
 			if parts := current[pool{d.Driver, d.Pool}]; gone.Node == "" && len(parts) > 0 {
 				gone.Node = text(parts[0].Spec.NodeName)
 			}

@@ -128,7 +128,7 @@ func TestInventory(t *testing.T) {
 		claims: claim("ada", "train", result("n1", "gpu-1")),
 		want: []string{
 			"n1 gpu.nvidia.com/n1/gpu-0 NVIDIA_L4 23034Mi",
-			"n1 gpu.nvidia.com/n1/gpu-1  0Mi ada/train[train-pod] (its driver does not publish it any more)",
+			"n1 gpu.nvidia.com/n1/gpu-1  0Mi ada/train[train-pod] (its driver no longer publishes it)",
 		},
 	}, {
 		name: "drivers of other things are no GPUs",

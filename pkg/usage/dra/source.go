@@ -66,7 +66,7 @@ func (s *Source) Read(ctx context.Context) (Reading, error) {
 	}
 	if noSlices != nil {
 		if !apierrors.IsNotFound(noSlices) {
-			out.Problems = append(out.Problems, "GPUs of dynamic resource allocation are not known: "+usage.AbsenceOf("resourceslices.resource.k8s.io", noSlices).Reason)
+			out.Problems = append(out.Problems, "DRA GPUs are unknown: "+usage.AbsenceOf("resourceslices.resource.k8s.io", noSlices).Reason)
 		}
 		return out, nil
 	}
@@ -76,7 +76,7 @@ func (s *Source) Read(ctx context.Context) (Reading, error) {
 	}
 	out.Devices = Inventory(published, out.Claims, s.Drivers)
 	if out.ClaimsAbsent != nil && len(out.Devices) > 0 {
-		out.Problems = append(out.Problems, "who has the GPUs of dynamic resource allocation is not known: "+out.ClaimsAbsent.Reason)
+		out.Problems = append(out.Problems, "allocations of DRA GPUs are unknown: "+out.ClaimsAbsent.Reason)
 	}
 	return out, nil
 }
@@ -108,7 +108,7 @@ func (s *Source) GPUs(ctx context.Context) (map[string][]usage.GPU, []string) {
 		byNode[d.Node] = all
 	}
 	if untied > 0 {
-		problems = append(problems, fmt.Sprintf("%d GPUs of dynamic resource allocation belong to no single node and are in no row: `kubectl jupyter top gpus` lists them", untied))
+		problems = append(problems, fmt.Sprintf("%d DRA GPUs do not belong to a single node and are not shown: `kubectl jupyter top gpus` lists them", untied))
 	}
 	return byNode, problems
 }

@@ -62,7 +62,7 @@ func (r Row) Live() usage.Live {
 }
 
 // unplaced is why nothing more is said of a row without a device.
-const unplaced = "it is not known which of the node's devices this is"
+const unplaced = "which of the node's devices this is cannot be determined"
 
 // held is how many of one resource a pod has.
 type held struct {
@@ -140,7 +140,7 @@ func assign(n *usage.Node, g usage.GPU, devices []usage.Device, pods []held) []R
 	for range broken {
 		r := row
 		r.State, r.Device = Unusable, next()
-		r.Why = usage.Absence{Reason: "the node has it and does not offer it: its device plugin reports it as unhealthy, or has not registered it yet"}
+		r.Why = usage.Absence{Reason: "the node has it but does not offer it: its device plugin reports it as unhealthy, or has not registered it yet"}
 		out = append(out, r)
 	}
 	return out
@@ -239,7 +239,7 @@ func live(d dra.Device, devices []usage.Device, dark usage.Absence) *usage.Devic
 		}
 	}
 	if dark == (usage.Absence{}) {
-		dark.Reason = "the exporter does not know this device"
+		dark.Reason = "the exporter does not report this device"
 	}
 	figures := usage.LiveOf(nil, dark)
 	if d.Memory > 0 {

@@ -130,7 +130,7 @@ func TestAssign(t *testing.T) {
 
 func TestRowsWithoutTheRightToListPods(t *testing.T) {
 	g := usage.GPU{Resource: "nvidia.com/gpu", Replicas: 1, Capacity: 3, Allocatable: 3}
-	rows := unlisted(&usage.Node{Name: "n1"}, g, []usage.Device{gpu("0", "ada/a"), gpu("1")}, usage.Absence{Forbidden: true, Reason: "the user may not list pods"})
+	rows := unlisted(&usage.Node{Name: "n1"}, g, []usage.Device{gpu("0", "ada/a"), gpu("1")}, usage.Absence{Forbidden: true, Reason: "the user is not allowed to list pods"})
 	if d := cmp.Diff([]string{"held 0 ada/a", "unknown 1 -", "unknown ? -"}, show(rows)); d != "" {
 		t.Errorf("-want +got:\n%s", d)
 	}

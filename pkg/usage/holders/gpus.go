@@ -142,7 +142,7 @@ func rowsOf(ctx context.Context, c *cluster.Cluster, nodes []usage.Node, claims 
 	}
 	out.exported = len(devices)+len(dark) > 0
 	if len(absent) > 0 {
-		out.problems = append(out.problems, "who holds GPUs is not known: "+firstReason(absent))
+		out.problems = append(out.problems, "pods that hold GPUs are unknown: "+firstReason(absent))
 	}
 	uncounted := map[string]bool{}
 	for i := range nodes {
@@ -150,9 +150,9 @@ func rowsOf(ctx context.Context, c *cluster.Cluster, nodes []usage.Node, claims 
 		unlit := dark[n.Name]
 		switch {
 		case o.Live == nil:
-			unlit.Reason = "live figures were not asked for"
+			unlit.Reason = "live metrics were not requested"
 		case len(devices[n.Name]) == 0 && unlit == usage.Absence{}:
-			unlit.Reason = "no exporter of GPU metrics runs on this node"
+			unlit.Reason = "no GPU metrics exporter runs on this node"
 		}
 		for j := range n.GPUs {
 			g := n.GPUs[j]
@@ -178,11 +178,11 @@ func rowsOf(ctx context.Context, c *cluster.Cluster, nodes []usage.Node, claims 
 		}
 	}
 	for _, resource := range slices.Sorted(maps.Keys(uncounted)) {
-		out.problems = append(out.problems, fmt.Sprintf("%s is not shown one by one: a node has more than %d, `kubectl jupyter top` shows how many", resource, mostRows))
+		out.problems = append(out.problems, fmt.Sprintf("%s is not listed per device: a node has more than %d; `kubectl jupyter top` shows the number", resource, mostRows))
 	}
 	if len(o.Nodes) == 0 && o.Selector == "" {
 		for _, d := range byNode[""] {
-			out.rows = append(out.rows, ofClaims(nil, d, nil, usage.Absence{Reason: "it belongs to no single node, whose exporter could know it"}, pods, claims.ClaimsAbsent)...)
+			out.rows = append(out.rows, ofClaims(nil, d, nil, usage.Absence{Reason: "it does not belong to a single node, so no exporter reports it"}, pods, claims.ClaimsAbsent)...)
 		}
 	}
 	return out, nil

@@ -150,7 +150,7 @@ func (r *notebooksReader) readPods(ctx context.Context, label string) error {
 		if r.namespace == "" {
 			where = "in all namespaces"
 		}
-		return fmt.Errorf("pods of notebooks cannot be listed %s: %w", where, err)
+		return fmt.Errorf("notebook pods cannot be listed %s: %w", where, err)
 	}
 	return nil
 }
@@ -223,15 +223,15 @@ func figuresAbsence(failed error, p *corev1.Pod) usage.Absence {
 	case failed != nil:
 		return usage.MetricsAbsence("pods", failed)
 	case p.Spec.NodeName == "":
-		return usage.Absence{Reason: "the pod is on no node yet"}
+		return usage.Absence{Reason: "the pod is not scheduled yet"}
 	}
-	return usage.Absence{Reason: "metrics-server has no figures of this pod yet"}
+	return usage.Absence{Reason: "metrics-server has no metrics for this pod yet"}
 }
 
 // doubts says once why CPU and memory are not known, or old.
 func (r *notebooksReader) doubts(all []Notebook, now time.Time) []string {
 	if r.measured != nil {
-		return []string{"CPU and memory are not known: " + usage.MetricsAbsence("pods", r.measured).Reason}
+		return []string{"CPU and memory are unknown: " + usage.MetricsAbsence("pods", r.measured).Reason}
 	}
 	var out []string
 	missing, stale, oldest := 0, 0, time.Duration(0)
@@ -244,10 +244,10 @@ func (r *notebooksReader) doubts(all []Notebook, now time.Time) []string {
 		}
 	}
 	if missing > 0 {
-		out = append(out, fmt.Sprintf("CPU and memory of %d of %d notebooks are not known: metrics-server has no figures of them yet", missing, len(all)))
+		out = append(out, fmt.Sprintf("CPU and memory of %d of %d notebooks are unknown: metrics-server has no metrics for them yet", missing, len(all)))
 	}
 	if stale > 0 {
-		out = append(out, fmt.Sprintf("CPU and memory of %d of %d notebooks are stale, up to %s old: metrics-server has not reached their nodes since", stale, len(all), oldest.Round(time.Second)))
+		out = append(out, fmt.Sprintf("CPU and memory of %d of %d notebooks are stale, up to %s old: metrics-server has not scraped their nodes since", stale, len(all), oldest.Round(time.Second)))
 	}
 	return out
 }
@@ -279,7 +279,7 @@ func (r *notebooksReader) gpus(ctx context.Context, all []Notebook) error {
 	}
 	if err != nil {
 		why := usage.AbsenceOf("nodes", err)
-		r.problems = append(r.problems, "which GPUs the notebooks have is not known: "+why.Reason)
+		r.problems = append(r.problems, "GPUs of notebooks are unknown: "+why.Reason)
 		for i := range all {
 			if len(all[i].GPUs) > 0 {
 				all[i].Live = usage.LiveOf(nil, why)
@@ -345,11 +345,11 @@ func (n *Notebook) have(all map[string][]Row) {
 	switch {
 	case len(n.GPUs) == 0:
 	case len(n.Nodes) == 0:
-		n.Live = usage.LiveOf(nil, usage.Absence{Reason: "the pod is on no node yet"})
+		n.Live = usage.LiveOf(nil, usage.Absence{Reason: "the pod is not scheduled yet"})
 	case unknown != usage.Absence{}:
 		n.Live = usage.LiveOf(nil, unknown)
 	case len(devices) == 0:
-		n.Live = usage.LiveOf(nil, usage.Absence{Reason: "it is not known which of the node's devices it has"})
+		n.Live = usage.LiveOf(nil, usage.Absence{Reason: "which of the node's devices it has cannot be determined"})
 	default:
 		n.Live = usage.LiveOf(devices, usage.Absence{})
 	}

@@ -58,7 +58,7 @@ func TestANotebookIsTheSumOfItsPods(t *testing.T) {
 	if _, ok := n.CPU.Get(); ok {
 		t.Error("two of three pods' figures pass for the whole")
 	}
-	if why := n.CPU.Why(); why.Reason != "metrics-server has no figures of this pod yet" {
+	if why := n.CPU.Why(); why.Reason != "metrics-server has no metrics for this pod yet" {
 		t.Errorf("the reason is %q", why.Reason)
 	}
 	n.add(notebookPod("vision-3", "", limits), nil, errors.New("connection refused"), nil)
@@ -77,8 +77,8 @@ func TestDoubtsAboutFiguresAreSaidOnce(t *testing.T) {
 		{CPU: unknown}, // it waits: nobody expects figures
 	}
 	want := []string{
-		"CPU and memory of 1 of 5 notebooks are not known: metrics-server has no figures of them yet",
-		"CPU and memory of 2 of 5 notebooks are stale, up to 5m0s old: metrics-server has not reached their nodes since",
+		"CPU and memory of 1 of 5 notebooks are unknown: metrics-server has no metrics for them yet",
+		"CPU and memory of 2 of 5 notebooks are stale, up to 5m0s old: metrics-server has not scraped their nodes since",
 	}
 	if got := (&notebooksReader{}).doubts(all, noon); !slices.Equal(got, want) {
 		t.Errorf("got %q, want %q", got, want)
@@ -137,8 +137,8 @@ func TestWhenSomethingWasLastDone(t *testing.T) {
 		why  string
 	}{
 		{"vision", 2 * time.Hour, ""},
-		{"odd", 0, "the annotation notebooks.kubeflow.org/last-activity is no time: yesterday"},
-		{"new", 0, "the notebook controller has not written when it was last used: it does so where culling is on"},
+		{"odd", 0, "the annotation notebooks.kubeflow.org/last-activity is not a time: yesterday"},
+		{"new", 0, "the notebook controller has not recorded its last activity: it does so only if culling is enabled"},
 	} {
 		idle := Notebook{LastActivity: a.of("ada", tt.name)}.Idle(noon)
 		if d, ok := idle.Get(); d != tt.want || ok != (tt.why == "") || idle.Why().Reason != tt.why {
@@ -196,7 +196,7 @@ func TestDocuments(t *testing.T) {
 			Live: device.Live, Created: noon.Add(-time.Hour), LastActivity: usage.Known(noon.Add(-2 * time.Minute)),
 		},
 		{
-			Namespace: "bob", Name: "new", Owner: usage.Missing[string](usage.Absence{Forbidden: true, Reason: "the user may not list profiles"}), Phase: corev1.PodPending,
+			Namespace: "bob", Name: "new", Owner: usage.Missing[string](usage.Absence{Forbidden: true, Reason: "the user is not allowed to list profiles"}), Phase: corev1.PodPending,
 			CPU: usage.Missing[resource.Quantity](usage.Absence{Reason: "the pod is on no node yet"}), Memory: usage.Missing[resource.Quantity](usage.Absence{Reason: "the pod is on no node yet"}),
 			GPUs: map[string]int64{}, Live: usage.LiveOf(nil, usage.Absence{Reason: "it has no GPUs"}), Created: noon, LastActivity: usage.Missing[time.Time](usage.Absence{Reason: "no culling"}),
 		},

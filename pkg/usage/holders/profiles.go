@@ -67,7 +67,7 @@ func (o owners) of(namespace string) usage.Maybe[string] {
 
 func (o owners) why() usage.Absence {
 	if apierrors.IsNotFound(o.failed) {
-		return usage.Absence{Reason: "the cluster has no Profiles: `kubectl jupyter install` brings them"}
+		return usage.Absence{Reason: "the cluster does not serve Profiles: run `kubectl jupyter install`"}
 	}
 	return usage.AbsenceOf("profiles.kubeflow.org", o.failed)
 }
@@ -76,7 +76,7 @@ func (o owners) problems() []string {
 	if o.failed == nil {
 		return nil
 	}
-	return []string{"who owns the notebooks is not known: " + o.why().Reason}
+	return []string{"owners of notebooks are unknown: " + o.why().Reason}
 }
 
 // activityAnnotation is where the notebook controller writes when something was last done
@@ -114,11 +114,11 @@ func (a activity) of(namespace, name string) usage.Maybe[time.Time] {
 	}
 	text := a.texts[namespace+"/"+name]
 	if text == "" {
-		return usage.Missing[time.Time](usage.Absence{Reason: "the notebook controller has not written when it was last used: it does so where culling is on"})
+		return usage.Missing[time.Time](usage.Absence{Reason: "the notebook controller has not recorded its last activity: it does so only if culling is enabled"})
 	}
 	t, err := time.Parse(time.RFC3339, text)
 	if err != nil {
-		return usage.Missing[time.Time](usage.Absence{Reason: "the annotation " + activityAnnotation + " is no time: " + text})
+		return usage.Missing[time.Time](usage.Absence{Reason: "the annotation " + activityAnnotation + " is not a time: " + text})
 	}
 	return usage.Known(t)
 }
@@ -128,5 +128,5 @@ func (a activity) problems() []string {
 	if a.failed == nil || apierrors.IsNotFound(a.failed) {
 		return nil
 	}
-	return []string{"when notebooks were last used is not known: " + usage.AbsenceOf("notebooks.kubeflow.org", a.failed).Reason}
+	return []string{"last activity of notebooks is unknown: " + usage.AbsenceOf("notebooks.kubeflow.org", a.failed).Reason}
 }

@@ -40,7 +40,7 @@ func readPending(ctx context.Context, c *cluster.Cluster) (pods []*corev1.Pod, p
 		"status.conditions", "status.resourceClaimStatuses", "status.extendedResourceClaimStatus",
 	}, podPaths...), func(p *corev1.Pod) { pods = append(pods, p) })
 	if err != nil {
-		return nil, "who waits for a GPU is not known: " + usage.AbsenceOf("pods", err).Reason
+		return nil, "pods that wait for a GPU are unknown: " + usage.AbsenceOf("pods", err).Reason
 	}
 	return pods, ""
 }
@@ -144,7 +144,7 @@ func gpuClasses(ctx context.Context, c *cluster.Cluster, others []string) (sets.
 			}
 		})
 	if err != nil {
-		return out, "who waits for a claim of GPUs is not known: " + usage.AbsenceOf("deviceclasses.resource.k8s.io", err).Reason
+		return out, "pods that wait for a GPU claim are unknown: " + usage.AbsenceOf("deviceclasses.resource.k8s.io", err).Reason
 	}
 	return out, ""
 }

@@ -12,9 +12,7 @@ import (
 	"github.com/kubectl-jupyter/kubectl-jupyter/test/bedkit"
 )
 
-func TestSupportBundle(t *testing.T) {
-	b := newBed(t)
-	b.must("install", "--timeout", "5m")
+func supportBundle(t *testing.T, b *bed) {
 	b.plant()
 
 	t.Run("has what helps and nobody's credentials", func(t *testing.T) {

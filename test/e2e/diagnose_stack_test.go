@@ -37,9 +37,7 @@ func TestWhatIsWrongWithManyObjectsIsSaidOnceAndSoon(t *testing.T) {
 	}
 }
 
-func TestWhatIsBehindAWebhookIsNamedBeforeIt(t *testing.T) {
-	b := newBed(t)
-	b.must("install", "--timeout", "5m")
+func whatIsBehindAWebhookIsNamedBeforeIt(t *testing.T, b *bed) {
 	// An autoscaler would switch istiod on again.
 	b.kubectl("-n", "istio-system", "delete", "hpa", "--all")
 	b.kubectl("-n", "istio-system", "scale", "deployment", "istiod", "--replicas=0")

@@ -10,10 +10,9 @@ import (
 	"testing"
 )
 
-// TestLoginURL asks for the way in on simulated nodes: the objects are real, and nobody
+// loginURL asks for the URL on simulated nodes: the objects are real, and nobody
 // answers at the gateway's address. Whether a login works is for the real node's tests.
-func TestLoginURL(t *testing.T) {
-	b := newBed(t)
+func loginURL(t *testing.T, b *bed) {
 	fails := func(t *testing.T, code int, says []string, args ...string) {
 		t.Helper()
 		r := b.jupyter(append([]string{"login-url"}, args...)...)

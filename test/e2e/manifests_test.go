@@ -10,9 +10,7 @@ import (
 // The real API server looks at every embedded manifest as it would at an installation,
 // with the real cert-manager's webhook behind it; istiod's and PodDefaults' are
 // stand-ins here.
-func TestTheServerAcceptsEveryEmbeddedManifest(t *testing.T) {
-	b := newBed(t)
-	b.must("install")
+func theServerAcceptsEveryEmbeddedManifest(t *testing.T, b *bed) {
 	// MetalLB comes on demand: without its namespace and definitions a dry run of the
 	// rest has nowhere to go.
 	metallb := b.must("render", "metallb").Stdout

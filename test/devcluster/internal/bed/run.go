@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"runtime"
 	"strconv"
 	"time"
 
@@ -44,9 +45,15 @@ type runner struct {
 	failed   chan error
 }
 
+// spareHeap is the size of a block that is never touched, and so takes no memory, in bytes.
+// The garbage collector counts it as in use and runs less often: without it, a quarter of a
+// small bed's processor time is spent on collecting. A bed takes as much more memory at most.
+const spareHeap = 512 << 20
+
 // Run is the bed itself, in the process that Up started, and returns when the
 // bed has ended.
 func Run(ctx context.Context, dir Dir) error {
+	defer runtime.KeepAlive(make([]byte, spareHeap))
 	r := &runner{dir: dir, start: time.Now(), failed: make(chan error, 16)}
 	if err := r.inherit(); err != nil {
 		return err

@@ -1,5 +1,5 @@
-# The two that matter: `make demo` shows the plugin, `make test` proves it.
-# Needed: Go and make. Nothing else is fetched but Go modules.
+# Start with `make demo`, which shows the plugin, and `make test`, which tests it.
+# Requirements: Go and make. Only Go modules are downloaded.
 
 BIN     := bin
 RELEASE ?= 1.10
@@ -10,7 +10,7 @@ COMMIT  ?= $(shell git rev-parse HEAD 2>/dev/null)
 DATE    ?= $(shell TZ=UTC git log -1 --format=%cd --date=format-local:%Y-%m-%dT%H:%M:%SZ 2>/dev/null)
 LDFLAGS := -s -w -X $(MODULE)/pkg/version.version=$(VERSION) -X $(MODULE)/pkg/version.commit=$(COMMIT) -X $(MODULE)/pkg/version.date=$(DATE)
 
-# One set of flags everywhere, or the build cache is filled twice.
+# The same flags everywhere, so that the build cache is shared.
 export CGO_ENABLED := 0
 export GOFLAGS     := -trimpath -buildvcs=false
 
@@ -23,87 +23,87 @@ build: ## Build bin/kubectl-jupyter
 	go build -ldflags '$(LDFLAGS)' -o $(BIN)/kubectl-jupyter ./cmd/kubectl-jupyter
 
 .PHONY: demo
-demo: build devcluster ## Install onto a throwaway cluster with simulated nodes, and show it
+demo: build devcluster ## Run the main commands on a throwaway cluster with simulated nodes
 	go run ./test/demo -bin $(BIN)
 
 .PHONY: demo-real
-demo-real: build devcluster ## The same with a real node: containers run (root, Debian packages)
+demo-real: build devcluster ## The same with a real node that runs containers (requires root and Debian packages)
 	go run ./test/demo -bin $(BIN) -nodes real
 
 ##@ Test
 
 .PHONY: test
-test: test-unit e2e-simulated ## Everything that needs no root: unit tests, then the whole plugin on real control planes
+test: test-unit e2e-simulated ## Run all tests that do not require root: unit tests, then end-to-end tests with simulated nodes
 
 .PHONY: test-unit
-test-unit: ## Unit tests and whole commands, in seconds, without a cluster
+test-unit: ## Run unit tests and tests of whole commands, without a cluster
 	go test ./...
 
 .PHONY: e2e-simulated
-e2e-simulated: build devcluster ## The plugin on real control planes with simulated nodes, one for each test, two at a time
+e2e-simulated: build devcluster ## Run end-to-end tests on real control planes with simulated nodes, two at a time
 	go test -tags e2e -count=1 -timeout 40m -parallel 2 -v ./test/e2e/
 
 .PHONY: e2e
-e2e: build devcluster $(BIN)/browser ## The plugin on a real node, with real components (root, Debian packages)
+e2e: build devcluster $(BIN)/browser ## Run end-to-end tests on a real node, with real components (requires root and Debian packages)
 	go test -tags e2e_real -count=1 -timeout 60m -v ./test/e2e/
 
 $(BIN)/browser: test/browser/main.go test/browser/go.mod
 	go build -C test/browser -o $(CURDIR)/$(BIN)/ .
 
 .PHONY: bench
-bench: need-upstream build devcluster ## Times against upstream's own sequence; UPSTREAM=DIR is a clone of kubeflow/manifests v1.10.1
+bench: need-upstream build devcluster ## Compare times with upstream's installation; UPSTREAM=DIR is a clone of kubeflow/manifests v1.10.1
 	go run ./test/bench -bin $(BIN) -upstream $(UPSTREAM) -only a,b,c,d,e
 	$(MAKE) bench-top bench-status
 
 .PHONY: bench-status
-bench-status: build devcluster ## Time of status of the whole stack against kubectl get all in its namespaces, and its requests
+bench-status: build devcluster ## Compare time and requests of status with kubectl get all in the namespaces of the stack
 	go run ./test/bench -bin $(BIN) -only g -out docs/benchmarks-status.md
 
 .PHONY: bench-top
-bench-top: build devcluster ## Time and memory of top at 500, 1,500 and 5,000 nodes against kubectl's; takes 14 GB of memory
+bench-top: build devcluster ## Compare time and memory of top with kubectl top, at 500, 1,500 and 5,000 nodes (requires 14 GB of memory)
 	go run ./test/bench -bin $(BIN) -only f -out docs/benchmarks-top.md
 
 .PHONY: fidelity
-fidelity: need-upstream ## Compare every object of RELEASE (1.10) with upstream's; UPSTREAM=DIR is a clone of kubeflow/manifests
+fidelity: need-upstream ## Compare all objects of RELEASE (1.10) with those of upstream; UPSTREAM=DIR is a clone of kubeflow/manifests
 	go run ./internal/fidelity/cmd/fidelity -release $(RELEASE) -unexplained diff $(UPSTREAM)
 
 .PHONY: need-upstream
 need-upstream:
-	@test -d "$(UPSTREAM)" || { echo 'name a clone of kubeflow/manifests, at the version that the release follows: UPSTREAM=DIR' >&2; exit 1; }
+	@test -d "$(UPSTREAM)" || { echo 'set UPSTREAM=DIR to a clone of kubeflow/manifests, at the version of the release' >&2; exit 1; }
 
-##@ Work on it
+##@ Development
 
 # The control plane's own sources are compiled here, once: etcd, kube-apiserver,
 # kube-controller-manager, kube-scheduler, kubelet, kwok, the real cert-manager, and
-# kubectl, which a fresh machine may not have.
+# kubectl, which may not be installed.
 .PHONY: devcluster
-devcluster: ## Build the throwaway cluster's programs (the first time takes about nine minutes)
+devcluster: ## Build the programs of the throwaway cluster (takes about nine minutes the first time)
 	go run ./test/bedbuild -bin $(BIN)
 
 .PHONY: generate
-generate: ## Write the CRDs anew, from the API modules they come from
+generate: ## Regenerate the CRDs from their API modules
 	go run -C hack ./crdgen -out ../pkg/components
 
 .PHONY: verify-generate
-verify-generate: ## Fail when the committed CRDs are not what the generator writes
+verify-generate: ## Verify that the committed CRDs are up to date
 	go run -C hack ./crdgen -verify -out ../pkg/components
 
 .PHONY: reference
-reference: ## Write docs/reference anew, from the help texts
+reference: ## Regenerate docs/reference from the help texts
 	go run ./internal/reference -out docs/reference
 
 .PHONY: verify-reference
-verify-reference: ## Fail when docs/reference is not what the help says
+verify-reference: ## Verify that docs/reference is up to date
 	go run ./internal/reference -out docs/reference -verify
 
 .PHONY: golden
-golden: ## Write expected outputs of tests anew; look at the difference before committing
+golden: ## Regenerate the expected outputs of tests; review the diff before committing
 	go test ./cmd/kubectl-jupyter ./pkg/view ./pkg/diagnose ./pkg/usage ./pkg/usage/holders -update
 
 # The linters are pinned in a module of their own. staticcheck takes one set of build tags
 # at a time.
 .PHONY: lint
-lint: $(BIN)/staticcheck $(BIN)/gofumpt ## gofumpt, go vet, staticcheck, licences of what is compiled in, links in the documents
+lint: $(BIN)/staticcheck $(BIN)/gofumpt ## Run gofumpt, go vet and staticcheck; check the licenses of dependencies and the links in the documentation
 	@unformatted=$$($(BIN)/gofumpt -l cmd hack internal pkg test); test -z "$$unformatted" || { echo "not formatted with gofumpt:"; echo "$$unformatted"; exit 1; } >&2
 	go vet ./...
 	go vet -tags e2e ./test/e2e/
@@ -122,18 +122,18 @@ $(BIN)/goreleaser: hack/tools/release/go.mod
 	go build -C hack/tools/release -o $(CURDIR)/$(BIN)/ github.com/goreleaser/goreleaser/v2
 
 .PHONY: vulnerabilities
-vulnerabilities: $(BIN)/govulncheck ## Look for known vulnerabilities in what is called (needs the network)
+vulnerabilities: $(BIN)/govulncheck ## Check for known vulnerabilities in the code that is called (requires network access)
 	$(BIN)/govulncheck ./...
 
 .PHONY: release-check
-release-check: devcluster $(BIN)/goreleaser ## Make a release without publishing it, twice, and do with it what krew would
+release-check: devcluster $(BIN)/goreleaser ## Build a release twice without publishing it, and test it as krew would install it
 	$(BIN)/goreleaser check
 	go test -tags release -count=1 -timeout 60m -v ./test/release/
 
 .PHONY: clean
-clean: ## Remove what was built
+clean: ## Delete the build output
 	rm -rf $(BIN) dist
 
 .PHONY: help
-help: ## Show this
+help: ## Show this help
 	@awk 'BEGIN {FS = ":.*## "} /^##@/ {printf "\n%s\n", substr($$0, 5)} /^[a-z0-9-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)

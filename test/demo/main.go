@@ -31,17 +31,17 @@ type step struct {
 // session is what a person would type.
 var session = []step{
 	{say: "An empty cluster.", args: []string{"get", "nodes"}},
-	{say: "Can this cluster take it?", args: []string{"jupyter", "preflight"}},
-	{say: "The whole stack, with one command.", args: []string{"jupyter", "install"}},
-	{say: "Does it work, and if not, why?", args: []string{"jupyter", "status"}},
-	{say: "A second time: nothing to change.", args: []string{"jupyter", "install"}},
+	{say: "Check whether the stack can be installed.", args: []string{"jupyter", "preflight"}},
+	{say: "Install the stack.", args: []string{"jupyter", "install"}},
+	{say: "Show whether the stack works.", args: []string{"jupyter", "status"}},
+	{say: "Install again: there is nothing to change.", args: []string{"jupyter", "install"}},
 	{
-		say:  "The way in, proven hop by hop, through the API server as there is no address here.",
+		say:  "Test each hop of the login, through the API server, because there is no external address.",
 		args: []string{"jupyter", "login-url", "--check", "--port-forward"}, only: "real",
 	},
-	{say: "Who can log in?", args: []string{"jupyter", "user", "list"}},
-	{say: "Who has room, and who has a free GPU?", args: []string{"jupyter", "top"}},
-	{say: "Out again. Definitions and what belongs to people stay.", args: []string{"jupyter", "uninstall", "--yes"}},
+	{say: "List the users.", args: []string{"jupyter", "user", "list"}},
+	{say: "Show the resource usage of nodes, and free GPUs.", args: []string{"jupyter", "top"}},
+	{say: "Uninstall the stack. CustomResourceDefinitions and data of users are kept.", args: []string{"jupyter", "uninstall", "--yes"}},
 }
 
 func main() {
@@ -61,9 +61,9 @@ type demo struct {
 
 func run(ctx context.Context, args []string, out io.Writer) (err error) {
 	flags := flag.NewFlagSet("demo", flag.ContinueOnError)
-	bin := flags.String("bin", "bin", "directory of the built programs kubectl-jupyter, kubectl and devcluster")
-	nodes := flags.String("nodes", "simulated", "what the nodes are: simulated or real")
-	keep := flags.Bool("keep", false, "leave the cluster running at the end")
+	bin := flags.String("bin", "bin", "directory with the programs kubectl-jupyter, kubectl and devcluster")
+	nodes := flags.String("nodes", "simulated", "type of the nodes: simulated or real")
+	keep := flags.Bool("keep", false, "if true, keep the cluster running at the end")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
@@ -80,7 +80,7 @@ func run(ctx context.Context, args []string, out io.Writer) (err error) {
 	d.bed, err = programs.Up(ctx, dir, out, "--nodes", *nodes)
 	defer func() {
 		if *keep && err == nil {
-			fmt.Fprintf(out, "\nThe cluster goes on:\n  export KUBECONFIG=%s\n  %s down --dir %s\n", d.bed.Kubeconfig, programs.Devcluster, dir)
+			fmt.Fprintf(out, "\nThe cluster is still running:\n  export KUBECONFIG=%s\n  %s down --dir %s\n", d.bed.Kubeconfig, programs.Devcluster, dir)
 			return
 		}
 		err = errors.Join(err, d.down(context.WithoutCancel(ctx)))
@@ -116,7 +116,7 @@ func (d *demo) play(ctx context.Context, s step) error {
 }
 
 func (d *demo) down(ctx context.Context) error {
-	d.say("The cluster is taken down.")
+	d.say("Delete the cluster.")
 	if err := d.bed.Down(ctx, d.out); err != nil {
 		return err
 	}

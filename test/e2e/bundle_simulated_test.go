@@ -45,7 +45,7 @@ func supportBundle(t *testing.T, b *bed) {
 				t.Errorf("%s is a person's", name)
 			}
 		}
-		wantSays(t, r.Stderr, `Reading cluster "devcluster"`, "credentials taken out")
+		wantSays(t, r.Stderr, `Reading cluster "devcluster"`, "credentials redacted")
 		// A simulated pod has no log, and the bundle says so.
 		wantSays(t, files["manifest.yaml"], "what: logs/auth/dex-")
 	})
@@ -71,7 +71,7 @@ func supportBundle(t *testing.T, b *bed) {
 		b.wantNoSecrets(files, plantedSecret)
 		wantSays(t, files["objects/auth/deployments.apps.yaml"], "name: dex")
 		wantSays(t, files["manifest.yaml"], `User "jane" cannot list resource "secrets"`, "secretsUnread:")
-		wantSays(t, r.Stderr, "warning: the Secrets of auth, cert-manager", "by their form alone", "Not in it, since it could not be read", "manifest.yaml names")
+		wantSays(t, r.Stderr, "warning: the Secrets of auth, cert-manager", "only redacted if their format was recognized", "Not included, because it could not be read", "see manifest.yaml")
 	})
 
 	t.Run("goes to standard output for pipes", func(t *testing.T) {
@@ -114,7 +114,7 @@ func supportBundle(t *testing.T, b *bed) {
 		if r.Code != 1 {
 			t.Errorf("exit code %d", r.Code)
 		}
-		wantSays(t, r.Stderr, "--file: ", "exists: name another file")
+		wantSays(t, r.Stderr, "--file: ", "already exists: specify another file")
 		if text, err := os.ReadFile(file); err != nil || string(text) != "mine" {
 			t.Errorf("the file says %q, error %v", text, err)
 		}

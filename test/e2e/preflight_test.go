@@ -88,7 +88,7 @@ func TestPreflightSaysWhatWouldKeepAnInstallationFromWorking(t *testing.T) {
 			t.Errorf("capacity %+v", c)
 		}
 		table := b.must("preflight")
-		wantSays(t, table.Stdout, "CHECK", "capacity", "An installation can begin")
+		wantSays(t, table.Stdout, "CHECK", "capacity", "The stack can be installed")
 		wantSays(t, table.Stderr, `context "devcluster"`)
 		wantSays(t, b.must("preflight", "-o", "wide").Stdout, "ASKS")
 		if out := b.must("preflight", "-o", "jsonpath={.capacity.open}").Stdout; strings.TrimSpace(out) != "5" {

@@ -45,7 +45,7 @@ func TestStatus(t *testing.T) {
 	}
 	wantSays(t, r.Stdout, "Nothing is installed: run kubectl jupyter install", "Missing")
 
-	if r := b.jupyter("status", "--wait", "--timeout", "2s"); r.Code != 1 || !strings.Contains(r.Stderr, "not everything was Ready within 2s") {
+	if r := b.jupyter("status", "--wait", "--timeout", "2s"); r.Code != 1 || !strings.Contains(r.Stderr, "timed out after 2s, not all components are Ready") {
 		t.Errorf("a wait that is over: %s", r)
 	}
 

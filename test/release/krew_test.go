@@ -23,7 +23,7 @@ func TestTheManifestKeepsKrewsRules(t *testing.T) {
 		{"a version without its v is refused", "version: v1.2.3", "version: 1.2.3", "is not semantic"},
 		{"two archives for one platform are refused", "os: darwin", "os: linux", "linux/amd64: two archives"},
 		{"a digest of another length is refused", strings.Repeat("0a", 32), "0a", `sha256 is "0a"`},
-		{"a long short description is refused", "in one command", "in one single command, and no more", "at most 50"},
+		{"a long short description is refused", "operate Jupyter notebooks", "operate Jupyter notebooks on every Kubernetes cluster", "at most 50"},
 		{"a selector of another label is refused", "arch: amd64", "cpu: amd64", "os and arch are wanted"},
 		{"a program without .exe for Windows is refused", "bin: kubectl-jupyter.exe", "bin: kubectl-jupyter", `windows/amd64: bin is`},
 		{"a field that krew does not know is refused", "homepage:", "homepages:", "unknown field"},

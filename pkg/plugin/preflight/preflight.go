@@ -41,30 +41,34 @@ func New(b *plugin.Base) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:     "preflight",
 		GroupID: plugin.GroupStack,
-		Short:   "Say what would keep an installation from working, before anything is written",
-		Long: `Say what would keep an installation from working, before anything is written.
+		Short:   "Check whether the stack can be installed, without changing anything",
+		Long: `Check whether the stack can be installed, without changing anything.
 
-It takes the flags of install, and asks: does the release work on this server, may
-the user do all of it, would the server accept every object (each that can exist is
-sent as a dry run), does anything belong to somebody else, which nodes take pods, is
-there room for the stack and for a notebook, will notebooks get their volumes, what
-has been left behind, does anything assign LoadBalancer addresses.
+The command takes the flags of install, and checks: whether the release supports the
+version of the server, whether the user has all permissions, whether the server accepts the
+objects (using server-side dry run, where their kinds are served), whether existing objects have
+another owner, which nodes accept pods, whether there is capacity for the stack and a
+notebook, whether volumes for notebooks can be provisioned, what an earlier installation
+has left, and whether LoadBalancer addresses can be assigned.
 
-install does the same first, and stops at what is fatal; --skip-preflight leaves it out.
+install runs the same checks first, and stops if a result is fatal, unless
+--skip-preflight is set.
 
-Exit codes: 0 when nothing is fatal, warnings or not; 1 when something is, or the
-flags are wrong; 2 when nothing fatal was found and something could not be told.`,
+Exit codes:
+  0  no result is fatal; there may be warnings
+  1  a result is fatal, or the command line is not valid
+  2  no result is fatal, but some checks could not be completed`,
 		Example: plugin.Examples(`
-			# Would it work here?
+			# Check the cluster of the current context
 			kubectl jupyter preflight
 
-			# Would the small profile, with the cert-manager that is there?
+			# Check for the small profile, with the cert-manager that is already installed
 			kubectl jupyter preflight --profile slim --use-existing cert-manager
 
-			# With what each check asks
+			# Show what each check verifies
 			kubectl jupyter preflight -o wide
 
-			# For programs: the arithmetic of the nodes, and the worst result
+			# Print the remaining memory and the overall result, for use by programs
 			kubectl jupyter preflight -o jsonpath='{.capacity.left.memoryBytes} {.result}'`),
 		Args: plugin.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -74,8 +78,8 @@ flags are wrong; 2 when nothing fatal was found and something could not be told.
 	}
 	f.choices.Add(cmd)
 	fs := cmd.Flags()
-	fs.DurationVar(&f.timeout, "timeout", time.Minute, "How long it may take, such as 30s; 0 for no bound")
-	fs.StringVarP(&f.output, "output", "o", view.FormatTable, "Output format: table, wide, json, yaml or jsonpath=TEMPLATE")
+	fs.DurationVar(&f.timeout, "timeout", time.Minute, "The length of time to wait before giving up on the run, such as 30s; 0 means no timeout")
+	fs.StringVarP(&f.output, "output", "o", view.FormatTable, "Output format. One of: (table, wide, json, yaml, jsonpath=TEMPLATE)")
 	plugin.Complete(cmd, "output", func() []string {
 		return []string{view.FormatTable, view.FormatWide, view.JSON, view.YAML, view.JSONPath + "="}
 	})
@@ -116,7 +120,7 @@ func (o *PreflightOptions) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(messages, "Looking at %s for an installation of release %s (profile %s). Nothing is written.\n", c.Where(), plan.Release.Name, plan.Settings.Profile)
+	fmt.Fprintf(messages, "Checking %s for an installation of release %s (profile %s). Nothing is changed.\n", c.Where(), plan.Release.Name, plan.Settings.Profile)
 	facts, _, err := preflight.Look(ctx, c, engine, preflight.OptionsFor(&o.Intent, plan, false))
 	progress.Close()
 	if err != nil {
@@ -200,11 +204,11 @@ func (o *PreflightOptions) print(c *cluster.Cluster, plan *rollout.Plan, f *pref
 func conclusion(r preflight.Result, install string) string {
 	switch r {
 	case preflight.Fatal:
-		return "An installation would not work: see what is fatal above."
+		return "An installation would fail: see the fatal results above."
 	case preflight.Unknown:
-		return "Nothing fatal was found, but not everything could be looked at."
+		return "No result is fatal, but some checks could not be completed."
 	case preflight.Warning:
-		return "An installation can begin; mind the warnings: " + install
+		return "The stack can be installed; see the warnings above. Next: " + install
 	}
-	return "An installation can begin: " + install
+	return "The stack can be installed. Next: " + install
 }

@@ -49,42 +49,43 @@ func New(b *plugin.Base) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:     "status [COMPONENT...]",
 		GroupID: plugin.GroupStack,
-		Short:   "Say whether the stack works, and if not, why and what to do",
-		Long: `Say whether the stack works, and if not, why and what to do.
+		Short:   "Show whether the stack works, and if not, the causes and remedies",
+		Long: `Show whether the stack works, and if not, the causes and remedies.
 
-One row for each component, then every cause, worst first, with what proves it and
-what helps, then the way in. Nothing is changed: webhooks are tried with dry runs.
-A stack that somebody else has installed is recognised by the names of its objects.
+The output has one row for each component, then all causes, most severe first, with their
+evidence and remedy, then the URL. Nothing is changed: webhooks are tested with server-side
+dry run. A stack that was installed by other means is recognized by the names of its
+objects.
 
-States: Ready; Progressing, it may become ready by itself; Degraded, it works with
-fewer pods than wanted; Failed, it needs a change; Missing; Unknown, it may not be
-read (the row says forbidden) or the server did not answer.
+States: Ready; Progressing, may become ready without intervention; Degraded, works with
+fewer pods than desired; Failed, requires a change; Missing; Unknown, the user is not
+permitted to read it (the row says forbidden) or the server did not answer.
 
 Exit codes:
-  0  everything is Ready
-  1  something is not Ready, or the command line is not valid
-  2  it could not be told: the cluster does not answer, or may not be read`,
+  0  all components are Ready
+  1  a component is not Ready, or the command line is not valid
+  2  the state could not be determined: the cluster does not answer, or access is forbidden`,
 		Example: plugin.Examples(`
-			# Does it work?
+			# Show the status of the stack
 			kubectl jupyter status
 
-			# One component, with its pods and events
+			# Show one component, with its pods and events
 			kubectl jupyter status jupyter-web-app
 
-			# Wait until everything is Ready, five minutes at most
+			# Wait until all components are Ready, for up to five minutes
 			kubectl jupyter status --wait --timeout 5m
 
-			# Follow it
+			# Watch for changes
 			kubectl jupyter status --watch
 
-			# To paste into a report of a problem
+			# Print a summary for an issue report
 			kubectl jupyter status -o short
 
-			# For programs
+			# Print the state and the URL, for use by programs
 			kubectl jupyter status -o jsonpath='{.state} {.wayIn.url}'`),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if cmd.Flags().Changed("timeout") && !f.wait {
-				return plugin.UsageError(cmd, errors.New("--timeout bounds --wait: give both, or --request-timeout for one look"))
+				return plugin.UsageError(cmd, errors.New("--timeout can only be used with --wait: use --request-timeout to limit single requests"))
 			}
 			o, err := f.ToOptions(b, args)
 			return plugin.Run(cmd, o, err)
@@ -92,10 +93,10 @@ Exit codes:
 		ValidArgsFunction: plugin.CompleteComponents,
 	}
 	fs := cmd.Flags()
-	fs.StringVarP(&f.output, "output", "o", view.FormatTable, "Output format: table, wide, short (for a report of a problem), json, yaml, jsonpath=TEMPLATE or name")
-	fs.BoolVarP(&f.watch, "watch", "w", false, "Go on: draw it anew when something changes; without a terminal, print a line for each change")
-	fs.BoolVar(&f.wait, "wait", false, "Return when everything is Ready, or when --timeout is over")
-	fs.DurationVar(&f.timeout, "timeout", plugin.DefaultTimeout, "How long --wait may take, such as 90s or 20m; 0 for no bound")
+	fs.StringVarP(&f.output, "output", "o", view.FormatTable, "Output format. One of: (table, wide, short, json, yaml, jsonpath=TEMPLATE, name); short is a summary for an issue report")
+	fs.BoolVarP(&f.watch, "watch", "w", false, "If true, watch for changes: redraw the output on a terminal; otherwise, print a line for each change")
+	fs.BoolVar(&f.wait, "wait", false, "If true, wait until all components are Ready, or until --timeout expires")
+	fs.DurationVar(&f.timeout, "timeout", plugin.DefaultTimeout, "The length of time to wait with --wait, such as 90s or 20m; 0 means no timeout")
 	plugin.Complete(cmd, "output", statusFormats)
 	return cmd
 }
@@ -109,7 +110,7 @@ func (f *StatusFlags) ToOptions(b *plugin.Base, args []string) (*StatusOptions, 
 		return nil, err
 	}
 	if f.watch && f.wait {
-		return nil, errors.New("--watch and --wait: choose one: --watch goes on, --wait ends when everything is Ready")
+		return nil, errors.New("--watch and --wait cannot be used together")
 	}
 	source, err := b.Source()
 	if err != nil {

@@ -43,13 +43,13 @@ func (o *StatusOptions) wait(ctx context.Context, changes *status.Changes) error
 	case failed != nil:
 		return failed
 	case last == nil:
-		return plugin.Unclear(fmt.Errorf("--timeout: %s were not enough to look at the cluster", o.Timeout))
+		return plugin.Unclear(fmt.Errorf("--timeout: the cluster could not be read within %s", o.Timeout))
 	}
 	if err := o.print(last); err != nil {
 		return err
 	}
 	if last.State != report.Ready {
-		fmt.Fprintf(o.base.ErrOut, "error: not everything was Ready within %s\n", o.Timeout)
+		fmt.Fprintf(o.base.ErrOut, "error: timed out after %s, not all components are Ready\n", o.Timeout)
 	}
 	return stateError(last.State)
 }

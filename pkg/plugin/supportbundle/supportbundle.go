@@ -51,30 +51,30 @@ func New(b *plugin.Base) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:     "support-bundle",
 		GroupID: plugin.GroupStack,
-		Short:   "Pack report, objects, events and logs for somebody else, without credentials",
-		Long: `Pack what somebody else needs to see into a tar.gz: the status report, versions,
-the stack's objects, events and logs, a summary of the nodes, webhook
-configurations and the names of all definitions.
+		Short:   "Collect status, objects, events and logs in an archive, without credentials",
+		Long: `Collect information for troubleshooting in a tar.gz archive: the status report, versions,
+the objects, events and logs of the stack, a summary of the nodes, webhook configurations,
+and the names of all CustomResourceDefinitions.
 
-Taken out: values of Secrets (their keys and lengths stay) and of environment
-variables, and wherever they stand: those very values, passwords, tokens, cookies,
-authorization headers, private keys and password hashes. Host names, IP addresses
-and e-mail addresses stay; manifest.yaml in the bundle says what is in it, what was
-taken out and what could not be read. Have a look before you send it.
+Redacted are the values of Secrets (their keys and lengths are kept) and of environment
+variables. These values, passwords, tokens, cookies, authorization headers, private keys
+and password hashes are also redacted everywhere else. Host names, IP addresses and e-mail
+addresses are kept. manifest.yaml in the bundle lists what is in it, what was redacted and
+what could not be read. Review the bundle before you send it.
 
-What may not be read is left out. The exit code is 0 when there is a bundle, and 1
-when there is none.`,
+What the user is not permitted to read is skipped. The exit code is 0 if a bundle was
+written, and 1 otherwise.`,
 		Example: plugin.Examples(`
-			# A bundle in the current directory
+			# Write a bundle to the current directory
 			kubectl jupyter support-bundle
 
-			# The last hour alone, into a file of your choice
+			# Include only the logs of the last hour, and specify the file name
 			kubectl jupyter support-bundle --since 1h -f login-fails.tar.gz
 
-			# With people's notebooks, volumes, pods and events, but not their logs
+			# Include notebooks, volumes, pods and events of user namespaces, but not their logs
 			kubectl jupyter support-bundle --include-user-namespaces
 
-			# Look at what is in it, without a file
+			# List the contents of a bundle, without writing a file
 			kubectl jupyter support-bundle -f - | tar tz`),
 		Args: plugin.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -83,11 +83,11 @@ when there is none.`,
 		},
 	}
 	fs := cmd.Flags()
-	fs.StringVarP(&f.file, "file", "f", "", "File to write, - for standard output; kubectl-jupyter-TIME.tar.gz in the current directory by default")
-	fs.BoolVar(&f.people, "include-user-namespaces", false, "Notebooks, volume claims, pods and events of people's namespaces, and Profiles")
-	fs.DurationVar(&f.since, "since", 0, "Only logs younger than this, such as 30m or 24h; 0 for all ages")
-	fs.Int64Var(&f.logLines, "log-lines", 2000, "The last lines of each log, 512 KiB at most")
-	fs.DurationVar(&f.timeout, "timeout", 2*time.Minute, "How long it may take, such as 90s; what is not read by then is left out; 0 for no bound")
+	fs.StringVarP(&f.file, "file", "f", "", "File to write, or - for standard output; by default, kubectl-jupyter-TIME.tar.gz in the current directory")
+	fs.BoolVar(&f.people, "include-user-namespaces", false, "If true, include Profiles, and notebooks, volume claims, pods and events of user namespaces")
+	fs.DurationVar(&f.since, "since", 0, "Only include logs newer than a relative duration like 30m or 24h; 0 means all logs")
+	fs.Int64Var(&f.logLines, "log-lines", 2000, "Lines of recent log to include for each container, up to 512 KiB")
+	fs.DurationVar(&f.timeout, "timeout", 2*time.Minute, "The length of time to wait for the bundle, such as 90s; what has not been read by then is skipped. 0 means no timeout")
 	plugin.Complete(cmd, "since", func() []string { return []string{"10m", "1h", "24h"} })
 	plugin.Complete(cmd, "log-lines", func() []string { return []string{"200", "2000", "10000"} })
 	plugin.Complete(cmd, "timeout", func() []string { return []string{"30s", "2m", "10m"} })
@@ -103,10 +103,10 @@ func (f *SupportBundleFlags) ToOptions(b *plugin.Base, now time.Time) (*SupportB
 		return nil, err
 	}
 	if f.since < 0 || f.since > 0 && f.since < time.Second {
-		return nil, fmt.Errorf("--since: %s: give a second or more, or 0 for all ages", f.since)
+		return nil, fmt.Errorf("--since: %s: use 1s or more, or 0 for all logs", f.since)
 	}
 	if f.logLines < 1 {
-		return nil, fmt.Errorf("--log-lines: %d: give 1 or more", f.logLines)
+		return nil, fmt.Errorf("--log-lines: %d: use 1 or more", f.logLines)
 	}
 	o := &SupportBundleOptions{
 		base: b, File: f.file, People: f.people, Since: f.since, LogLines: f.logLines, Timeout: f.timeout, Time: now.UTC(),
@@ -116,20 +116,20 @@ func (f *SupportBundleFlags) ToOptions(b *plugin.Base, now time.Time) (*SupportB
 	}
 	if o.File == "-" {
 		if view.IsTerminal(b.Out) {
-			return nil, errors.New("--file: standard output is a terminal, which cannot show an archive: name a file or pipe it on")
+			return nil, errors.New("--file: standard output is a terminal: specify a file, or redirect standard output")
 		}
 		return o, nil
 	}
 	switch info, err := os.Stat(o.File); {
 	case err == nil && info.IsDir():
-		return nil, fmt.Errorf("--file: %s is a directory: name a file", o.File)
+		return nil, fmt.Errorf("--file: %s is a directory: specify a file", o.File)
 	case err == nil:
-		return nil, fmt.Errorf("--file: %s exists: name another file, or remove it", o.File)
+		return nil, fmt.Errorf("--file: %s already exists: specify another file, or delete it", o.File)
 	case !errors.Is(err, os.ErrNotExist):
 		return nil, fmt.Errorf("--file: %w", err)
 	}
 	if info, err := os.Stat(filepath.Dir(o.File)); err != nil || !info.IsDir() {
-		return nil, fmt.Errorf("--file: there is no directory %s", filepath.Dir(o.File))
+		return nil, fmt.Errorf("--file: directory %s does not exist", filepath.Dir(o.File))
 	}
 	return o, nil
 }
@@ -262,15 +262,15 @@ func (o *SupportBundleOptions) documents(c *cluster.Cluster, source components.S
 
 // tell says what was made and what a reader should know of it.
 func (o *SupportBundleOptions) tell(m *bundle.Manifest, where string) {
-	fmt.Fprintf(o.base.ErrOut, "Wrote %s: %d files, credentials taken out. Have a look before you send it.\n", where, len(m.Files)+1)
+	fmt.Fprintf(o.base.ErrOut, "Wrote %s: %d files, credentials redacted. Review the bundle before you send it.\n", where, len(m.Files)+1)
 	if len(m.SecretsUnread) > 0 {
-		fmt.Fprintf(o.base.ErrOut, "warning: the Secrets of %s could not be read, so credentials in logs and events were recognised by their form alone.\n", plugin.List(m.SecretsUnread))
+		fmt.Fprintf(o.base.ErrOut, "warning: the Secrets of %s could not be read, so credentials in logs and events were only redacted if their format was recognized.\n", plugin.List(m.SecretsUnread))
 	}
 	if len(m.Unread) > 0 {
 		first := m.Unread[0]
-		fmt.Fprintf(o.base.ErrOut, "Not in it, since it could not be read: %s (%s)", first.What, strings.TrimSuffix(first.Why, "."))
+		fmt.Fprintf(o.base.ErrOut, "Not included, because it could not be read: %s (%s)", first.What, strings.TrimSuffix(first.Why, "."))
 		if more := len(m.Unread) - 1; more > 0 {
-			fmt.Fprintf(o.base.ErrOut, ", and %d more, which %s names", more, bundle.ManifestName)
+			fmt.Fprintf(o.base.ErrOut, ", and %d more, see %s", more, bundle.ManifestName)
 		}
 		fmt.Fprintln(o.base.ErrOut, ".")
 	}

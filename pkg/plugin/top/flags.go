@@ -37,15 +37,15 @@ type topFlags struct {
 func (f *topFlags) add(cmd *cobra.Command, keys func() []string, defaultKey, sorts string) {
 	fs := cmd.Flags()
 	fs.StringVar(&f.sortBy, "sort-by", defaultKey, sorts)
-	fs.StringArrayVar(&f.gpuResources, "gpu-resource", nil, "A further `resource` or DRA driver that counts as a GPU, such as example.com/fpga; can be repeated")
-	fs.BoolVar(&f.noDCGM, "no-dcgm", false, "Do not ask NVIDIA's exporter what GPUs do")
+	fs.StringArrayVar(&f.gpuResources, "gpu-resource", nil, "Additional `resource` or DRA driver to count as a GPU, such as example.com/fpga; can be repeated")
+	fs.BoolVar(&f.noDCGM, "no-dcgm", false, "If true, do not query the NVIDIA DCGM exporter for utilization and memory of GPUs")
 	plugin.Complete(cmd, "sort-by", keys)
-	fs.StringVarP(&f.output, "output", "o", view.FormatTable, "Output format: table, wide, json, yaml, csv, name or jsonpath=TEMPLATE")
-	fs.BoolVar(&f.noHeaders, "no-headers", false, "No line of headers, in tables and csv")
-	fs.BoolVarP(&f.watch, "watch", "w", false, "Again and again until Ctrl-C: in place on a terminal; elsewhere one table, or one line of JSON, after the other")
-	fs.DurationVar(&f.interval, "interval", 5*time.Second, "Time between two looks of --watch")
-	fs.DurationVar(&f.timeout, "timeout", time.Minute, "How long one look may take, such as 10s; 0 for no bound")
-	fs.BoolVar(&f.noBars, "no-bars", false, "No bars behind percentages on a terminal")
+	fs.StringVarP(&f.output, "output", "o", view.FormatTable, "Output format. One of: (table, wide, json, yaml, csv, name, jsonpath=TEMPLATE)")
+	fs.BoolVar(&f.noHeaders, "no-headers", false, "If true, print tables and csv without headers")
+	fs.BoolVarP(&f.watch, "watch", "w", false, "If true, refresh the output until Ctrl-C: in place on a terminal; otherwise, print one table, or one line of JSON, after the other")
+	fs.DurationVar(&f.interval, "interval", 5*time.Second, "Interval between refreshes with --watch")
+	fs.DurationVar(&f.timeout, "timeout", time.Minute, "The length of time to wait before giving up on reading the cluster, such as 10s; with --watch, for each refresh. 0 means no timeout")
+	fs.BoolVar(&f.noBars, "no-bars", false, "If true, do not show bars behind percentages on a terminal")
 	plugin.Complete(cmd, "output", func() []string {
 		return []string{view.FormatTable, view.FormatWide, view.JSON, view.YAML, view.FormatCSV, view.Name, view.JSONPath + "="}
 	})
@@ -55,13 +55,13 @@ func (f *topFlags) add(cmd *cobra.Command, keys func() []string, defaultKey, sor
 func (f *topFlags) options(b *plugin.Base, keys []string) (topOptions, error) {
 	o := topOptions{base: b, SortBy: f.sortBy, NoDCGM: f.noDCGM, Format: f.output, Headers: !f.noHeaders, Watch: f.watch, Interval: f.interval, Timeout: f.timeout, Bars: !f.noBars}
 	if f.output == "" {
-		return o, errors.New("--output: empty: leave it out for a table")
+		return o, errors.New("--output: the value is empty: omit the flag for a table")
 	}
 	if err := view.CheckOutput(f.output, view.FormatTable, view.FormatWide, view.FormatCSV, view.Name); err != nil {
 		return o, err
 	}
 	if f.interval < time.Second {
-		return o, fmt.Errorf("--interval %s: at least 1s: metrics are not taken more often", f.interval)
+		return o, fmt.Errorf("--interval: %s is too short: use 1s or more", f.interval)
 	}
 	if err := plugin.CheckTimeout(f.timeout); err != nil {
 		return o, err
@@ -96,7 +96,7 @@ func (o topOptions) connect(ctx context.Context) (*cluster.Cluster, error) {
 type nodeFlags struct{ selector string }
 
 func (f *nodeFlags) add(b *plugin.Base, cmd *cobra.Command) {
-	cmd.Flags().StringVarP(&f.selector, "selector", "l", "", "Label `selector` of nodes, such as nvidia.com/gpu.present=true")
+	cmd.Flags().StringVarP(&f.selector, "selector", "l", "", "Selector (label query) to filter nodes on, such as nvidia.com/gpu.present=true")
 	cmd.Args = cobra.ArbitraryArgs
 	cmd.ValidArgsFunction = b.CompleteNames(schema.GroupVersionResource{Version: "v1", Resource: "nodes"}, false)
 }
@@ -104,7 +104,7 @@ func (f *nodeFlags) add(b *plugin.Base, cmd *cobra.Command) {
 // chosen checks the names, and the selector.
 func (f *nodeFlags) chosen(args []string) ([]string, error) {
 	if len(args) > 0 && f.selector != "" {
-		return nil, errors.New("--selector: names of nodes and a selector exclude each other: give one of them")
+		return nil, errors.New("--selector: it cannot be used together with names of nodes")
 	}
 	if _, err := labels.Parse(f.selector); err != nil {
 		return nil, fmt.Errorf("--selector %q: %w", f.selector, err)
@@ -112,7 +112,7 @@ func (f *nodeFlags) chosen(args []string) ([]string, error) {
 	names := slices.Compact(slices.Sorted(slices.Values(args)))
 	for _, n := range names {
 		if errs := validation.IsDNS1123Subdomain(n); len(errs) > 0 {
-			return nil, fmt.Errorf("%q cannot be the name of a node: %s", n, errs[0])
+			return nil, fmt.Errorf("%q is not a valid node name: %s", n, errs[0])
 		}
 	}
 	return names, nil
@@ -123,10 +123,10 @@ func (f *nodeFlags) chosen(args []string) ([]string, error) {
 func checkResourceNames(names []string) error {
 	for _, r := range names {
 		if errs := validation.IsQualifiedName(r); len(errs) > 0 {
-			return fmt.Errorf("--gpu-resource %q: not the name of a resource: %s", r, errs[0])
+			return fmt.Errorf("--gpu-resource %q: not a valid resource name: %s", r, errs[0])
 		}
 		if !strings.ContainsAny(r, "./") {
-			return fmt.Errorf("--gpu-resource %q: not a resource of devices: those have a domain, as example.com/fpga has", r)
+			return fmt.Errorf("--gpu-resource %q: not an extended resource: its name must have a domain, such as example.com/fpga", r)
 		}
 	}
 	return nil
@@ -153,7 +153,7 @@ func (o topOptions) run(ctx context.Context, look func(context.Context) (view.Lo
 		defer cancel()
 		seen, err := look(within)
 		if err != nil && ctx.Err() == nil && within.Err() != nil {
-			err = fmt.Errorf("the cluster has not answered everything within %s (--timeout): %w", o.Timeout, err)
+			err = fmt.Errorf("the cluster did not answer all requests within %s (--timeout): %w", o.Timeout, err)
 		}
 		return seen, err
 	})

@@ -34,29 +34,29 @@ func newTopGPUsCommand(b *plugin.Base) *cobra.Command {
 		Use:     "gpus [NODE...]",
 		Aliases: []string{"gpu"},
 		GroupID: plugin.GroupUse,
-		Short:   "Show each GPU, slice and slot, who holds it, and who waits for one",
-		Long: `Show each GPU, slice and slot, who holds it, and who waits for one.
+		Short:   "Display GPUs, the pods that hold them, and the pods that wait for one",
+		Long: `Display GPUs, the pods that hold them, and the pods that wait for one.
 
-One row for each GPU; for each slice where GPUs are partitioned (MIG), for each slot
-where they are time-sliced. How many a pod holds the API server knows; which ones, only
-NVIDIA's exporter or a DRA driver can tell. Where neither does, DEVICE is <unknown>.
-UTIL% and VRAM of a slot are those of the whole GPU.
+There is one row for each GPU, for each slice of a partitioned GPU (MIG), and for each slot
+of a time-sliced GPU. The API server knows how many GPUs a pod holds, but only the NVIDIA
+DCGM exporter or a DRA driver reports which ones; without them, DEVICE is <unknown>. UTIL%
+and VRAM of a slot are those of the whole GPU.
 
-A GPU is held, free, unusable (its device plugin or driver does not offer it) or
-unknown. Pods that wait for a GPU are below, with the scheduler's reason.
+A GPU is held, free, unusable (its device plugin or driver does not offer it) or unknown.
+Pods that wait for a GPU are listed below, with the reason given by the scheduler.
 
-The exit code is 0 when the nodes could be listed, whatever else is missing.`,
+The exit code is 0 if the nodes could be listed, even if other data is missing.`,
 		Example: plugin.Examples(`
-			# Every GPU, the free ones first
+			# Show all GPUs, free ones first
 			kubectl jupyter top gpus --sort-by=state
 
-			# Who holds the GPUs of two nodes, and what they do with them, again and again
+			# Watch the GPUs of two nodes, the pods that hold them, and their utilization
 			kubectl jupyter top gpus gpu-0 gpu-1 --watch
 
-			# GPUs that somebody holds and does not use
+			# List GPUs that are held but not used
 			kubectl jupyter top gpus -o json | jq -r '.gpus[] | select(.holder and .utilizationPercent == 0) | "\(.node) \(.holder.namespace)/\(.holder.pod)"'
 
-			# Who waits, and why
+			# List the pods that wait for a GPU, and why
 			kubectl jupyter top gpus -o jsonpath='{range .waiting[*]}{.namespace}/{.pod}: {.message}{"\n"}{end}'`),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			o, err := f.ToOptions(b, args)
@@ -64,7 +64,7 @@ The exit code is 0 when the nodes could be listed, whatever else is missing.`,
 		},
 	}
 	f.nodeFlags.add(b, cmd)
-	f.topFlags.add(cmd, holders.GPUSortKeys, "node", "node, gpu-util or vram (most first), state (free first), or namespace (of the holder)")
+	f.topFlags.add(cmd, holders.GPUSortKeys, "node", "Sort by node, gpu-util or vram (descending), state (free first), or namespace (of the pod that holds the GPU)")
 	return cmd
 }
 
@@ -182,7 +182,7 @@ func waitingGrid(g *holders.GPUs, wide bool) view.Grid {
 			reason = w.Brief()
 		}
 		if reason == "" {
-			reason = "the scheduler has not looked at it yet"
+			reason = "not yet processed by the scheduler"
 		}
 		out.Rows = append(out.Rows, []view.Cell{
 			view.Text(w.Namespace), view.Text(w.Name), view.Text(w.Notebook), view.Text(w.WantsText()),

@@ -35,7 +35,7 @@ type TopOptions struct {
 func New(b *plugin.Base) *cobra.Command {
 	cmd := newTopNodes(b, "top [NODE...]")
 	cmd.GroupID = plugin.GroupUse
-	cmd.AddGroup(&cobra.Group{ID: plugin.GroupUse, Title: "More closely:"})
+	cmd.AddGroup(&cobra.Group{ID: plugin.GroupUse, Title: "Available Commands:"})
 	// People who know kubectl type this.
 	nodes := newTopNodes(b, "nodes [NODE...]")
 	nodes.Aliases = []string{"node", "no"}
@@ -48,31 +48,32 @@ func newTopNodes(b *plugin.Base, use string) *cobra.Command {
 	f := &TopFlags{}
 	cmd := &cobra.Command{
 		Use:   use,
-		Short: "Show what nodes have and use: CPU, memory, and GPUs by resource",
-		Long: `Show what nodes have and use: CPU, memory, and GPUs by resource.
+		Short: "Display resource (CPU/memory/GPU) usage of nodes",
+		Long: `Display resource (CPU/memory/GPU) usage of nodes.
 
-CPU and memory are what kubectl top nodes prints: of metrics-server, in percent of
-what is allocatable. GPUs are counted as the scheduler counts them: FREE is what is
-allocatable and not requested; on a node that is not ready or is cordoned nobody can
-get them all the same. A node with several GPU resources (MIG slices) has a line for
-each. UTIL% and VRAM are live, where NVIDIA's exporter runs on the node.
+CPU and memory are those of kubectl top nodes: from metrics-server, as a percentage of the
+allocatable amount. GPUs are counted as the scheduler counts them: FREE is what is
+allocatable and not requested. Free GPUs of a node that is cordoned or not ready are not
+available to new pods. A node with several GPU resources (MIG slices) has one line for
+each. UTIL% and VRAM are current values, if the NVIDIA DCGM exporter runs on the node.
 
-What is not known is <unknown> or <forbidden>, never 0, and the reason is on standard
-error. The exit code is 0 when the nodes could be listed, whatever else is missing.`,
+Unknown values are shown as <unknown> or <forbidden>, never as 0, and the reason is written
+to standard error. The exit code is 0 if the nodes could be listed, even if other data is
+missing.`,
 		Example: plugin.Examples(`
-			# All nodes, those that use the most memory first
+			# Show metrics for all nodes, sorted by memory usage
 			kubectl jupyter top --sort-by=memory
 
-			# Where is a GPU free?
+			# Show nodes with GPUs, sorted by the number of free GPUs
 			kubectl jupyter top --gpu-only --sort-by=gpu-free --total
 
-			# Two nodes, again and again
+			# Watch two nodes
 			kubectl jupyter top gpu-0 gpu-1 --watch
 
-			# Nodes of one kind, for a spreadsheet
+			# Export the nodes with one GPU product as CSV
 			kubectl jupyter top -l nvidia.com/gpu.product=Tesla-T4 -o csv
 
-			# How many GPUs of each resource are free on each node
+			# Print the number of free GPUs of each resource on each node
 			kubectl jupyter top -o jsonpath='{range .nodes[*]}{.name}{" "}{.gpus[*].free}{"\n"}{end}'`),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			o, err := f.ToOptions(b, args)
@@ -81,11 +82,11 @@ error. The exit code is 0 when the nodes could be listed, whatever else is missi
 	}
 	fs := cmd.Flags()
 	f.nodeFlags.add(b, cmd)
-	f.topFlags.add(cmd, usage.SortKeys, "name", "Most first: cpu, memory, cpu%, memory%, gpu (requested), gpu-free (that a pod can get), gpu-util, age (oldest first), or name")
-	fs.BoolVar(&f.showCapacity, "show-capacity", false, "Percentages of the nodes' capacity instead of what is allocatable")
-	fs.BoolVar(&f.gpuOnly, "gpu-only", false, "Only nodes that have GPUs")
-	fs.BoolVar(&f.total, "total", false, "A line at the end with the sum over nodes, for each GPU resource on its own")
-	fs.BoolVar(&f.protobuf, "use-protocol-buffers", true, "Ask for metrics in protobuf; with false, in JSON")
+	f.topFlags.add(cmd, usage.SortKeys, "name", "Sort by cpu, memory, cpu%, memory%, gpu (requested), gpu-free (available to new pods) or gpu-util, descending; or by age (oldest first) or name")
+	fs.BoolVar(&f.showCapacity, "show-capacity", false, "If true, show percentages of the capacity of the nodes instead of the allocatable amount")
+	fs.BoolVar(&f.gpuOnly, "gpu-only", false, "If true, show only nodes with GPUs")
+	fs.BoolVar(&f.total, "total", false, "If true, show the totals of all nodes, in one line for each GPU resource")
+	fs.BoolVar(&f.protobuf, "use-protocol-buffers", true, "Enables using protocol-buffers to access Metrics API")
 	return cmd
 }
 

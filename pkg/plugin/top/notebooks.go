@@ -40,28 +40,28 @@ func newTopNotebooksCommand(b *plugin.Base) *cobra.Command {
 		Use:     "notebooks",
 		Aliases: []string{"notebook", "nb"},
 		GroupID: plugin.GroupUse,
-		Short:   "Show what notebooks use, whose they are, and for how long nobody has used them",
-		Long: `Show what notebooks use, whose they are, and for how long nobody has used them.
+		Short:   "Display resource (CPU/memory/GPU) usage, owners and idle time of notebooks",
+		Long: `Display resource (CPU/memory/GPU) usage, owners and idle time of notebooks.
 
-Notebooks of the kubeconfig's namespace, of another (-n) or of all (-A). Shown are those
-that have a pod; what is stopped uses nothing. CPU and memory are of metrics-server,
-with all containers of the pod. GPU% and VRAM are live, where NVIDIA's exporter runs and
-tells which pod has which GPU; of a shared GPU (marked with *) they are those of all its
-holders. IDLE is since the notebook's last activity, which the notebook controller
-writes down where culling is on.
+The notebooks are those of the kubeconfig's namespace, of another namespace (-n), or of all
+namespaces (-A). Only notebooks with a pod are shown; stopped notebooks use no resources.
+CPU and memory are from metrics-server, for all containers of the pod. GPU% and VRAM are
+current values, if the NVIDIA DCGM exporter runs and reports which pod has which GPU; for a
+shared GPU (marked with *), they are those of all pods that share it. IDLE is the time
+since the last activity, which the notebook controller records if culling is enabled.
 
-The exit code is 0 when the pods could be listed, whatever else is missing.`,
+The exit code is 0 if the pods could be listed, even if other data is missing.`,
 		Example: plugin.Examples(`
-			# Everybody's notebooks, those that use the most memory first
+			# Show the notebooks of all namespaces, sorted by memory usage
 			kubectl jupyter top notebooks -A --sort-by=memory
 
-			# Who keeps a GPU busy, and who only keeps it?
+			# Show which notebooks have GPUs, and whether they use them
 			kubectl jupyter top notebooks -A --sort-by=gpu -o wide
 
-			# One person's, again and again
+			# Watch the notebooks of one user
 			kubectl jupyter top notebooks -n kubeflow-user-example-com --watch
 
-			# Notebooks that nobody has used for a day
+			# List notebooks that have been idle for a day
 			kubectl jupyter top notebooks -A -o json | jq -r '.notebooks[] | select(.idleSeconds > 86400) | "\(.namespace)/\(.name)"'`),
 		Args: plugin.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -69,9 +69,9 @@ The exit code is 0 when the pods could be listed, whatever else is missing.`,
 			return plugin.Run(cmd, o, err)
 		},
 	}
-	f.topFlags.add(cmd, holders.NotebookSortKeys, "namespace", "Most first: cpu, memory, gpu (how many), gpu-util, age (oldest first), idle; or namespace, name, owner, node")
+	f.topFlags.add(cmd, holders.NotebookSortKeys, "namespace", "Sort by cpu, memory, gpu (count), gpu-util or idle, descending; or by age (oldest first), namespace, name, owner or node")
 	fs := cmd.Flags()
-	fs.BoolVarP(&f.allNamespaces, "all-namespaces", "A", false, "Notebooks of all namespaces")
+	fs.BoolVarP(&f.allNamespaces, "all-namespaces", "A", false, "If present, list notebooks across all namespaces")
 	return cmd
 }
 
@@ -82,7 +82,7 @@ func (f *TopNotebooksFlags) ToOptions(b *plugin.Base, namespaceGiven bool) (*Top
 		return nil, err
 	}
 	if f.allNamespaces && namespaceGiven {
-		return nil, errors.New("--all-namespaces: it and --namespace exclude each other: give one of them")
+		return nil, errors.New("--all-namespaces: it cannot be used together with --namespace")
 	}
 	o := &TopNotebooksOptions{topOptions: common, Holders: holders.Options{GPUResources: f.gpuResources}}
 	if !f.allNamespaces {
@@ -115,7 +115,7 @@ func (o *TopNotebooksOptions) face(n *holders.Notebooks) view.Look {
 	if len(n.Notebooks) == 0 {
 		none := "no running notebooks found"
 		if o.Namespace != "" {
-			none += " in namespace " + o.Namespace + ": -A shows those of all namespaces"
+			none += " in namespace " + o.Namespace + ": use -A for all namespaces"
 		}
 		problems = append(slices.Clone(problems), none)
 	}

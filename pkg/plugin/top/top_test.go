@@ -212,7 +212,7 @@ cpu-0   Ready    124m         1%     1500Mi          4%
 		if want := strings.Join([]string{table, table}, "\n"); out.String() != want {
 			t.Errorf("got\n%swant\n%s", out.String(), want)
 		}
-		if want := "warning: the cluster has not answered everything within 20ms (--timeout): context deadline exceeded\n"; errs.String() != want {
+		if want := "warning: the cluster did not answer all requests within 20ms (--timeout): context deadline exceeded\n"; errs.String() != want {
 			t.Errorf("stderr %q, want %q", errs.String(), want)
 		}
 	})

@@ -47,20 +47,20 @@ func New(b *plugin.Base) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:     "uninstall",
 		GroupID: plugin.GroupStack,
-		Short:   "Take the stack out of the cluster; notebooks and volumes stay",
-		Long: `Take the stack out of the cluster, last component first.
+		Short:   "Uninstall the stack; notebooks and volumes are kept",
+		Long: `Uninstall the stack, in reverse order of installation.
 
-Kept unless told otherwise: what belongs to people (Profiles, their namespaces,
-notebooks and volumes), and CustomResourceDefinitions, with which every object of
-their kind would go. A namespace that holds something of somebody else stays too.`,
+By default, the data of users is kept (Profiles, their namespaces, notebooks and volumes),
+and so are CustomResourceDefinitions, because deleting one deletes all objects of its kind.
+A namespace that contains objects of another owner is also kept.`,
 		Example: plugin.Examples(`
-			# What would be deleted, and what kept
+			# Show what would be deleted and kept
 			kubectl jupyter uninstall --dry-run=server
 
-			# Everything but definitions and data
+			# Uninstall the stack, and keep CustomResourceDefinitions and data of users
 			kubectl jupyter uninstall
 
-			# Nothing of it may stay, notebooks and volumes included
+			# Delete everything, including notebooks and volumes, without a prompt
 			kubectl jupyter uninstall --delete-data --delete-crds --yes`),
 		Args: plugin.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -69,13 +69,13 @@ their kind would go. A namespace that holds something of somebody else stays too
 		},
 	}
 	fs := cmd.Flags()
-	fs.BoolVarP(&f.yes, "yes", "y", false, "Do not ask")
-	fs.BoolVar(&f.deleteCRDs, "delete-crds", false, "Delete the CustomResourceDefinitions too, with every object of their kinds")
-	fs.BoolVar(&f.deleteData, "delete-data", false, "Delete Profiles, with their namespaces, notebooks and volumes")
-	fs.DurationVar(&f.timeout, "timeout", plugin.DefaultTimeout, "How long the whole run may take, such as 90s or 20m; 0 for no bound")
-	fs.BoolVar(&f.wait, "wait", true, "Wait until everything is gone; with false, until every deletion is accepted")
-	fs.StringVar(&f.dryRun, "dry-run", plugin.DryRunNone, "client or server: print what would be deleted and kept, and change nothing; `none`")
-	fs.StringVarP(&f.output, "output", "o", "", "Output format: json (events and the report) or yaml (the report)")
+	fs.BoolVarP(&f.yes, "yes", "y", false, "If true, do not prompt for confirmation")
+	fs.BoolVar(&f.deleteCRDs, "delete-crds", false, "If true, also delete the CustomResourceDefinitions, and all objects of their kinds")
+	fs.BoolVar(&f.deleteData, "delete-data", false, "If true, also delete Profiles, with their namespaces, notebooks and volumes")
+	fs.DurationVar(&f.timeout, "timeout", plugin.DefaultTimeout, "The length of time to wait before giving up on the run, such as 90s or 20m; 0 means no timeout")
+	fs.BoolVar(&f.wait, "wait", true, "If true, wait until all objects are gone; if false, return when the API server has accepted all deletions")
+	fs.StringVar(&f.dryRun, "dry-run", plugin.DryRunNone, `Must be "none", "client" or "server". If client or server, print what would be deleted and kept, without changing anything`)
+	fs.StringVarP(&f.output, "output", "o", "", "Output format. One of: (json, yaml); json prints events and the report, yaml the report")
 	plugin.Complete(cmd, "dry-run", func() []string { return []string{plugin.DryRunNone, plugin.DryRunClient, plugin.DryRunServer} })
 	plugin.Complete(cmd, "output", func() []string { return []string{view.JSON, view.YAML} })
 	return cmd
@@ -176,12 +176,12 @@ func (o *UninstallOptions) printPlan(r *rollout.Removal) error {
 // nobody can answer, so --yes is wanted.
 func (o *UninstallOptions) confirm(ctx context.Context, c *cluster.Cluster, r *rollout.Removal) error {
 	w := o.base.ErrOut
-	fmt.Fprintf(w, "This deletes from %s:\n  %s\n", c.Where(), kinds(r.Deleted()))
+	fmt.Fprintf(w, "The following objects will be deleted from %s:\n  %s\n", c.Where(), kinds(r.Deleted()))
 	for _, line := range keptLines(r.Kept()) {
 		fmt.Fprintf(w, "%s\n", line)
 	}
 	if o.DeleteData {
-		fmt.Fprintln(w, "With the Profiles go their namespaces, and in them every notebook and every volume.")
+		fmt.Fprintln(w, "Deleting the Profiles also deletes their namespaces, with all notebooks and volumes in them.")
 	}
 	if o.Yes {
 		return nil

@@ -33,17 +33,18 @@ func New(b *plugin.Base) *cobra.Command {
 		Use:     "version",
 		GroupID: plugin.GroupOther,
 		Short:   "Print the versions of the plugin, the server and the installation",
-		Long: `Print the versions of the plugin, of the server and of the release that is installed.
+		Long: `Print the versions of the plugin, the server and the installed release.
 
-Without a cluster it is the plugin's own; --client does not look for one.`,
+If the server does not answer, only the version of the plugin is printed. With --client, the
+server is not contacted.`,
 		Example: plugin.Examples(`
-			# All three
+			# Print all versions
 			kubectl jupyter version
 
-			# The plugin alone, without a cluster
+			# Print the version of the plugin only, without a server
 			kubectl jupyter version --client
 
-			# For programs
+			# Print all versions in JSON, for use by programs
 			kubectl jupyter version -o json`),
 		Args: plugin.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -51,8 +52,8 @@ Without a cluster it is the plugin's own; --client does not look for one.`,
 			return plugin.Run(cmd, o, err)
 		},
 	}
-	cmd.Flags().BoolVar(&f.client, "client", false, "Only the plugin's own version; needs no cluster")
-	cmd.Flags().StringVarP(&f.output, "output", "o", "", "Output format: json or yaml")
+	cmd.Flags().BoolVar(&f.client, "client", false, "If true, shows client version only (no server required)")
+	cmd.Flags().StringVarP(&f.output, "output", "o", "", "Output format. One of: (json, yaml)")
 	plugin.Complete(cmd, "output", func() []string { return []string{view.JSON, view.YAML} })
 	return cmd
 }

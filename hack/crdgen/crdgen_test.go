@@ -61,7 +61,7 @@ func TestTheTypesGiveWhatTheirProjectShips(t *testing.T) {
 		// allowed changes what upstream ships by what we do on purpose.
 		allowed func(*apiextensionsv1.CustomResourceDefinition)
 	}{
-		{"cert-manager", "github.com/cert-manager/cert-manager", "deploy/crds/crd-*.yaml", nil},
+		{"cert-manager", "github.com/cert-manager/cert-manager", "deploy/crds/*.yaml", nil},
 		{"metallb", "go.universe.tf/metallb", "config/crd/bases/*.yaml", func(crd *apiextensionsv1.CustomResourceDefinition) {
 			if crd.Name == "bgppeers.metallb.io" {
 				// The bases get the webhook from a kustomize patch.

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"maps"
 	"path/filepath"
 	"slices"
 
@@ -67,60 +68,92 @@ func common(sources string) []set {
 func release110(sources string) []set {
 	const release = "1.10"
 	dir := filepath.Join(sources, release)
+	labels := map[string]string{
+		"app":                         "poddefaults",
+		"app.kubernetes.io/component": "poddefaults",
+		"app.kubernetes.io/name":      "poddefaults",
+		"kustomize.component":         "poddefaults",
+	}
 	return []set{
-		certManager(release, dir, "v1.16.1"),
+		certManager(release, dir, "v1.16.1", nil, certManagerCRDs()),
 		istio(release, dir, "1.24.3", 14),
-		{
-			release:   release,
-			component: "poddefaults",
-			source:    kubeflow(sources, "poddefault"),
-			count:     1,
-			labels: map[string]string{
-				"app":                         "poddefaults",
-				"app.kubernetes.io/component": "poddefaults",
-				"app.kubernetes.io/name":      "poddefaults",
-				"kustomize.component":         "poddefaults",
-			},
-			perCRD: map[string]func(*apiextensionsv1.CustomResourceDefinition) error{
-				"poddefaults.kubeflow.org": asKubeflowReadsIt,
-			},
-		},
-		{
-			release:   release,
-			component: "notebook-controller",
-			source:    kubeflow(sources, "notebook"),
-			count:     1,
-			labels: map[string]string{
-				"app":                 "notebook-controller",
-				"kustomize.component": "notebook-controller",
-			},
-			perCRD: map[string]func(*apiextensionsv1.CustomResourceDefinition) error{
-				"notebooks.kubeflow.org": all(requireNamedImage, asKubeflowReadsIt),
-			},
-		},
-		{
-			release:   release,
-			component: "profiles",
-			source:    kubeflow(sources, "profile"),
-			count:     1,
-			labels:    map[string]string{"kustomize.component": "profiles"},
-			perCRD: map[string]func(*apiextensionsv1.CustomResourceDefinition) error{
-				"profiles.kubeflow.org": asKubeflowReadsIt,
-			},
-		},
+		podDefaults(release, kubeflow(sources, "poddefault"), labels, asKubeflowReadsIt),
+		notebooks(release, sources, all(requireNamedImage, asKubeflowReadsIt)),
+		profiles(release, sources, map[string]string{"kustomize.component": "profiles"}, asKubeflowReadsIt),
 	}
 }
 
-// release2603 are the sets of Kubeflow 26.03.1.
+// release2603 are the sets of Kubeflow 26.03.1. Its schemas were made by a later generator,
+// which leaves in them what the Kubernetes types say.
 func release2603(sources string) []set {
 	const release = "26.03"
 	dir := filepath.Join(sources, release)
+	labels := map[string]string{
+		"app":                         "poddefaults",
+		"app.kubernetes.io/component": "poddefaults",
+		"app.kubernetes.io/name":      "poddefaults-webhook",
+		"app.kubernetes.io/part-of":   "kubeflow-dashboard",
+	}
+	podTypes := goTypes{dir: filepath.Join(dir, "poddefaults"), packages: []string{sourcesModule + "kubeflow/poddefault/..."}}
 	return []set{
+		// Its types have markers for all that those of 1.16 do not say.
+		certManager(release, dir, "v1.20.3", map[string]string{"app.kubernetes.io/component": "crds"}, nil),
 		istio(release, dir, "1.30.8", 15),
+		podDefaults(release, podTypes, labels, withStatus),
+		notebooks(release, sources, requireNamedImage),
+		profiles(release, sources, map[string]string{
+			"app.kubernetes.io/name":    "profile-controller",
+			"app.kubernetes.io/part-of": "kubeflow-dashboard",
+		}, nil),
 	}
 }
 
-func certManager(release, dir, version string) set {
+func podDefaults(release string, types source, labels map[string]string, edit func(*apiextensionsv1.CustomResourceDefinition) error) set {
+	return set{
+		release:   release,
+		component: "poddefaults",
+		source:    types,
+		count:     1,
+		labels:    labels,
+		perCRD:    map[string]func(*apiextensionsv1.CustomResourceDefinition) error{"poddefaults.kubeflow.org": edit},
+	}
+}
+
+func notebooks(release, sources string, edit func(*apiextensionsv1.CustomResourceDefinition) error) set {
+	return set{
+		release:   release,
+		component: "notebook-controller",
+		source:    kubeflow(sources, "notebook"),
+		count:     1,
+		labels:    map[string]string{"app": "notebook-controller", "kustomize.component": "notebook-controller"},
+		perCRD:    map[string]func(*apiextensionsv1.CustomResourceDefinition) error{"notebooks.kubeflow.org": edit},
+	}
+}
+
+func profiles(release, sources string, labels map[string]string, edit func(*apiextensionsv1.CustomResourceDefinition) error) set {
+	perCRD := map[string]func(*apiextensionsv1.CustomResourceDefinition) error{}
+	if edit != nil {
+		perCRD["profiles.kubeflow.org"] = edit
+	}
+	return set{
+		release:   release,
+		component: "profiles",
+		source:    kubeflow(sources, "profile"),
+		count:     1,
+		labels:    labels,
+		perCRD:    perCRD,
+	}
+}
+
+// certManager takes labels beside the common ones, and what a CRD adds to its types.
+func certManager(release, dir, version string, more map[string]string, perCRD map[string]func(*apiextensionsv1.CustomResourceDefinition) error) set {
+	labels := map[string]string{
+		"app":                        "cert-manager",
+		"app.kubernetes.io/instance": "cert-manager",
+		"app.kubernetes.io/name":     "cert-manager",
+		"app.kubernetes.io/version":  version,
+	}
+	maps.Copy(labels, more)
 	return set{
 		release:   release,
 		component: "cert-manager",
@@ -131,14 +164,9 @@ func certManager(release, dir, version string) set {
 				"github.com/cert-manager/cert-manager/pkg/apis/certmanager/v1",
 			},
 		},
-		count: 6,
-		labels: map[string]string{
-			"app":                        "cert-manager",
-			"app.kubernetes.io/instance": "cert-manager",
-			"app.kubernetes.io/name":     "cert-manager",
-			"app.kubernetes.io/version":  version,
-		},
-		perCRD: certManagerCRDs(),
+		count:  6,
+		labels: labels,
+		perCRD: perCRD,
 	}
 }
 

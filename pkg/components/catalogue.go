@@ -1,6 +1,9 @@
 package components
 
-import "fmt"
+import (
+	"fmt"
+	"strings"
+)
 
 // The components of a release, with what all releases have in common; what differs is an
 // argument, or is set by the release's own file (release_*.go). The order of a release's
@@ -150,9 +153,10 @@ func gatewayCertificate(version string) Component {
 }
 
 // podDefaults takes what its objects are named after, and the Secret of its certificate.
-func podDefaults(version, name, secret string) Component {
+func podDefaults(version, hub, name, secret string) Component {
 	return Component{
 		Name: "poddefaults", Title: "PodDefaults webhook", Version: version,
+		Values:     map[string]string{"HUB": hub, "NAME": name, "SECRET": secret},
 		Namespaces: []string{"kubeflow"},
 		Needs: []Need{
 			{Component: "kubeflow-namespace", Condition: Accepted},
@@ -201,23 +205,26 @@ func oauth2Proxy(version string) Component {
 	}
 }
 
-func notebookController(version string) Component {
+func notebookController(version, hub string) Component {
 	return Component{
 		Name: "notebook-controller", Title: "notebook controller", Version: version,
+		Values:     map[string]string{"HUB": hub},
 		Namespaces: []string{"kubeflow"},
 		Needs:      waitsForSidecar(),
 	}
 }
 
-// jupyterWebApp takes the images of the spawner's form, which nodes pull when a person
-// starts a notebook. They must equal the references in the form.
-func jupyterWebApp(version string, notebooks ...string) Component {
-	images := make([]string, len(notebooks))
-	for i, name := range notebooks {
-		images[i] = "ghcr.io/kubeflow/kubeflow/notebook-servers/" + name + ":" + version
+// jupyterWebApp takes the images of Jupyter that the spawner's form offers, the first one
+// chosen unless a person chooses another. Nodes pull them when a notebook starts.
+func jupyterWebApp(version, hub string, jupyter ...string) Component {
+	var images []string
+	for _, name := range append(jupyter, "codeserver-python", "rstudio-tidyverse") {
+		images = append(images, "ghcr.io/kubeflow/kubeflow/notebook-servers/"+name+":"+version)
 	}
 	return Component{
 		Name: "jupyter-web-app", Title: "Jupyter Web App", Version: version,
+		// A list inside of a document inside of an object: indented as it stands there.
+		Values:     map[string]string{"HUB": hub, "JUPYTER_IMAGES": "- " + strings.Join(images[:len(jupyter)], "\n    - ")},
 		Namespaces: []string{"kubeflow"},
 		Needs: waitsForSidecar(
 			Need{Component: "istio-crds", Condition: Established, Kinds: []string{"VirtualService", "DestinationRule", "AuthorizationPolicy"}}),
@@ -225,13 +232,29 @@ func jupyterWebApp(version string, notebooks ...string) Component {
 	}
 }
 
-func profiles(version string) Component {
+// profiles takes what is called differently from release to release.
+func profiles(version string, names profileNames) Component {
 	return Component{
 		Name: "profiles", Title: "profiles and KFAM", Version: version,
+		Values: map[string]string{
+			"HUB": names.hub, "KFAM": names.kfam, "KFAM_PORT": names.port, "LABELS": names.labels, "DASHBOARD": names.dashboard,
+		},
 		Namespaces: []string{"kubeflow"},
 		Needs: waitsForSidecar(
 			Need{Component: "istio-crds", Condition: Established, Kinds: []string{"VirtualService", "AuthorizationPolicy"}}),
 	}
+}
+
+// profileNames are names in the profiles component.
+type profileNames struct {
+	// hub is where its images are.
+	hub string
+	// kfam is KFAM's container and image, port its port.
+	kfam, port string
+	// labels is the ConfigMap with the labels of people's namespaces.
+	labels string
+	// dashboard is the account of Kubeflow's dashboard, which KFAM answers.
+	dashboard string
 }
 
 func userProfile(version string) Component {

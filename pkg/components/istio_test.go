@@ -3,6 +3,7 @@ package components_test
 import (
 	"encoding/json"
 	"reflect"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -153,7 +154,8 @@ func TestAMirrorsNameReachesTheInjector(t *testing.T) {
 		const mirror = "mirror.example.com/istio"
 		objects := render(t, release, components.Options{Registry: mirror}, "istio")
 		values := text(t, find(t, objects, "ConfigMap", "istio-system", "istio-sidecar-injector"), "data", "values")
-		if strings.Contains(values, "docker.io") || strings.Count(values, mirror+"/istio/proxyv2:1.24.3") != 2 {
+		here := regexp.MustCompile(`"image": "` + mirror + `/(istio|release)/proxyv2:[0-9.]+"`)
+		if len(here.FindAllString(values, -1)) != 2 || strings.Count(values, `"image": `) != 2 {
 			t.Errorf("sidecars would still be pulled from elsewhere:\n%s", values)
 		}
 	})
@@ -164,8 +166,9 @@ func TestAMirrorsNameReachesProgramsThatStartPods(t *testing.T) {
 		const mirror = "mirror.example.com"
 		objects := render(t, release, components.Options{Registry: mirror}, "cert-manager")
 		args := pod(t, find(t, objects, "Deployment", "cert-manager", "cert-manager")).Spec.Containers[0].Args
-		if want := "--acme-http01-solver-image=" + mirror + "/jetstack/cert-manager-acmesolver:v1.16.1"; !slices.Contains(args, want) {
-			t.Errorf("args = %v, want %s", args, want)
+		want := "--acme-http01-solver-image=" + mirror + "/jetstack/cert-manager-acmesolver:v"
+		if !slices.ContainsFunc(args, func(arg string) bool { return strings.HasPrefix(arg, want) }) {
+			t.Errorf("args = %v, want %s...", args, want)
 		}
 	})
 }

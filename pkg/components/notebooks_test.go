@@ -162,12 +162,8 @@ func TestUnusedNotebooksAreStoppedWhereTheyFillTheCluster(t *testing.T) {
 
 func TestPodsOfProfilesReachThePodDefaultsWebhook(t *testing.T) {
 	forEachVariant(t, func(t *testing.T, objects []*unstructured.Unstructured) {
-		file := text(t, find(t, objects, "ConfigMap", "kubeflow", "namespace-labels-data"), "data", "namespace-labels.yaml")
-		var labels map[string]string
-		if err := yaml.UnmarshalStrict([]byte(file), &labels); err != nil {
-			t.Fatal(err)
-		}
-		webhook := find(t, objects, "MutatingWebhookConfiguration", "", "admission-webhook-mutating-webhook-configuration")
+		labels := namespaceLabels(t, objects)
+		webhook := find(t, objects, "MutatingWebhookConfiguration", "", prefixOfPodDefaults(t, objects)+"mutating-webhook-configuration")
 		webhooks, _, _ := unstructured.NestedSlice(webhook.Object, "webhooks")
 		if len(webhooks) != 1 {
 			t.Fatalf("%d webhooks", len(webhooks))
@@ -189,10 +185,55 @@ func TestPodsOfProfilesReachThePodDefaultsWebhook(t *testing.T) {
 		if names, _, _ := unstructured.NestedStringSlice(certificate.Object, "spec", "dnsNames"); !slices.Contains(names, host) {
 			t.Errorf("the API server calls %s, the certificate is for %v", host, names)
 		}
-		mounted := slices.Contains(references(pod(t, find(t, objects, "Deployment", namespace, "admission-webhook-deployment")), namespace),
+		mounted := slices.Contains(references(pod(t, find(t, objects, "Deployment", namespace, prefixOfPodDefaults(t, objects)+"deployment")), namespace),
 			"Secret "+namespace+"/"+text(t, certificate, "spec", "secretName"))
 		if !mounted {
 			t.Error("the webhook does not mount the Secret that its certificate goes into")
 		}
 	})
+}
+
+// namespaceLabels are those that the profile controller gives to people's namespaces.
+func namespaceLabels(t *testing.T, objects []*unstructured.Unstructured) map[string]string {
+	t.Helper()
+	controller := find(t, objects, "Deployment", "kubeflow", "profiles-deployment")
+	for _, v := range pod(t, controller).Spec.Volumes {
+		if v.Name != "namespace-labels" {
+			continue
+		}
+		file := text(t, find(t, objects, "ConfigMap", "kubeflow", v.ConfigMap.Name), "data", "namespace-labels.yaml")
+		var labels map[string]string
+		if err := yaml.UnmarshalStrict([]byte(file), &labels); err != nil {
+			t.Fatal(err)
+		}
+		return labels
+	}
+	t.Fatal("the profile controller mounts no labels")
+	return nil
+}
+
+// prefixOfPodDefaults is what the objects of the PodDefaults webhook are named after.
+func prefixOfPodDefaults(t *testing.T, objects []*unstructured.Unstructured) string {
+	t.Helper()
+	for _, u := range ofKind(objects, "Deployment") {
+		if u.GetLabels()[components.ComponentLabel] == "poddefaults" {
+			return strings.TrimSuffix(u.GetName(), "deployment")
+		}
+	}
+	t.Fatal("no Deployment of the PodDefaults webhook was rendered")
+	return ""
+}
+
+func TestReleasesGiveNamespacesTheSameLabelsButForPodSecurity(t *testing.T) {
+	labels := map[string]map[string]string{}
+	for _, release := range components.ReleaseNames() {
+		labels[release] = namespaceLabels(t, render(t, release, components.Options{}, "profiles"))
+	}
+	if got := labels["26.03"]["pod-security.kubernetes.io/enforce"]; got != "baseline" {
+		t.Errorf("people's pods of 26.03 are held to %q, want baseline", got)
+	}
+	delete(labels["26.03"], "pod-security.kubernetes.io/enforce")
+	if diff := cmp.Diff(labels["1.10"], labels["26.03"]); diff != "" {
+		t.Errorf("labels of people's namespaces (-1.10 +26.03):\n%s", diff)
+	}
 }

@@ -10,8 +10,10 @@ import (
 	"path"
 	"slices"
 
+	jsonpatch "gopkg.in/evanphx/json-patch.v4"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
+	utiljson "k8s.io/apimachinery/pkg/util/json"
 	"k8s.io/apimachinery/pkg/util/strategicpatch"
 	"k8s.io/client-go/kubernetes/scheme"
 	"sigs.k8s.io/kustomize/kyaml/yaml"
@@ -26,13 +28,21 @@ type plain struct {
 	Kind       string   `json:"kind"`
 	Resources  []string `json:"resources"`
 	Components []string `json:"components"`
-	Patches    []struct {
-		Path  string `json:"path"`
-		Patch string `json:"patch"`
-	} `json:"patches"`
-	Labels []struct {
+	Patches    []change `json:"patches"`
+	Labels     []struct {
 		Pairs map[string]string `json:"pairs"`
 	} `json:"labels"`
+}
+
+// change of objects: what to merge into those that it names itself, or operations (RFC
+// 6902) on the one that is named beside it.
+type change struct {
+	Path   string `json:"path"`
+	Patch  string `json:"patch"`
+	Target *struct {
+		Kind string `json:"kind"`
+		Name string `json:"name"`
+	} `json:"target"`
 }
 
 // errNotPlain: there is something that kustomize has to decide.
@@ -72,17 +82,9 @@ func (s *Files) do(k plain, dir string, objects []*unstructured.Unstructured) ([
 		}
 	}
 	for _, p := range k.Patches {
-		patches, err := documents([]byte(p.Patch))
-		if p.Path != "" {
-			patches, err = s.documents(path.Join(dir, p.Path))
-		}
-		if err != nil {
+		var err error
+		if objects, err = s.patch(dir, p, objects); err != nil {
 			return nil, err
-		}
-		for _, patch := range patches {
-			if objects, err = merge(objects, patch); err != nil {
-				return nil, fmt.Errorf("%s: %w", dir, err)
-			}
 		}
 	}
 	for _, u := range objects {
@@ -96,6 +98,61 @@ func (s *Files) do(k plain, dir string, objects []*unstructured.Unstructured) ([
 		}
 	}
 	return objects, nil
+}
+
+// patch changes objects as a kustomization in dir says.
+func (s *Files) patch(dir string, p change, objects []*unstructured.Unstructured) ([]*unstructured.Unstructured, error) {
+	text := []byte(p.Patch)
+	if p.Path != "" {
+		var err error
+		if text, err = fs.ReadFile(s.files, path.Join(dir, p.Path)); err != nil {
+			return nil, err
+		}
+	}
+	if p.Target != nil {
+		return objects, operate(objects, p.Target.Kind, p.Target.Name, text)
+	}
+	patches, err := documents(text)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", path.Join(dir, p.Path), err)
+	}
+	for _, patch := range patches {
+		if objects, err = merge(objects, patch); err != nil {
+			return nil, fmt.Errorf("%s: %w", dir, err)
+		}
+	}
+	return objects, nil
+}
+
+// operate does the operations of a JSON patch on the objects of that kind and name.
+func operate(objects []*unstructured.Unstructured, kind, name string, text []byte) error {
+	data, err := sigsyaml.YAMLToJSON(text)
+	if err != nil {
+		return err
+	}
+	operations, err := jsonpatch.DecodePatch(data)
+	if err != nil {
+		return errNotPlain // an object to be merged
+	}
+	found := false
+	for _, u := range objects {
+		if u.GetKind() != kind || u.GetName() != name {
+			continue
+		}
+		found = true
+		changed, err := operations.Apply(compactJSON(u.Object))
+		if err != nil {
+			return fmt.Errorf("patch of %s %s: %w", kind, name, err)
+		}
+		u.Object = nil
+		if err := utiljson.Unmarshal(changed, &u.Object); err != nil {
+			return err
+		}
+	}
+	if !found {
+		return fmt.Errorf("there is no %s %s to be patched", kind, name)
+	}
+	return nil
 }
 
 // merge a patch into the object that it names: strategically where the kind is one of

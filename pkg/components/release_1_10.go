@@ -5,6 +5,7 @@ func release110() *Release {
 	const (
 		upstream = "v1.10.1"
 		kubeflow = "v1.10.0" // the controllers and the web app
+		hub      = "ghcr.io/kubeflow/kubeflow"
 		mesh     = "1.24.3"
 	)
 	return &Release{
@@ -20,14 +21,16 @@ func release110() *Release {
 			kubeflowRoles(upstream),
 			kubeflowGateway(upstream),
 			gatewayCertificate(upstream),
-			podDefaults(kubeflow, "admission-webhook", "webhook-certs"),
+			podDefaults(kubeflow, hub, "admission-webhook", "webhook-certs"),
 			dex("v2.41.1"),
 			oauth2Proxy("v7.7.1"),
-			notebookController(kubeflow),
-			jupyterWebApp(kubeflow,
+			notebookController(kubeflow, hub),
+			jupyterWebApp(kubeflow, hub,
 				"jupyter-scipy", "jupyter-pytorch-full", "jupyter-pytorch-cuda-full", "jupyter-pytorch-gaudi-full",
-				"jupyter-tensorflow-full", "jupyter-tensorflow-cuda-full", "codeserver-python", "rstudio-tidyverse"),
-			profiles(kubeflow),
+				"jupyter-tensorflow-full", "jupyter-tensorflow-cuda-full"),
+			profiles(kubeflow, profileNames{
+				hub: hub, kfam: "kfam", port: "kfam-http", labels: "namespace-labels-data", dashboard: "centraldashboard",
+			}),
 			userProfile(upstream),
 			metalLB("v0.14.9"),
 		},

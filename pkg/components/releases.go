@@ -11,7 +11,7 @@ const DefaultRelease = "1.10"
 
 // Releases that are part of the binary, the oldest first. Each call makes them anew, for
 // the caller to keep.
-func Releases() []*Release { return []*Release{release110()} }
+func Releases() []*Release { return []*Release{release110(), release2603()} }
 
 // ReleaseNames lists the names of Releases.
 func ReleaseNames() []string {

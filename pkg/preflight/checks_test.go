@@ -92,6 +92,21 @@ func TestEveryCheckNamesWhatItFinds(t *testing.T) {
 			}, Fatal, []string{"fatal PermissionMissing ClusterRole profiles"}, []string{"attempting to grant", "escalate"},
 		},
 		{
+			"a platform denies a namespace to everybody: no right would help", func(f *Facts) {
+				f.Refusals = []rollout.Refusal{{Ref: role, Component: "cert-manager", Err: forbidden(`roles.rbac.authorization.k8s.io is forbidden: User "ada" cannot create resource "roles" in API group "rbac.authorization.k8s.io" in the namespace "kube-system": GKEAutopilot authz: the namespace "kube-system" is managed and the request's verb "create" is denied`)}}
+			}, Fatal, []string{"fatal ObjectRefused ClusterRole profiles"}, []string{"GKEAutopilot authz", "is managed"},
+		},
+		{
+			"RBAC says why it denies", func(f *Facts) {
+				f.Refusals = []rollout.Refusal{{Ref: role, Component: "profiles", Err: forbidden(`clusterroles.rbac.authorization.k8s.io is forbidden: User "ada" cannot create resource "clusterroles" in API group "rbac.authorization.k8s.io" at the cluster scope: RBAC: clusterrole.rbac.authorization.k8s.io "gone" not found`)}}
+			}, Fatal, []string{"fatal PermissionMissing ClusterRole profiles"}, []string{"cannot create resource"},
+		},
+		{
+			"the first user's namespace is somebody else's", func(f *Facts) {
+				f.Refusals = []rollout.Refusal{{Ref: report.Ref{Group: "kubeflow.org", Kind: "Profile", Name: "ada"}, Component: "user-profile", Err: &rollout.NamespaceTaken{Namespace: "ada", Owner: "ada@example.com", Said: "bob@example.com"}}}
+			}, Fatal, []string{"fatal BelongsToOthers Namespace ada"}, []string{"its owner is bob@example.com", "--user-email"},
+		},
+		{
 			"a policy refuses two objects alike", func(f *Facts) {
 				said := errors.New("admission webhook says no")
 				f.Refusals = []rollout.Refusal{{Ref: role, Err: said}, {Ref: report.Ref{Kind: "Namespace", Name: "auth"}, Err: said}}

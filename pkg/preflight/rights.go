@@ -2,7 +2,9 @@ package preflight
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
+	"regexp"
 	"strings"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -16,9 +18,16 @@ import (
 // refusalsShown bounds the objects that one cause names.
 const refusalsShown = 20
 
-// aboutRights tells a refusal that is a matter of the user's rights from one of a policy:
-// both are 403.
+// otherAuthorizer matches the reason that an authorizer other than RBAC adds to the API
+// server's own sentence, as GKE Autopilot's does for its managed namespaces.
+var otherAuthorizer = regexp.MustCompile(`(?:in the namespace "[^"]*"|at the cluster scope): (.*)`)
+
+// aboutRights tells a refusal that is a matter of the user's rights from one of a policy,
+// or of a platform that denies it to everybody: all are 403.
 func aboutRights(r rollout.Refusal) bool {
+	if m := otherAuthorizer.FindStringSubmatch(oneLine(r.Err)); m != nil && !strings.HasPrefix(m[1], "RBAC: ") {
+		return false
+	}
 	return rollout.Escalates(r.Err) || apierrors.IsForbidden(r.Err) && strings.Contains(r.Err.Error(), `User "`) && strings.Contains(r.Err.Error(), " cannot ")
 }
 
@@ -83,6 +92,16 @@ func findRefusals(f *Facts) (string, []report.Cause) {
 			continue
 		}
 		at[said] = len(causes)
+		var taken *rollout.NamespaceTaken
+		if errors.As(r.Err, &taken) {
+			causes = append(causes, report.Cause{
+				Name: diagnose.BelongsToOthers, Severity: report.Fatal, Component: r.Component, Object: report.Ref{Kind: "Namespace", Name: taken.Namespace},
+				Summary:  "the namespace of the first user belongs to somebody else: the profile controller would not use it",
+				Evidence: []string{said},
+				Remedy:   taken.Remedy(),
+			})
+			continue
+		}
 		causes = append(causes, report.Cause{
 			Name: diagnose.ObjectRefused, Severity: report.Fatal, Component: r.Component, Object: r.Ref,
 			Summary:  "the server refuses the object in a dry run",

@@ -187,6 +187,15 @@ func (e *Engine) Survey(ctx context.Context, plan *Plan) (*Survey, error) {
 				return err
 			}
 		}
+		if u.GetKind() == "Profile" && change.Action == report.Created && refused == nil {
+			taken, err := e.namespaceTaken(ctx, u)
+			if err != nil {
+				return err
+			}
+			if taken != nil {
+				refused = taken
+			}
+		}
 		mu.Lock()
 		defer mu.Unlock()
 		s.changes[keyOf(u)] = change

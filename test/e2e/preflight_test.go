@@ -231,6 +231,17 @@ volumeBindingMode: WaitForFirstConsumer`)
 		b.kubectl("annotate", "storageclass", "--all", "storageclass.kubernetes.io/is-default-class=true")
 	})
 
+	t.Run("the first user's namespace is somebody else's", func(t *testing.T) {
+		b.kubectl("create", "namespace", "kubeflow-ada-example-com")
+		l := b.preflight(t, 1, "--user-email", "ada@example.com")
+		l.want(t, "BelongsToOthers", report.Fatal, "namespace kubeflow-ada-example-com exists and does not belong to ada@example.com", "--user-email", "--skip user-profile")
+		b.refuses(t, "does not belong to ada@example.com", "--user-email", "ada@example.com")
+		b.preflight(t, 0, "--user-email", "ada@example.com", "--skip", "user-profile")
+		b.kubectl("annotate", "namespace", "kubeflow-ada-example-com", "owner=ada@example.com")
+		b.preflight(t, 0, "--user-email", "ada@example.com")
+		b.kubectl("delete", "namespace", "kubeflow-ada-example-com")
+	})
+
 	t.Run("nodes of another architecture", func(t *testing.T) {
 		b.kubectl("label", "nodes", "--all", "--overwrite", "kubernetes.io/arch=arm64")
 		b.preflight(t, 0).want(t, "WrongArchitecture", report.Warning, "amd64 only", "-cuda-")

@@ -29,7 +29,7 @@ func (b *Base) here(ctx context.Context) {
 	if err != nil || ctx.Err() != nil {
 		return
 	}
-	fmt.Fprintf(b.Out, "\nCurrent %s: %s\n", c.Where(), stateLine(r))
+	fmt.Fprintf(b.Out, "\nIn %s: %s\n", c.Where(), stateLine(r))
 }
 
 func stateLine(r *report.Report) string {

@@ -166,7 +166,7 @@ func checkProfiles(s *Snapshot) []report.Cause {
 			Name: diagnose.ProfileMissing, Severity: report.Error, Component: "profiles",
 			Summary:  "there is no Profile, so no user has a namespace for notebooks",
 			Evidence: []string{"Profiles: 0"},
-			Remedy:   "kubectl jupyter user add ADDRESS",
+			Remedy:   "kubectl jupyter user add EMAIL",
 		}}
 	}
 	var causes []report.Cause

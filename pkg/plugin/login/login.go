@@ -63,7 +63,7 @@ and for each URL path its VirtualService, Service, Deployment and pods.
 also tries to access the web app without a login, which must be denied: a web app that is
 open to everyone is reported before anything else. With --user-email and a password, it
 logs in and sends the requests that the page of the web app sends. It changes nothing: its
-only POST request omits a required part. The URL is printed if all probes have passed.
+only POST request omits a required parameter. The URL is printed if all probes have passed.
 
 Exit codes:
   0  there is a URL, and with --check or --explain, the path to it works

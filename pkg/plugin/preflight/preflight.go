@@ -44,12 +44,15 @@ func New(b *plugin.Base) *cobra.Command {
 		Short:   "Check whether the stack can be installed, without changing anything",
 		Long: `Check whether the stack can be installed, without changing anything.
 
-The command takes the flags of install, and checks: whether the release supports the
-version of the server, whether the user has all permissions, whether the server accepts the
-objects (using server-side dry run, where their kinds are served), whether existing objects have
-another owner, which nodes accept pods, whether there is capacity for the stack and a
-notebook, whether volumes for notebooks can be provisioned, what an earlier installation
-has left, and whether LoadBalancer addresses can be assigned.
+The command takes the flags of install, and checks:
+  - whether the release supports the version of the server
+  - whether the user has all required permissions
+  - whether the server accepts all objects that can already exist, using server-side dry run
+  - whether existing objects have another owner
+  - which nodes accept pods, and whether there is capacity for the stack and a notebook
+  - whether volumes for notebooks can be provisioned
+  - what an earlier installation has left
+  - whether LoadBalancer addresses can be assigned
 
 install runs the same checks first, and stops if a result is fatal, unless
 --skip-preflight is set.

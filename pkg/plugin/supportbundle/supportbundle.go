@@ -56,11 +56,11 @@ func New(b *plugin.Base) *cobra.Command {
 the objects, events and logs of the stack, a summary of the nodes, webhook configurations,
 and the names of all CustomResourceDefinitions.
 
-Redacted are the values of Secrets (their keys and lengths are kept) and of environment
-variables. These values, passwords, tokens, cookies, authorization headers, private keys
-and password hashes are also redacted everywhere else. Host names, IP addresses and e-mail
-addresses are kept. manifest.yaml in the bundle lists what is in it, what was redacted and
-what could not be read. Review the bundle before you send it.
+The values of Secrets and of environment variables are redacted; the keys and lengths of
+Secrets are kept. These values, passwords, tokens, cookies, authorization headers, private
+keys and password hashes are also redacted wherever else they occur. Host names, IP
+addresses and e-mail addresses are kept. manifest.yaml in the bundle lists what is in it,
+what was redacted and what could not be read. Review the bundle before you send it.
 
 What the user is not permitted to read is skipped. The exit code is 0 if a bundle was
 written, and 1 otherwise.`,

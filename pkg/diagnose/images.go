@@ -55,6 +55,16 @@ func (s *Snapshot) failedPull(sub Subject, p *corev1.Pod, ct container, w *corev
 	c.Evidence = []string{answer}
 	text := strings.ToLower(answer + " " + w.Message)
 	switch {
+	case otherPlatform.MatchString(text):
+		c.Name = WrongArchitecture
+		c.Summary = fmt.Sprintf("image %s does not exist for the architecture of node %s", image, p.Spec.NodeName)
+		c.Remedy = "kubectl get nodes -L kubernetes.io/arch; run the pods on amd64 nodes, or use an image for this architecture: kubectl jupyter install --image NAME=REF"
+	case strings.Contains(text, "server gave http response to https client"):
+		c.Summary = fmt.Sprintf("registry %s serves plain HTTP, and node %s expects HTTPS", registryOf(image), p.Spec.NodeName)
+		c.Remedy = fmt.Sprintf("serve the registry over HTTPS, or allow HTTP on every node: for containerd, server = \"http://%[1]s\" in /etc/containerd/certs.d/%[1]s/hosts.toml", registryOf(image))
+	case strings.Contains(text, "x509: "):
+		c.Summary = fmt.Sprintf("node %s does not trust the certificate of registry %s", p.Spec.NodeName, registryOf(image))
+		c.Remedy = fmt.Sprintf("if the registry has a private CA, name it on every node: for containerd, ca = \"/path/ca.crt\" in /etc/containerd/certs.d/%s/hosts.toml; otherwise renew the registry's certificate", registryOf(image))
 	case notInRegistry(text):
 		c.Summary = fmt.Sprintf("image %s is not in its registry", image)
 		c.Remedy = fmt.Sprintf("check name and tag, or use another image: kubectl jupyter install --image NAME=REF, or a mirror: --registry HOST/PREFIX (the image is %s)", image)
@@ -72,10 +82,6 @@ func (s *Snapshot) failedPull(sub Subject, p *corev1.Pod, ct container, w *corev
 	case w.Reason == "ErrImageNeverPull":
 		c.Summary = fmt.Sprintf("image %s is not on node %s, and its pull policy does not allow pulling it", image, p.Spec.NodeName)
 		c.Remedy = "load the image onto the node, or set imagePullPolicy: IfNotPresent"
-	case strings.Contains(text, "no match for platform"):
-		c.Name = WrongArchitecture
-		c.Summary = fmt.Sprintf("image %s does not exist for the architecture of node %s", image, p.Spec.NodeName)
-		c.Remedy = "kubectl get nodes -L kubernetes.io/arch; run the pods on amd64 nodes, or use an image for this architecture: kubectl jupyter install --image NAME=REF"
 	default:
 		c.Summary = fmt.Sprintf("image %s cannot be pulled", image)
 		c.Remedy = fmt.Sprintf("check that node %s reaches %s; without internet access, mirror the images (kubectl jupyter images) and install with --registry HOST/PREFIX", p.Spec.NodeName, registryOf(image))
@@ -87,6 +93,10 @@ func (s *Snapshot) failedPull(sub Subject, p *corev1.Pod, ct container, w *corev
 	return c
 }
 
+// otherPlatform is how containerd, Docker and CRI-O say that an index has no image for
+// the node.
+var otherPlatform = regexp.MustCompile(`no match for platform|no matching manifest for |no image found in (image index|manifest list) for architecture`)
+
 // notInRegistry: the registry was reached and knows that there is no such image.
 // It takes lower-case text.
 func notInRegistry(text string) bool {
@@ -97,7 +107,7 @@ func notInRegistry(text string) bool {
 
 // needsLogin: the registry was reached and refuses. It takes lower-case text.
 func needsLogin(text string) bool {
-	for _, word := range []string{"unauthorized", "401", "403 forbidden", "access denied", "authentication required", "no basic auth credentials", "insufficient_scope"} {
+	for _, word := range []string{"unauthorized", "status code 401", "403 forbidden", "access denied", "authentication required", "no basic auth credentials", "insufficient_scope"} {
 		if strings.Contains(text, word) {
 			return true
 		}

@@ -116,6 +116,18 @@ func TestPods(t *testing.T) {
 		objects: dexPod(onWorker, waiting("ErrImagePull", `no match for platform in manifest: not found`)),
 		want:    "error WrongArchitecture Deployment auth/dex", hopeless: true,
 	}, {
+		name:    "an image for another architecture, in CRI-O's words",
+		objects: dexPod(onWorker, waiting("ErrImagePull", `choosing an image from manifest list docker://ghcr.io/dexidp/dex:v2.41.1: no image found in image index for architecture arm64, variant "v8", OS linux`)),
+		want:    "error WrongArchitecture Deployment auth/dex", hopeless: true,
+	}, {
+		name:    "a mirror that serves plain HTTP is reached, and is told from one that is not",
+		objects: dexPod(onWorker, waiting("ErrImagePull", `failed to pull and unpack image "ghcr.io/dexidp/dex:v2.41.1": failed to resolve reference "ghcr.io/dexidp/dex:v2.41.1": failed to do request: Head "https://ghcr.io/v2/dexidp/dex/manifests/v2.41.1": http: server gave HTTP response to HTTPS client`)),
+		want:    "error ImagePullBackOff Deployment auth/dex",
+	}, {
+		name:    "a mirror with a private CA that the node does not know",
+		objects: dexPod(onWorker, waiting("ErrImagePull", `failed to do request: Head "https://ghcr.io/v2/dexidp/dex/manifests/v2.41.1": tls: failed to verify certificate: x509: certificate signed by unknown authority`)),
+		want:    "error ImagePullBackOff Deployment auth/dex",
+	}, {
 		name:    "a crash shows its exit code and the last lines of the log, without passwords",
 		objects: dexPod(onWorker, crashed("2", ", reason: Error")),
 		logs: map[string]string{"dex-6f7-x2x dex": "level=INFO starting\nlevel=INFO config password=hunter2 issuer=http://dex\n" +

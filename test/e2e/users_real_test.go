@@ -88,7 +88,7 @@ func TestPeopleAndHTTPS(t *testing.T) {
 		if r := b.run(context.Background(), second+"\n", nil, "user", "add", ada, "--password-stdin"); r.Code != 0 {
 			t.Fatal(r)
 		}
-		wantSays(t, b.must("uninstall", "--yes").Stderr, "a person's account stays")
+		wantSays(t, b.must("uninstall", "--yes").Stderr, "user accounts are deleted only with --delete-data")
 		b.must("install", "--timeout", "5m")
 		b.signsIn(t, gateway, nil, ada, second, "kubeflow-ada-example-com")
 	})

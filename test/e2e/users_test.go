@@ -225,7 +225,7 @@ subjects: [{apiGroup: rbac.authorization.k8s.io, kind: User, name: mary}]`)
 		b.must("install", "-k", "", "--timeout", "2m")
 	})
 	t.Run("uninstall keeps accounts, and with --delete-data takes them", func(t *testing.T) {
-		wantSays(t, b.must("uninstall", "--yes").Stderr, "a person's account stays")
+		wantSays(t, b.must("uninstall", "--yes").Stderr, "user accounts are deleted only with --delete-data")
 		b.must("install", "--timeout", "3m")
 		if got := strings.Fields(b.must("user", "list", "-o", `jsonpath={range .items[?(@.password)]}{.email} {end}`).Stdout); len(got) != 2 {
 			t.Errorf("after the next install these can sign in: %q", got)

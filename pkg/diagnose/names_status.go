@@ -8,8 +8,12 @@ const (
 	WebhookNotRefusing   = "WebhookNotRefusing"
 	InjectorNotInjecting = "InjectorNotInjecting"
 	InstallIncomplete    = "InstallIncomplete"
+	OwnerCaseDiffers     = "OwnerCaseDiffers"
+	ProfileFailed        = "ProfileFailed"
+	ProfileOwnerInvalid  = "ProfileOwnerInvalid"
 )
 
 var statusWeight = map[string]int{
 	InstallIncomplete: 95, VersionSkew: 82, CertificateExpiring: 63, WebhookNotRefusing: 49, InjectorNotInjecting: 49, Drift: 16,
+	ProfileOwnerInvalid: 39, ProfileFailed: 38, OwnerCaseDiffers: 37,
 }

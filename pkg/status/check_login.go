@@ -8,7 +8,6 @@ import (
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
-	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/cluster"
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/diagnose"
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/login"
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/report"
@@ -143,64 +142,6 @@ func takes(u *unstructured.Unstructured, path string) bool {
 			exact, _ := uri["exact"].(string)
 			prefix, isPrefix := uri["prefix"].(string)
 			if exact == path || isPrefix && strings.HasPrefix(path, prefix) {
-				return true
-			}
-		}
-	}
-	return false
-}
-
-// checkProfiles: people without a namespace, and namespaces without what notebooks need.
-func checkProfiles(s *Snapshot) []report.Cause {
-	if s.Component("profiles") == nil {
-		return nil
-	}
-	profiles := s.All("kubeflow.org", "Profile")
-	if len(profiles) == 0 {
-		// An object of no name is absent as soon as the list was read. The first user's own
-		// Profile, where one was installed, is among the missing objects.
-		if s.Presence(report.Ref{Group: "kubeflow.org", Kind: "Profile"}) != Absent || s.Component("user-profile") != nil {
-			return nil
-		}
-		return []report.Cause{{
-			Name: diagnose.ProfileMissing, Severity: report.Error, Component: "profiles",
-			Summary:  "there is no Profile, so no user has a namespace for notebooks",
-			Evidence: []string{"Profiles: 0"},
-			Remedy:   "kubectl jupyter user add EMAIL",
-		}}
-	}
-	var causes []report.Cause
-	for _, p := range profiles {
-		ref := report.Ref{Kind: "ServiceAccount", Namespace: p.GetName(), Name: editor}
-		if s.Presence(ref) != Absent || s.produced(ref) || p.GetDeletionTimestamp() != nil {
-			continue
-		}
-		c := report.Cause{
-			Name: diagnose.ProfileMissing, Severity: report.Error, Component: "profiles", Object: cluster.RefOf(p),
-			Summary:  fmt.Sprintf("the profile controller has not created what notebooks in namespace %s need", p.GetName()),
-			Evidence: []string{ref.String() + ": not found"},
-			Remedy:   "kubectl describe profile " + p.GetName() + "\nkubectl -n kubeflow logs deployment/profiles-deployment -c manager --tail=20",
-		}
-		if age := s.Time.Sub(p.GetCreationTimestamp().Time); age < settling {
-			c.Severity = report.Delay
-		}
-		conditions, _, _ := unstructured.NestedSlice(p.Object, "status", "conditions")
-		for _, item := range conditions {
-			condition, _ := item.(map[string]any)
-			if message, _ := condition["message"].(string); message != "" {
-				c.Evidence = append(c.Evidence, fmt.Sprintf("Profile %s: %v: %s", p.GetName(), condition["type"], message))
-			}
-		}
-		causes = append(causes, c)
-	}
-	return causes
-}
-
-// produced tells of an object that its absence is told with the missing ones.
-func (s *Snapshot) produced(ref report.Ref) bool {
-	for _, r := range s.Expected {
-		for _, p := range r.Component.Produces {
-			if producedRef(p) == ref {
 				return true
 			}
 		}

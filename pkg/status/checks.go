@@ -35,6 +35,7 @@ var checks = []check{
 	{name: "restarts", find: checkRestarts},
 	{name: "namespaces", find: checkNamespaces, complete: true},
 	{name: "profiles", find: checkProfiles, complete: true},
+	{name: "owners", find: checkOwners, complete: true},
 	{name: "sidecars", find: checkSidecars, complete: true},
 	{name: "logs", find: checkLogs},
 }

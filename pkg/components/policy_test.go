@@ -62,6 +62,37 @@ func TestObjectsOfARelease(t *testing.T) {
 	})
 }
 
+func TestTheOrderOfAReleaseIsOneOfInstallation(t *testing.T) {
+	forEachRelease(t, func(t *testing.T, release string) {
+		source, err := components.NewEmbedded(release)
+		if err != nil {
+			t.Fatal(err)
+		}
+		rendered, err := source.Render(t.Context(), source.Release().Names(), components.Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		before := map[string]bool{}
+		namespaces := map[string]bool{"kube-system": true}
+		for _, r := range rendered {
+			for _, need := range r.Component.Needs {
+				if !before[need.Component] {
+					t.Errorf("%s comes before %s, which it needs", r.Component.Name, need.Component)
+				}
+			}
+			before[r.Component.Name] = true
+			for _, u := range ofKind(r.Objects, "Namespace") {
+				namespaces[u.GetName()] = true
+			}
+			for _, u := range r.Objects {
+				if ns := u.GetNamespace(); ns != "" && !namespaces[ns] {
+					t.Errorf("%s: %s comes before its namespace", r.Component.Name, id(u))
+				}
+			}
+		}
+	})
+}
+
 func TestAggregatedRolesLeaveTheirRulesToTheController(t *testing.T) {
 	forEachVariant(t, func(t *testing.T, objects []*unstructured.Unstructured) {
 		checked := 0

@@ -20,11 +20,11 @@ func release2603() *Release {
 			certManager("v1.20.3"),
 			kubeflowIssuer(upstream),
 			istioCRDs(mesh),
+			kubeflowNamespace(upstream), // one of Istio's Sidecars is in it
 			istio(mesh, istioMesh{
 				hub: "registry.istio.io/release", cni: true,
 				sidecarCPU: "10m", sidecarMemory: "40Mi", slimSidecarMemory: "40Mi",
 			}),
-			kubeflowNamespace(upstream),
 			kubeflowRoles(upstream),
 			kubeflowGateway(upstream),
 			gatewayCertificate(upstream),

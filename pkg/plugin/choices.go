@@ -32,13 +32,13 @@ func (f *ChoiceFlags) Add(cmd *cobra.Command) {
 }
 
 // Intent checks everything about the choices that can be checked without a cluster.
-func (f *ChoiceFlags) Intent(b *Base, given func(string) bool) (rollout.Intent, error) {
+func (f *ChoiceFlags) Intent(given func(string) bool) (rollout.Intent, error) {
 	intent := rollout.Intent{Given: given, Only: f.only, Skip: f.skip, UseExisting: f.useExisting}
 	var err error
 	if intent.Manifests, err = f.manifests.Options(); err != nil {
 		return intent, err
 	}
-	source, err := b.Source()
+	source, err := f.manifests.Source()
 	if err != nil {
 		return intent, err
 	}

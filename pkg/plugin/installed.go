@@ -7,7 +7,10 @@ import (
 	"io"
 	"time"
 
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/cluster"
+	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/components"
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/report"
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/rollout"
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/version"
@@ -24,6 +27,16 @@ func (b *Base) Look(ctx context.Context, timeout time.Duration, w io.Writer) (*c
 	}
 	settings, err := rollout.ReadSettings(ctx, c)
 	return c, settings, err
+}
+
+// Installed is where the manifests of the installed release come from; of the default one
+// where nothing is installed, or where that may not be read.
+func (b *Base) Installed(ctx context.Context, c *cluster.Cluster) (components.Source, error) {
+	settings, err := rollout.ReadSettings(ctx, c)
+	if err != nil && !apierrors.IsForbidden(err) {
+		return nil, err
+	}
+	return settings.Source()
 }
 
 // BeforeWriting says of a run that ended while it was still reading that the

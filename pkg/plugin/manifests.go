@@ -13,6 +13,7 @@ import (
 
 // ManifestFlags are what a person can choose about the manifests.
 type ManifestFlags struct {
+	release       ReleaseFlag
 	profile       string
 	userEmail     string
 	kustomization string
@@ -22,6 +23,7 @@ type ManifestFlags struct {
 }
 
 func (f *ManifestFlags) Add(cmd *cobra.Command) {
+	f.release.Add(cmd)
 	fs := cmd.Flags()
 	fs.StringVar(&f.profile, "profile", components.ProfileDefault, "Size of the installation: "+strings.Join(components.Profiles(), " or ")+"; slim fits on a node with 2 CPUs and 4 GiB of memory, including one running notebook")
 	fs.StringVar(&f.userEmail, "user-email", components.DefaultUserEmail, "E-mail address of the first user, who owns the first namespace")
@@ -33,6 +35,9 @@ func (f *ManifestFlags) Add(cmd *cobra.Command) {
 	_ = fs.MarkHidden("secure-cookies")
 	Complete(cmd, "profile", components.Profiles)
 }
+
+// Source of the manifests.
+func (f *ManifestFlags) Source() (*components.Files, error) { return f.release.Source() }
 
 // Options checks the flags and says what they mean.
 func (f *ManifestFlags) Options() (components.Options, error) {
@@ -78,6 +83,23 @@ func CheckDirectory(dir string) error {
 		return fmt.Errorf("-k %s: not a directory: specify the one that contains kustomization.yaml", dir)
 	}
 	return nil
+}
+
+// ReleaseFlag says which release is meant.
+type ReleaseFlag struct{ name string }
+
+func (f *ReleaseFlag) Add(cmd *cobra.Command) {
+	cmd.Flags().StringVar(&f.name, "release", components.DefaultRelease, "Release of the stack. One of: ("+strings.Join(components.ReleaseNames(), ", ")+")")
+	Complete(cmd, "release", components.ReleaseNames)
+}
+
+// Source of the release's manifests.
+func (f *ReleaseFlag) Source() (*components.Files, error) {
+	source, err := components.NewEmbedded(f.name)
+	if err != nil {
+		return nil, fmt.Errorf("--release: %w", err)
+	}
+	return source, nil
 }
 
 // Complete offers values for a flag.

@@ -19,11 +19,7 @@ func (b *Base) People(ctx context.Context, timeout time.Duration) (*users.Instal
 	if err != nil {
 		return nil, err
 	}
-	source, err := b.Source()
-	if err != nil {
-		return nil, err
-	}
-	return users.Open(ctx, c, source)
+	return users.Open(ctx, c)
 }
 
 // completionTime is how long somebody waits for a completion.

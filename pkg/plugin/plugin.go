@@ -130,7 +130,7 @@ func setVerbosity(v int) error {
 	return level.Set(fmt.Sprint(min(v, maxVerbosity)))
 }
 
-// Source is where the manifests come from.
+// Source is where the manifests come from, for who does not know what is installed.
 func (b *Base) Source() (*components.Files, error) {
 	return components.NewEmbedded(components.DefaultRelease)
 }

@@ -78,6 +78,9 @@ func TestEveryCheckNamesWhatItFinds(t *testing.T) {
 	}{
 		{"nothing is wrong", func(*Facts) {}, OK, nil, nil},
 		{"the server is too old", func(f *Facts) { f.Version = version.MustParseGeneric("1.27.9") }, Fatal, []string{"fatal ServerUnsupported"}, []string{"1.28 to 1.37, not 1.27.9"}},
+		{"the server is too old for this release alone", func(f *Facts) {
+			f.Release, f.Version = components.Releases()[1], version.MustParseGeneric("1.30.2")
+		}, Fatal, []string{"fatal ServerUnsupported"}, []string{"1.32 to 1.37, not 1.30.2; release 1.10 does", "--release 1.10"}},
 		{"the server is newer than Istio's tests", func(f *Facts) { f.Version = version.MustParseGeneric("1.33.0") }, Warning, []string{"warning ServerUntested"}, nil},
 		{
 			"a right is missing", func(f *Facts) {

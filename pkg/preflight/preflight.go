@@ -186,11 +186,15 @@ func firstLine(err error) string {
 func findServer(f *Facts) (string, []report.Cause) {
 	r, minor := f.Release, int(f.Version.Minor())
 	if err := CheckVersion(r, f.Version); err != nil {
+		remedy := "choose another cluster with --context, or upgrade this one"
+		if other := fitting(f.Version); other != nil {
+			remedy = fmt.Sprintf("install the release that supports this server: --release %s; or %s", other.Name, remedy)
+		}
 		return err.Error(), []report.Cause{{
 			Name: diagnose.ServerUnsupported, Severity: report.Fatal,
 			Summary:  err.Error(),
 			Evidence: []string{fmt.Sprintf("%s: %s", f.Target.Server, f.Target.Version)},
-			Remedy:   "choose another cluster with --context, or upgrade this one",
+			Remedy:   remedy,
 		}}
 	}
 	if minor < r.TestedMin || minor > r.TestedMax {
@@ -207,10 +211,29 @@ func findServer(f *Facts) (string, []report.Cause) {
 
 // CheckVersion refuses versions of Kubernetes that the release does not work on.
 func CheckVersion(r *components.Release, v *version.Version) error {
-	if minor := int(v.Minor()); v.Major() == 1 && minor >= r.ServedMin && minor <= r.ServedMax {
+	if supports(r, v) {
 		return nil
 	}
-	return fmt.Errorf("release %s supports Kubernetes 1.%d to 1.%d, not %s", r.Name, r.ServedMin, r.ServedMax, v)
+	err := fmt.Errorf("release %s supports Kubernetes 1.%d to 1.%d, not %s", r.Name, r.ServedMin, r.ServedMax, v)
+	if other := fitting(v); other != nil {
+		return fmt.Errorf("%w; release %s does", err, other.Name)
+	}
+	return err
+}
+
+// fitting is the newest release that works on that version of Kubernetes, nil where none does.
+func fitting(v *version.Version) *components.Release {
+	for _, r := range slices.Backward(components.Releases()) {
+		if supports(r, v) {
+			return r
+		}
+	}
+	return nil
+}
+
+func supports(r *components.Release, v *version.Version) bool {
+	minor := int(v.Minor())
+	return v.Major() == 1 && minor >= r.ServedMin && minor <= r.ServedMax
 }
 
 // some joins the first lines and counts the rest.

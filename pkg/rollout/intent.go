@@ -32,6 +32,9 @@ func (i *Intent) Keep(s *Settings) error {
 	if s.Kustomization != "" && !i.Given("kustomize") {
 		return fmt.Errorf(`the installation uses -k %s: specify it again, or use -k "" to install without it`, s.Kustomization)
 	}
+	if err := i.keepRelease(s); err != nil {
+		return err
+	}
 	m := &i.Manifests
 	// Another first user would take the login of the one who is there.
 	if i.Given("user-email") && s.UserEmail != "" && m.UserEmail != s.UserEmail {
@@ -53,6 +56,21 @@ func (i *Intent) Keep(s *Settings) error {
 	}
 	m.TLS = s.TLS // chosen by expose, and by nothing else
 	return m.Validate()
+}
+
+// keepRelease takes the release that is installed. Another one could not follow it: it has
+// names and selectors that cannot be changed in place.
+func (i *Intent) keepRelease(s *Settings) error {
+	asked := i.Source.Release().Name
+	if s.Release == "" || s.Release == asked {
+		return nil
+	}
+	if i.Given("release") {
+		return fmt.Errorf("--release: release %s is installed, and replacing it with release %s is not supported yet, nothing was changed: omit the flag, or uninstall first", s.Release, asked)
+	}
+	var err error
+	i.Source, err = s.Source()
+	return err
 }
 
 func ordinarySidecars(c *cluster.Cluster) bool {

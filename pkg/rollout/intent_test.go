@@ -33,6 +33,50 @@ func TestNeededFollowsTheEdgesThroughWhatIsInTheCluster(t *testing.T) {
 	}
 }
 
+func TestAnInstallationKeepsItsRelease(t *testing.T) {
+	intent := func(release string, given ...string) *Intent {
+		source, err := components.NewEmbedded(release)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return &Intent{Source: source, Given: func(flag string) bool { return slices.Contains(given, flag) }}
+	}
+	for _, test := range []struct {
+		name      string
+		intent    *Intent
+		installed string
+		want      string
+		wrong     string
+	}{
+		{"nothing is installed", intent("26.03", "release"), "", "26.03", ""},
+		{"nothing was typed", intent("1.10"), "26.03", "26.03", ""},
+		{"the same was typed", intent("26.03", "release"), "26.03", "26.03", ""},
+		{"a later one was typed", intent("26.03", "release"), "1.10", "", "replacing it with release 26.03 is not supported yet, nothing was changed"},
+		{"an earlier one was typed", intent("1.10", "release"), "26.03", "", "--release: release 26.03 is installed"},
+		{"one that is none of ours", intent("1.10"), "99.9", "", "release 99.9 is installed, which this version of the plugin does not have"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			settings := &Settings{Release: test.installed, Profile: components.ProfileDefault}
+			if test.installed == "" {
+				settings = nil
+			}
+			err := test.intent.Keep(settings)
+			if test.wrong != "" {
+				if err == nil || !strings.Contains(err.Error(), test.wrong) {
+					t.Errorf("got %v, want an error with %q", err, test.wrong)
+				}
+				return
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := test.intent.Source.Release().Name; got != test.want {
+				t.Errorf("release %s would be installed, want %s", got, test.want)
+			}
+		})
+	}
+}
+
 func TestConflictsAreListedWithTheChoices(t *testing.T) {
 	var conflicts []Conflict
 	for i := range 25 {

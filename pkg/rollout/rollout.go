@@ -10,6 +10,8 @@ package rollout
 
 import (
 	"context"
+	"fmt"
+	"strings"
 	"time"
 
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/cluster"
@@ -98,6 +100,20 @@ type Settings struct {
 	Kustomization string `json:"kustomization,omitempty"`
 	// TLS of the gateway, as `expose --tls` chose it.
 	TLS components.TLS `json:"tls,omitzero"`
+}
+
+// Source of the manifests of the release that is installed; of the default one where
+// nothing is (nil).
+func (s *Settings) Source() (components.Source, error) {
+	if s == nil || s.Release == "" {
+		return components.NewEmbedded(components.DefaultRelease)
+	}
+	source, err := components.NewEmbedded(s.Release)
+	if err != nil {
+		return nil, fmt.Errorf("release %s is installed, which this version of the plugin does not have: use the version that installed it, or a later one (this one has %s)",
+			s.Release, strings.Join(components.ReleaseNames(), ", "))
+	}
+	return source, nil
 }
 
 // Options of the manifests that the choices stand for. The server's version, and the

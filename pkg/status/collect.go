@@ -46,13 +46,16 @@ const (
 	all
 )
 
-// kinds are what is read of a cluster. Of those marked meta, who wrote which field is
-// all that matters, or may be read: Secrets.
-var kinds = []struct {
+// kindRead is how a kind is read. Of one marked meta, who wrote which field is all that
+// matters, or may be read: Secrets.
+type kindRead struct {
 	group, kind string
 	scope       scope
 	meta        bool
-}{
+}
+
+// kinds are what is read of a cluster.
+var kinds = []kindRead{
 	{"", "Namespace", ours, false},
 	{"", "Service", ours, false},
 	{"", "ConfigMap", ours, true},
@@ -82,6 +85,13 @@ var kinds = []struct {
 	{"kubeflow.org", "Notebook", all, false},
 }
 
+// kindsOfSome are of releases that have them: they are listed where the inventory names
+// them, and cost no request elsewhere.
+var kindsOfSome = []schema.GroupKind{
+	{Group: "networking.k8s.io", Kind: "NetworkPolicy"},
+	{Group: "networking.istio.io", Kind: "Sidecar"},
+}
+
 // meshConfig is where istiod reads the mesh's settings.
 var meshConfig = report.Ref{Kind: "ConfigMap", Namespace: "istio-system", Name: "istio"}
 
@@ -105,7 +115,13 @@ func Collect(ctx context.Context, c *cluster.Cluster, source components.Source) 
 	case err != nil:
 		return nil, err
 	}
-	k.s.Inventory = inventory
+	if k.s.Inventory = inventory; inventory != nil {
+		// A release that this version does not have is looked at as the nearest thing to it.
+		if installed, err := inventory.Settings.Source(); err == nil {
+			source = installed
+			k.s.Release = source.Release()
+		}
+	}
 
 	k.lists()
 	g, first := errgroup.WithContext(ctx)
@@ -138,11 +154,16 @@ type collector struct {
 // lists plans the reads that depend on nothing.
 func (k *collector) lists() {
 	namespaces := k.namespaces()
-	labels := ""
+	labels, read := "", kinds
 	if k.s.Inventory != nil {
 		labels = rollout.MemberSelector()
+		for _, of := range kindsOfSome {
+			if slices.Contains(k.s.Inventory.Kinds, of) {
+				read = append(slices.Clip(read), kindRead{of.Group, of.Kind, ours, false})
+			}
+		}
 	}
-	for _, kind := range kinds {
+	for _, kind := range read {
 		r := Read{Group: kind.group, Kind: kind.kind}
 		resource, err := k.c.Mapper.Preferred(schema.GroupKind{Group: kind.group, Kind: kind.kind})
 		if meta.IsNoMatchError(err) {

@@ -19,17 +19,17 @@ type Installation struct {
 }
 
 // Open finds out who the first user is.
-func Open(ctx context.Context, c *cluster.Cluster, source components.Source) (*Installation, error) {
-	i := &Installation{Source: source, Users: &Users{Cluster: c}}
+func Open(ctx context.Context, c *cluster.Cluster) (*Installation, error) {
+	i := &Installation{Users: &Users{Cluster: c}}
 	var err error
 	if i.Settings, err = rollout.ReadSettings(ctx, c); err != nil {
 		return nil, fmt.Errorf("%s: %w", c.Where(), err)
 	}
-	if i.Settings == nil {
-		return i, nil
+	if i.Source, err = i.Settings.Source(); i.Settings == nil || err != nil {
+		return i, err
 	}
 	i.First.Email = i.Settings.UserEmail
-	dex, err := source.Render(ctx, []string{components.PasswordComponent}, i.Settings.Options())
+	dex, err := i.Source.Render(ctx, []string{components.PasswordComponent}, i.Settings.Options())
 	if err != nil {
 		return nil, err
 	}

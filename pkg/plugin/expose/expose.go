@@ -182,6 +182,5 @@ func (f *ExposeFlags) ToOptions(b *plugin.Base, given func(string) bool) (*Expos
 	if o.tls, err = f.tls.options(b.Kubectl(), f.timeout); err != nil {
 		return nil, err
 	}
-	o.source, err = b.Source()
 	return o, err
 }

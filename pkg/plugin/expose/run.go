@@ -42,6 +42,9 @@ func (o *ExposeOptions) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if o.source, err = o.base.Installed(ctx, c); err != nil {
+		return err
+	}
 	out := &exposed{APIVersion: report.APIVersion, Kind: "Exposure", Target: c.Target, Changes: []exposure.Change{}}
 	if o.DryRun != plugin.DryRunNone {
 		out.DryRun = o.DryRun

@@ -122,7 +122,7 @@ func (f *InstallFlags) ToOptions(b *plugin.Base, given func(string) bool) (*Inst
 	case f.passwordStdin && (f.diff || f.dryRun != plugin.DryRunNone):
 		return nil, errors.New("--password-stdin cannot be used in a dry run")
 	}
-	intent, err := f.choices.Intent(b, given)
+	intent, err := f.choices.Intent(given)
 	if err != nil {
 		return nil, err
 	}

@@ -16,7 +16,10 @@ import (
 )
 
 // ComponentsFlags are what was typed.
-type ComponentsFlags struct{ output string }
+type ComponentsFlags struct {
+	release plugin.ReleaseFlag
+	output  string
+}
 
 // ComponentsOptions are how the catalogue is to be printed.
 type ComponentsOptions struct {
@@ -45,6 +48,9 @@ answer. Injection: new pods get their sidecar. Ready: all of it works.`,
 			# Show the reason for each dependency
 			kubectl jupyter components -o wide
 
+			# List the components of another release
+			kubectl jupyter components --release 26.03
+
 			# List all components in JSON, for use by programs
 			kubectl jupyter components -o json`),
 		Args: plugin.NoArgs,
@@ -53,6 +59,7 @@ answer. Injection: new pods get their sidecar. Ready: all of it works.`,
 			return plugin.Run(cmd, o, err)
 		},
 	}
+	f.release.Add(cmd)
 	cmd.Flags().StringVarP(&f.output, "output", "o", "", "Output format. One of: (wide, json, yaml, name)")
 	plugin.Complete(cmd, "output", componentFormats)
 	return cmd
@@ -65,7 +72,7 @@ func (f *ComponentsFlags) ToOptions(b *plugin.Base) (*ComponentsOptions, error) 
 			return nil, err
 		}
 	}
-	source, err := b.Source()
+	source, err := f.release.Source()
 	if err != nil {
 		return nil, err
 	}

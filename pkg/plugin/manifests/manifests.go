@@ -51,7 +51,7 @@ func (f *choiceFlags) choice(b *plugin.Base, args []string) (choice, error) {
 			return c, err
 		}
 	}
-	source, err := b.Source()
+	source, err := f.manifests.Source()
 	if err != nil {
 		return c, err
 	}

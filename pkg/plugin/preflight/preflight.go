@@ -97,7 +97,7 @@ func (f *PreflightFlags) ToOptions(b *plugin.Base, given func(string) bool) (*Pr
 	if err := plugin.CheckTimeout(f.timeout); err != nil {
 		return nil, err
 	}
-	intent, err := f.choices.Intent(b, given)
+	intent, err := f.choices.Intent(given)
 	if err != nil {
 		return nil, err
 	}

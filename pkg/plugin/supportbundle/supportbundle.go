@@ -186,9 +186,12 @@ func (o *SupportBundleOptions) connect(ctx context.Context) (*cluster.Cluster, e
 }
 
 func (o *SupportBundleOptions) write(ctx context.Context, c *cluster.Cluster, w io.Writer) (*bundle.Manifest, error) {
-	source, err := o.base.Source()
+	source, err := o.base.Installed(ctx, c)
 	if err != nil {
-		return nil, err
+		// What keeps the inventory from being read is in the bundle itself.
+		if source, err = o.base.Source(); err != nil {
+			return nil, err
+		}
 	}
 	rendered, err := source.Render(ctx, source.Release().Names(), components.Options{})
 	if err != nil {

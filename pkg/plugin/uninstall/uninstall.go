@@ -112,7 +112,7 @@ func (o *UninstallOptions) Run(ctx context.Context) error {
 	engine := rollout.New(c, rollout.Options{
 		Timeout: o.Timeout, Wait: o.Wait, Explain: plugin.Explain(c), Events: progress.Event, Tooling: version.Get().Tooling(),
 	})
-	source, err := o.base.Source()
+	source, err := o.base.Installed(ctx, c)
 	if err != nil {
 		return err
 	}

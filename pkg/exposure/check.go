@@ -29,11 +29,14 @@ func (s *Snapshot) CheckRanges(ranges []Range, pools []Pool) (warnings []string,
 					refuse("%s contains %s, the address of node %s: exclude it from the range", r, a, n.Name)
 				}
 				subnet := s.subnetOf(a)
-				if network := subnet.Masked().Addr(); r.contains(network) {
+				network, broadcast := subnet.Masked().Addr(), last(subnet)
+				switch larger := s.larger(subnet, r); {
+				case r.contains(network) && !larger:
 					refuse("%s contains %s, the network address of %s, the network of node %s: start with %s", r, network, subnet, n.Name, network.Next())
-				}
-				if broadcast := last(subnet); a.Is4() && r.contains(broadcast) {
+				case a.Is4() && r.contains(broadcast) && !larger:
 					refuse("%s contains %s, the broadcast address of %s, the network of node %s: end with %s", r, broadcast, subnet, n.Name, broadcast.Prev())
+				case r.contains(network) || a.Is4() && r.contains(broadcast):
+					warnings = append(warnings, fmt.Sprintf("%s is valid only if the network of node %s (%s) is larger than %s: nodes do not say how large it is", r, n.Name, a, subnet))
 				}
 			}
 		}
@@ -67,7 +70,32 @@ func (s *Snapshot) CheckRanges(ranges []Range, pools []Pool) (warnings []string,
 	if len(bad) > 0 {
 		return nil, errors.Join(distinct(bad)...)
 	}
-	return warnings, nil
+	slices.Sort(warnings)
+	return slices.Compact(warnings), nil
+}
+
+// larger tells that the nodes' network has to be larger than the one that an address is
+// taken to be in: other nodes, or the range itself, are partly outside of it.
+func (s *Snapshot) larger(subnet netip.Prefix, r Range) bool {
+	if !subnet.Contains(r.From) || !subnet.Contains(r.To) {
+		return true
+	}
+	for _, n := range s.Nodes {
+		for _, a := range addressesOf(n) {
+			// A network of a few /24 next to each other, and not another one of the same node.
+			if a.Is4() == subnet.Addr().Is4() && !subnet.Contains(a) && near(a, subnet) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// near tells that an address could be of the same network as a subnet of /24: they share
+// their first 20 bits, the largest network that is common beyond those of Docker.
+func near(a netip.Addr, subnet netip.Prefix) bool {
+	wide, err := subnet.Addr().Prefix(20)
+	return err == nil && a.Is4() && wide.Contains(a)
 }
 
 func distinct(all []error) []error {
@@ -93,8 +121,8 @@ func addressesOf(n corev1.Node) []netip.Addr {
 }
 
 // subnetOf is the network that a node's address is taken to be in: nodes do not say it.
-// Docker gives its networks a /16 of 172.16.0.0/12 or a /20 of 192.168.0.0/16; everything
-// else is taken for the /24 or /64 that small networks are.
+// Docker gives its networks a /16 of 172.16.0.0/12 or a /20 of 192.168.0.0/16 unless its
+// settings say otherwise; everything else is taken for the /24 or /64 that small networks are.
 func (s *Snapshot) subnetOf(a netip.Addr) netip.Prefix {
 	bits := 24
 	switch {
@@ -207,5 +235,5 @@ func (s *Snapshot) far(r Range) string {
 	if len(networks) == 0 {
 		return fmt.Sprintf("no node has an address of the same family as %s", r)
 	}
-	return fmt.Sprintf("%s is outside the nodes' networks (%s): MetalLB announces it there, so clients need a route to it", r, strings.Join(networks, ", "))
+	return fmt.Sprintf("%s is outside the nodes' networks if these are %s: MetalLB announces it there, so clients would need a route to it", r, strings.Join(networks, ", "))
 }

@@ -29,7 +29,11 @@ func (s *Snapshot) Propose(pools []Pool) (*Proposal, error) {
 			if !a.Is4() {
 				continue
 			}
-			subnet := s.subnetOf(a)
+			// Docker's networks may be as small as this, and a larger one contains it as well.
+			subnet, err := a.Prefix(24)
+			if err != nil {
+				return nil, err
+			}
 			for _, window := range windows(platform, subnet) {
 				if r, ok := s.free(window, pools); ok {
 					return &Proposal{Range: r, Why: because(platform, n.Name, a, subnet)}, nil
@@ -51,7 +55,7 @@ func (s *Snapshot) nearNodes() string {
 }
 
 func because(p Platform, node string, a netip.Addr, subnet netip.Prefix) string {
-	text := fmt.Sprintf("the end of %s, the network that %s created; node %s has %s", subnet, p, node, a)
+	text := fmt.Sprintf("the end of %s in the network that %s created; node %s has %s", subnet, p, node, a)
 	if p == PlatformMinikube && kvm.Contains(a) {
 		text += "; its DHCP server may assign the same addresses to another machine"
 	}
@@ -61,8 +65,8 @@ func because(p Platform, node string, a netip.Addr, subnet netip.Prefix) string 
 // kvm is minikube's network with the driver kvm2, whose DHCP covers most of it.
 var kvm = netip.MustParsePrefix("192.168.39.0/24")
 
-// windows are where addresses are looked for, in the last 256 of the network: those that
-// documentation of minikube and kind uses first.
+// windows are where addresses are looked for: those that documentation of minikube and
+// kind uses first.
 func windows(p Platform, subnet netip.Prefix) []Range {
 	base := last(subnet).As4()
 	ends := [][2]byte{{240, 250}, {225, 239}, {200, 224}}

@@ -129,9 +129,12 @@ func TestRangesThatSomebodyElseHasAreRefused(t *testing.T) {
 			[]string{"172.30.0.7, the cluster IP of Service shop/web"},
 			"",
 		},
-		"far from the nodes is a warning": {nil, []string{"203.0.113.8-203.0.113.15"}, nil, "outside the nodes' networks (192.168.10.0/24)"},
-		"a family that no node has":       {nil, []string{"fd00:1::10-fd00:1::1f"}, nil, "no node has an address of the same family"},
-		"an IPv6 network address":         {[]with{node("c", at("fd00:1::5"))}, []string{"fd00:1::-fd00:1::3"}, []string{"network address of fd00:1::/64"}, ""},
+		"far from the nodes is a warning":                      {nil, []string{"203.0.113.8-203.0.113.15"}, nil, "outside the nodes' networks if these are 192.168.10.0/24"},
+		"a LAN of /23: the range crosses the /24 of the nodes": {nil, []string{"192.168.10.250-192.168.11.9"}, nil, "only if the network of node a (192.168.10.5) is larger than 192.168.10.0/24"},
+		"a LAN of /22: the nodes are in two /24 of it":         {[]with{node("c", at("192.168.9.180"))}, []string{"192.168.10.250-192.168.10.255"}, nil, "is larger than 192.168.10.0/24"},
+		"nodes in another network do not make this one larger": {[]with{node("c", at("10.8.0.180"))}, []string{"192.168.10.250-192.168.10.255"}, []string{"the broadcast address"}, ""},
+		"a family that no node has":                            {nil, []string{"fd00:1::10-fd00:1::1f"}, nil, "no node has an address of the same family"},
+		"an IPv6 network address":                              {[]with{node("c", at("fd00:1::5"))}, []string{"fd00:1::-fd00:1::3"}, []string{"network address of fd00:1::/64"}, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := snapshot(append(append([]with{}, lan...), c.more...)...)
@@ -166,12 +169,13 @@ func TestARangeIsProposedWhereTheNetworkIsKnown(t *testing.T) {
 			snapshot(node("m", minikube, at("192.168.49.2")), pool("theirs", "192.168.49.240-192.168.49.250"), deployment("metallb-system", "controller", newController)),
 			"192.168.49.225-192.168.49.239", "",
 		},
-		"a load balancer in between":     {snapshot(node("m", minikube, at("192.168.49.2")), service("shop", "web", has("192.168.49.243"))), "192.168.49.244-192.168.49.250", ""},
-		"kind on Docker":                 {snapshot(kind("kind://docker/kind/k", "172.18.0.2")), "172.18.255.200-172.18.255.250", "172.18.0.0/16"},
-		"kind on a small Docker network": {snapshot(kind("kind://docker/kind/k", "192.168.32.3")), "192.168.47.200-192.168.47.250", "192.168.32.0/20"},
-		"kind on Podman":                 {snapshot(kind("kind://podman/kind/k", "10.89.0.3")), "10.89.0.200-10.89.0.250", "10.89.0.0/24"},
-		"anything else has to say":       {snapshot(node("n", at("10.0.0.5"))), "", "node n has 10.0.0.5"},
-		"kind with IPv6 alone":           {snapshot(kind("kind://docker/kind/k", "fc00:f853::2")), "", "set a range"},
+		"a load balancer in between":      {snapshot(node("m", minikube, at("192.168.49.2")), service("shop", "web", has("192.168.49.243"))), "192.168.49.244-192.168.49.250", ""},
+		"kind on Docker":                  {snapshot(kind("kind://docker/kind/k", "172.18.0.2")), "172.18.0.200-172.18.0.250", "172.18.0.0/24"},
+		"kind on a small Docker network":  {snapshot(kind("kind://docker/kind/k", "192.168.32.3")), "192.168.32.200-192.168.32.250", "192.168.32.0/24"},
+		"kind on a Docker network of /24": {snapshot(kind("kind://docker/kind/k", "192.168.97.2")), "192.168.97.200-192.168.97.250", "192.168.97.0/24"},
+		"kind on Podman":                  {snapshot(kind("kind://podman/kind/k", "10.89.0.3")), "10.89.0.200-10.89.0.250", "10.89.0.0/24"},
+		"anything else has to say":        {snapshot(node("n", at("10.0.0.5"))), "", "node n has 10.0.0.5"},
+		"kind with IPv6 alone":            {snapshot(kind("kind://docker/kind/k", "fc00:f853::2")), "", "set a range"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			pools := c.cluster.AllPools(c.cluster.Detect().Provider)

@@ -20,7 +20,7 @@ func waitsForSidecar(more ...Need) []Need {
 		},
 		{
 			Component: "istio", Condition: Injection, Kinds: WorkloadKinds,
-			Why: "a pod created before the injector answers never gets a sidecar, and mutual TLS to it fails for good",
+			Why: "a pod created before the injector answers never gets a sidecar, and mutual TLS to it fails permanently",
 		},
 	}, more...)
 }
@@ -53,7 +53,7 @@ func certManager(version string) Component {
 
 func kubeflowIssuer(version string) Component {
 	return Component{
-		Name: "kubeflow-issuer", Title: "self-signing ClusterIssuer", Version: version,
+		Name: "kubeflow-issuer", Title: "self-signed ClusterIssuer", Version: version,
 		NotIn: []string{ProfileSlim},
 		Needs: []Need{{
 			Component: "cert-manager", Condition: Admission,
@@ -102,7 +102,7 @@ func istio(version string, mesh istioMesh) Component {
 	c.Namespaces = append(c.Namespaces, "kube-system", "kubeflow")
 	c.Needs = append(c.Needs,
 		Need{Component: "istio-crds", Condition: Established, Kinds: []string{"Sidecar"}},
-		Need{Component: "kubeflow-namespace", Condition: Accepted, Kinds: []string{"Sidecar"}, Why: "the notebook controller's own exception lives in its namespace"})
+		Need{Component: "kubeflow-namespace", Condition: Accepted, Kinds: []string{"Sidecar"}, Why: "the Sidecar of the notebook controller is in its namespace"})
 	return c
 }
 
@@ -137,11 +137,11 @@ func kubeflowGateway(version string) Component {
 
 func gatewayCertificate(version string) Component {
 	return Component{
-		Name: CertificateComponent, Title: "gateway's own certificate", Version: version,
+		Name: CertificateComponent, Title: "gateway certificate", Version: version,
 		Namespaces: []string{"istio-system"},
 		OnDemand:   true,
 		Needs: []Need{
-			{Component: "istio", Condition: Accepted, Why: "the certificate lives in the namespace of the gateway's pods"},
+			{Component: "istio", Condition: Accepted, Why: "the certificate is in the namespace of the gateway's pods"},
 			{
 				Component: "cert-manager", Condition: Admission,
 				Why: "cert-manager's webhook refuses every Issuer and Certificate until its own certificate is in place",
@@ -195,7 +195,7 @@ func oauth2Proxy(version string) Component {
 			{Component: "istio-crds", Condition: Established, Kinds: []string{"VirtualService", "AuthorizationPolicy", "RequestAuthentication"}},
 			{
 				Component: "istio", Condition: Accepted, Kinds: []string{"AuthorizationPolicy", "RequestAuthentication"},
-				Why: "the policies live in Istio's namespace",
+				Why: "the policies are in Istio's namespace",
 			},
 			{
 				Component: "dex", Condition: Ready, Kinds: []string{"RequestAuthentication"},
@@ -263,7 +263,7 @@ func userProfile(version string) Component {
 		UserData: true,
 		Needs: []Need{
 			{Component: "profiles", Condition: Established},
-			{Component: "kubeflow-roles", Condition: Accepted, Why: "the person's role binding refers to kubeflow-admin"},
+			{Component: "kubeflow-roles", Condition: Accepted, Why: "the user's RoleBinding refers to kubeflow-admin"},
 		},
 		Produces: []Produced{
 			{"v1", "ServiceAccount", ProfileToken, "default-editor"},

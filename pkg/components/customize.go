@@ -85,7 +85,7 @@ func customize(rendered []Rendered, dir string) ([]Rendered, error) {
 		for _, r := range rendered {
 			user.Needs = append(user.Needs, Need{
 				Component: r.Component.Name, Condition: Accepted,
-				Why: "it may refer to anything of the stack",
+				Why: "it can refer to any object of the stack",
 			})
 		}
 		out = append(out, Rendered{Component: user, Objects: added})
@@ -115,12 +115,12 @@ func copyKustomization(mem filesys.FileSystem, dir string) error {
 			return err
 		}
 		if files++; files > customTotalFiles {
-			return fmt.Errorf("more than %d files: name the folder of one kustomization", customTotalFiles)
+			return fmt.Errorf("more than %d files: specify the directory of a single kustomization", customTotalFiles)
 		}
 		if info, err := d.Info(); err != nil {
 			return err
 		} else if info.Size() > customFileBytes {
-			return fmt.Errorf("%s is larger than %d MiB: it is no part of a kustomization", rel, customFileBytes>>20)
+			return fmt.Errorf("%s is larger than %d MiB: it cannot be part of a kustomization", rel, customFileBytes>>20)
 		}
 		data, err := os.ReadFile(file)
 		if err != nil {

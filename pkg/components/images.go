@@ -105,7 +105,7 @@ func (s *Files) checkImages(ctx context.Context, replaced map[string]string) err
 		switch {
 		case known[name]:
 		case known[Repository(name)]:
-			return fmt.Errorf("--image: %q: NAME goes without a tag: %s", name, Repository(name))
+			return fmt.Errorf("--image: %q: NAME must not have a tag: use %s", name, Repository(name))
 		default:
 			return fmt.Errorf("--image: release %s has no image %q: `kubectl jupyter images` lists what it has", s.release.Name, name)
 		}

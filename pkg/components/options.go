@@ -101,7 +101,7 @@ func (o Options) Validate() error {
 		return fmt.Errorf("--user-email: %q is not an e-mail address of the form name@domain", o.UserEmail)
 	}
 	if o.UserProfile != "" && len(validation.IsDNS1123Label(o.UserProfile)) != 0 {
-		return fmt.Errorf("--profile-name: %q is not a name of a namespace (at most 63 lower-case letters, digits and dashes)", o.UserProfile)
+		return fmt.Errorf("--profile-name: %q is not a valid namespace name (at most 63 lower-case letters, digits and dashes)", o.UserProfile)
 	}
 	if ns := o.ProfileName(); len(validation.IsDNS1123Label(ns)) != 0 {
 		return fmt.Errorf("--user-email: %q makes the namespace name %q, which is not valid (at most 63 letters, digits and dashes)", o.UserEmail, ns)

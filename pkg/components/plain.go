@@ -162,7 +162,7 @@ func merge(objects []*unstructured.Unstructured, patch *unstructured.Unstructure
 		return u.GroupVersionKind() == patch.GroupVersionKind() && u.GetNamespace() == patch.GetNamespace() && u.GetName() == patch.GetName()
 	})
 	if i < 0 {
-		return nil, fmt.Errorf("there is no %s %s/%s to be patched", patch.GetKind(), patch.GetNamespace(), patch.GetName())
+		return nil, fmt.Errorf("there is no %s %s/%s to patch", patch.GetKind(), patch.GetNamespace(), patch.GetName())
 	}
 	if patch.Object["$patch"] == "delete" {
 		return slices.Delete(objects, i, i+1), nil

@@ -47,10 +47,10 @@ func (o Options) CookiesSecure() bool { return o.SecureCookies || o.TLS.On() }
 
 func (t TLS) validate() error {
 	if len(t.Hosts) > 0 && !t.On() {
-		return errors.New("--host: only a certificate is for a host")
+		return errors.New("--host: it can only be used with --tls")
 	}
 	if t.On() && len(validation.IsDNS1123Subdomain(t.Secret)) > 0 {
-		return fmt.Errorf("--tls: %q is neither self-signed nor off nor the name of a Secret", t.Secret)
+		return fmt.Errorf("--tls: %q must be self-signed, off or the name of a Secret", t.Secret)
 	}
 	for _, h := range t.Hosts {
 		if err := ValidHost(h); err != nil {

@@ -38,7 +38,7 @@ func (f *Forward) service(ctx context.Context) (*corev1.Service, error) {
 		return nil, fmt.Errorf("%s: %w", f.target, err)
 	}
 	if len(service.Spec.Selector) == 0 {
-		return nil, fmt.Errorf("%s: it selects no pods, so there is nothing to forward to", f.target)
+		return nil, fmt.Errorf("%s: it has no selector, so there are no pods to forward to", f.target)
 	}
 	return service, nil
 }

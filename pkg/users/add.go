@@ -130,7 +130,7 @@ func (u *Users) home(ctx context.Context, profiles dynamic.ResourceInterface, p 
 	live, err := profiles.Get(ctx, p.Name(), metav1.GetOptions{})
 	if err == nil {
 		if live.GetDeletionTimestamp() != nil {
-			return nil, fmt.Errorf("Profile %s is being deleted: wait until it is gone, or choose another --profile-name", p.Name())
+			return nil, fmt.Errorf("Profile %s is being deleted: wait until it is deleted, or choose another --profile-name", p.Name())
 		}
 		if owner(live) != p.Email {
 			return nil, fmt.Errorf("Profile %s belongs to %s: choose another --profile-name", p.Name(), owner(live))

@@ -60,7 +60,7 @@ func passwordObject(apiVersion, email, hash string) *unstructured.Unstructured {
 	}}
 }
 
-const dexMakesIt = "Dex creates it when it starts for the first time"
+const dexMakesIt = "Dex creates it on its first start"
 
 // HasPassword tells whether Dex has a Password object for the address.
 func (u *Users) HasPassword(ctx context.Context, email string) (bool, error) {

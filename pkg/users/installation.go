@@ -40,10 +40,10 @@ func Open(ctx context.Context, c *cluster.Cluster) (*Installation, error) {
 // ToChange refuses what is not ours to change.
 func (i *Installation) ToChange() error {
 	if i.Settings == nil {
-		return fmt.Errorf("nothing is installed in %s: `kubectl jupyter install` comes first", i.Cluster.Where())
+		return fmt.Errorf("nothing is installed in %s: run `kubectl jupyter install` first", i.Cluster.Where())
 	}
 	if slices.Contains(i.Settings.UseExisting, components.PasswordComponent) {
-		return fmt.Errorf("the Dex of %s is somebody else's (--use-existing %s): its people are changed where it is configured", i.Cluster.Where(), components.PasswordComponent)
+		return fmt.Errorf("Dex in %s is not managed by kubectl jupyter (--use-existing %s): change its users where it is configured", i.Cluster.Where(), components.PasswordComponent)
 	}
 	return nil
 }

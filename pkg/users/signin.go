@@ -77,14 +77,14 @@ func SignIn(ctx context.Context, dex, email string, password []byte) (bool, erro
 			break
 		}
 		if location == "" {
-			return false, fmt.Errorf("Dex answers %d instead of its login form", code)
+			return false, fmt.Errorf("Dex returned %d instead of its login form", code)
 		}
 		if next, err = below(location); err != nil {
 			return false, err
 		}
 	}
 	if form == "" {
-		return false, errors.New("Dex does not show its login form")
+		return false, errors.New("Dex did not return its login form")
 	}
 	code, location, err := request(ctx, client, http.MethodPost, dex+form, url.Values{"login": {email}, "password": {string(password)}})
 	switch {
@@ -93,7 +93,7 @@ func SignIn(ctx context.Context, dex, email string, password []byte) (bool, erro
 	case code == http.StatusUnauthorized, code == http.StatusOK: // the form again, with a message
 		return false, nil
 	case location == "":
-		return false, fmt.Errorf("Dex answers %d to its login form", code)
+		return false, fmt.Errorf("Dex returned %d after the login form was submitted", code)
 	}
 	return true, nil
 }

@@ -193,7 +193,7 @@ func (u *Users) all(ctx context.Context, gk schema.GroupKind) ([]unstructured.Un
 func (u *Users) preferred(gk schema.GroupKind, maker string) (schema.GroupVersionResource, error) {
 	r, err := u.Cluster.Mapper.Preferred(gk)
 	if meta.IsNoMatchError(err) {
-		return schema.GroupVersionResource{}, fmt.Errorf("the cluster has no kind %s: %s; `kubectl jupyter status` says what is missing", gk.Kind, maker)
+		return schema.GroupVersionResource{}, fmt.Errorf("the cluster has no kind %s: %s; `kubectl jupyter status` shows what is missing", gk.Kind, maker)
 	}
 	return r.GroupVersionResource, err
 }

@@ -48,7 +48,7 @@ func (b *bench) accepted(ctx context.Context) (*figure, error) {
 	var ours []timed
 	var once, retried []sequence
 	for i := range b.runs {
-		b.say("run %d of %d: ours", i+1, b.runs)
+		b.say("run %d of %d: kubectl jupyter", i+1, b.runs)
 		if err := b.withBed(ctx, b.acceptDelay, func(c *bed) error {
 			t, err := c.jupyter(ctx, "install", "--wait=false", "--timeout=5m")
 			ours = append(ours, t)
@@ -76,20 +76,20 @@ func (b *bench) accepted(ctx context.Context) (*figure, error) {
 	through := median(of(once, func(s sequence) time.Duration { return s.wall }))
 	f := &figure{title: fmt.Sprintf("until every object is accepted, with pods that take %s", b.acceptDelay)}
 	f.checks = append(f.checks, check{
-		what: fmt.Sprintf("at most 1/%d of the upstream sequence, repeated until every object is in", acceptedShare),
+		what: fmt.Sprintf("at most 1/%d of the upstream sequence, repeated until every object is accepted", acceptedShare),
 		met:  mine*acceptedShare <= theirs, value: fmt.Sprintf("%s against %s: 1/%.1f", seconds(mine), seconds(theirs), ratio(theirs, mine)),
 	})
 	f.table = head()
 	f.table = append(f.table, timedRow("kubectl jupyter install --wait=false", ours))
-	f.table = append(f.table, timedRow("upstream, each step repeated after 20 s while it is refused", of(retried, func(s sequence) timed { return s.timed })))
+	f.table = append(f.table, timedRow("upstream, each step repeated after 20 s while it fails", of(retried, func(s sequence) timed { return s.timed })))
 	f.table = append(f.table, timedRow("upstream, each step once", of(once, func(s sequence) timed { return s.timed })))
 	f.notes = append(f.notes,
-		fmt.Sprintf("Without its sleeps the repeated sequence takes %s, %.1f times ours; each step once and whatever is refused lost, %s, %.1f times ours.",
+		fmt.Sprintf("Without its sleeps the repeated sequence takes %s, %.1f times the plugin's time; each step once, ignoring failures, %s, %.1f times the plugin's time.",
 			seconds(awake), ratio(awake, mine), seconds(through), ratio(through, mine)),
 		lostNote("Each step once, without upstream's waits", once),
-		fmt.Sprintf("Repeated, the steps were refused %s times (one number for each run).", joined(of(retried, func(s sequence) string { return fmt.Sprint(s.refused) }))),
+		fmt.Sprintf("With repetition, steps failed %s times (one number for each run).", joined(of(retried, func(s sequence) string { return fmt.Sprint(s.refused) }))),
 		shareNote(ours),
-		"When each component of ours was in, in the run of median length, in seconds since the start: "+timeline(middle(ours).stderr, "Accepted")+".")
+		"When the plugin had applied each component, in the run of median length, in seconds since the start: "+timeline(middle(ours).stderr, "Accepted")+".")
 	return f, nil
 }
 
@@ -102,7 +102,7 @@ func (b *bench) ready(ctx context.Context) (*figure, error) {
 	var ours []timed
 	var theirs []sequence
 	for i := range b.runs {
-		b.say("run %d of %d: ours", i+1, b.runs)
+		b.say("run %d of %d: kubectl jupyter", i+1, b.runs)
 		if err := b.withBed(ctx, b.podDelay, func(c *bed) error {
 			t, err := c.jupyter(ctx, "install", "--timeout=10m")
 			ours = append(ours, t)
@@ -138,10 +138,10 @@ func (b *bench) ready(ctx context.Context) (*figure, error) {
 	f.table = append(f.table, timedRow("kubectl jupyter install", ours))
 	f.table = append(f.table, timedRow("upstream, with the waits of its README", of(theirs, func(s sequence) timed { return s.timed })))
 	f.notes = append(f.notes,
-		fmt.Sprintf("The longest path of the catalogue's graph, %s for each pod on it: %s. Of several of one length it is the first.", b.podDelay, longest),
+		fmt.Sprintf("The longest path of the catalogue's graph, %s for each pod on it: %s. If several paths have the same length, this is the first.", b.podDelay, longest),
 		lostNote("With its waits, but without a retry", theirs),
 		shareNote(ours),
-		"When each component of ours was Ready, in the run of median length, in seconds since the start: "+timeline(middle(ours).stderr, "Ready")+".")
+		"When each component of the plugin was Ready, in the run of median length, in seconds since the start: "+timeline(middle(ours).stderr, "Ready")+".")
 	return f, nil
 }
 
@@ -209,7 +209,7 @@ func (b *bench) again(ctx context.Context) (*figure, error) {
 		kinds = append(kinds, fmt.Sprintf("%s %d", k, asked[k]))
 	}
 	f.notes = append(f.notes, "Its requests, counted between the plugin and the server: "+strings.Join(kinds, ", ")+
-		". A write that sends what is there already (the inventory) changes nothing.", shareNote(ours))
+		". The write (the inventory) sends the existing content and changes nothing.", shareNote(ours))
 	if len(changed) > 0 {
 		f.notes = append(f.notes, "Changed: "+strings.Join(changed, ", ")+".")
 	}

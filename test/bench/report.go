@@ -71,14 +71,14 @@ func shareNote(runs []timed) string {
 	note := fmt.Sprintf("In the run of median length, %s, the cluster (API server, etcd, controllers, cert-manager, stand-ins) spent %s on the CPU and the plugin %s: %.0f %% and %.0f %% of the machine's cores",
 		seconds(m.wall), seconds(m.bed), seconds(m.cpu), 100*ratio(m.bed, whole), 100*ratio(m.cpu, whole))
 	if share := ratio(m.others, whole); share > quiet {
-		return note + fmt.Sprintf(". Something else spent %s, %.0f %%: the machine was not quiet, and on a quiet one the time is shorter.", seconds(m.others), 100*share)
+		return note + fmt.Sprintf(". Something else spent %s, %.0f %%: the machine was not idle otherwise, and on an idle one the time is shorter.", seconds(m.others), 100*share)
 	}
 	return note + "."
 }
 
 func lostNote(how string, runs []sequence) string {
 	lost := joined(of(runs, func(s sequence) string { return fmt.Sprint(s.lost) }))
-	note := fmt.Sprintf("%s, the upstream sequence loses %s of its %d objects (one number for each run)", how, lost, runs[0].objects)
+	note := fmt.Sprintf("%s, the upstream sequence does not create %s of its %d objects (one number for each run)", how, lost, runs[0].objects)
 	var where []string
 	for _, r := range runs {
 		for _, m := range r.missing {
@@ -133,7 +133,7 @@ func document(m machine, figures []*figure) string {
 	var w strings.Builder
 	w.WriteString("# Benchmarks\n\n")
 	if len(figures) == 1 && ownTarget[figures[0].id] != "" {
-		fmt.Fprintf(&w, "Written by `make %s`. Everything ran in one go on this machine, on a cluster of test/devcluster with a real\n"+
+		fmt.Fprintf(&w, "Written by `make %s`. Everything was measured in one run on one machine, on a cluster of test/devcluster with a real\n"+
 			"control plane (etcd, kube-apiserver, kube-scheduler %s) and simulated nodes.\n\n", ownTarget[figures[0].id], m.server)
 	} else {
 		upstreamHead(&w, m)
@@ -163,7 +163,7 @@ func document(m machine, figures []*figure) string {
 // upstreamHead says how the figures against upstream's sequence were taken.
 func upstreamHead(w *strings.Builder, m machine) {
 	fmt.Fprintf(w, "Written by `make bench UPSTREAM=DIR`, DIR being a clone of kubeflow/manifests at v1.10.1.\n")
-	fmt.Fprintf(w, "Both sides ran in one go, each installation on a fresh cluster of test/devcluster: a real control plane (etcd,\nkube-apiserver, kube-controller-manager, kube-scheduler %s) and the real cert-manager on this machine, on which the\nplugin and kubectl run as well. Its nodes are simulated: no container runs, and a pod is Ready after a delay that\nstands for the image pull. istiod, Dex, oauth2-proxy and Kubeflow's controllers are stand-ins that answer in their places.\n\n", m.server)
+	fmt.Fprintf(w, "Both sides were measured in one run, each installation on a fresh cluster of test/devcluster: a real control plane (etcd,\nkube-apiserver, kube-controller-manager, kube-scheduler %s) and the real cert-manager on this machine, on which the\nplugin and kubectl run as well. Its nodes are simulated: no container runs, and a pod is Ready after a delay that\nsimulates the image pull. istiod, Dex, oauth2-proxy and Kubeflow's controllers are stand-ins.\n\n", m.server)
 }
 
 // table writes a Markdown table; the first row is the head.

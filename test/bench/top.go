@@ -254,16 +254,16 @@ func topFigure(stages []topStage) *figure {
 	}
 	f.checks = []check{
 		{
-			size + fmt.Sprintf("at most %.1f times kubectl top nodes, which knows no GPUs", topSlack), float64(mine) <= topSlack*float64(peer),
+			size + fmt.Sprintf("at most %.1f times kubectl top nodes, which does not show GPUs", topSlack), float64(mine) <= topSlack*float64(peer),
 			fmt.Sprintf("%s against %s: %.2f times", seconds(mine), seconds(peer), ratio(mine, peer)),
 		},
 		{
-			size + fmt.Sprintf("at most 1/%d of the plain way, all pods in one list", topShare), mine*topShare <= simple,
+			size + fmt.Sprintf("at most 1/%d of the simple client, all pods in one list", topShare), mine*topShare <= simple,
 			fmt.Sprintf("%s against %s: 1/%.1f", seconds(mine), seconds(simple), ratio(simple, mine)),
 		},
 		{size + fmt.Sprintf("at most %s of memory", megabytes(topMemory)), float64(memory) <= topMemory, megabytes(float64(memory))},
 		{
-			"CPU and memory of every node as kubectl prints them, requests as the plain way counts them", len(differences) == 0,
+			"CPU and memory of every node as kubectl prints them, requests as the simple client counts them", len(differences) == 0,
 			fmt.Sprintf("%d differences on %d nodes", len(differences), cells),
 		},
 	}
@@ -273,14 +273,14 @@ func topFigure(stages []topStage) *figure {
 		f.table = append(f.table,
 			slices.Concat(at, []string{fmt.Sprint(s.requests[reads])}, timedRow("kubectl jupyter top", s.ours)),
 			slices.Concat(at, []string{fmt.Sprint(s.peerAsked[reads])}, timedRow("kubectl top nodes", s.peer)),
-			slices.Concat(at, []string{"3"}, timedRow("the plain way", s.plain)))
+			slices.Concat(at, []string{"3"}, timedRow("simple client", s.plain)))
 	}
 	f.notes = []string{
-		"The cluster is the bed's real control plane with one simulated node; the other nodes are objects of this benchmark that nobody keeps alive (no heartbeats), their pods are bound when they are created and no container runs. In protobuf a node has " +
+		"The cluster is the bed's real control plane with one simulated node; the other nodes are objects created by this benchmark, without heartbeats; their pods are bound on creation and no container runs. In protobuf a node has " +
 			fmt.Sprintf("%d bytes, a pod %d, one in %d of which has finished.", last.nodeSize, last.podSize, finishedEvery),
 		"metrics.k8s.io is served by a stand-in with made-up figures, behind the aggregation layer as the real metrics-server would be; kubectl and the plugin ask it for the same list.",
 		fmt.Sprintf("The cluster itself takes %s of memory at that size. Of the controller manager only the controller of ServiceAccounts runs.", megabytes(float64(last.bedMemory))),
-		"The plain way is test/bench/top_plain.go: nodes, metrics and all pods, each in one list, protobuf decoded by client-go.",
+		"The simple client is test/bench/top_plain.go: nodes, metrics and all pods, each in one list, protobuf decoded by client-go.",
 	}
 	for _, d := range differences[:min(5, len(differences))] {
 		f.notes = append(f.notes, "Different: "+d)

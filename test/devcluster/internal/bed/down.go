@@ -80,7 +80,7 @@ func (d Dir) endMain(ctx context.Context) error {
 				return err
 			}
 			if !r.WaitGone(5 * time.Second) {
-				return fmt.Errorf("the bed's process %d does not end", r.PID)
+				return fmt.Errorf("the bed's process %d does not exit", r.PID)
 			}
 		}
 	}

@@ -44,7 +44,7 @@ func (r *runner) startRealNode(ctx, parts context.Context) (stop func(), err err
 	}
 	r.part("volumes", Real, "", "the default StorageClass makes directories in the bed's own")
 	if r.cfg.GPUs > 0 {
-		r.part("GPUs", Simulated, "", fmt.Sprintf("node %s says that it has %d nvidia.com/gpu; there is no device", realNodeName, r.cfg.GPUs))
+		r.part("GPUs", Simulated, "", fmt.Sprintf("node %s reports %d nvidia.com/gpu; there is no device", realNodeName, r.cfg.GPUs))
 	}
 	return func() {
 		if err := n.Down(context.WithoutCancel(ctx)); err != nil {

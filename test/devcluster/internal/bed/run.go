@@ -74,7 +74,7 @@ func (r *runner) inherit() error {
 	for fd, name := range map[int]string{fdLock: "lock", fdAPI: "api", fdProxy: "proxy", fdProgress: "progress"} {
 		f := os.NewFile(uintptr(fd), name)
 		if _, err := f.Stat(); err != nil {
-			return fmt.Errorf("%s is not for people to call; use `devcluster up` (%w)", RunCommand, err)
+			return fmt.Errorf("%s is internal; use `devcluster up` (%w)", RunCommand, err)
 		}
 		closeOnExec(fd)
 		files[fd] = f

@@ -52,18 +52,18 @@ func upCommand() *cobra.Command {
 	dirFlag(c, &dir)
 	f := c.Flags()
 	f.StringVar(&nodes, "nodes", string(bed.SimulatedNodes), "what the nodes are: simulated, or real (root, containerd, Linux)")
-	f.IntVar(&cfg.NodeCount, "node-count", cfg.NodeCount, "number of simulated nodes; beside a real node none unless given")
+	f.IntVar(&cfg.NodeCount, "node-count", cfg.NodeCount, "number of simulated nodes; with a real node, 0 by default")
 	f.IntVar(&cfg.GPUNodes, "gpu-nodes", cfg.GPUNodes, "how many of the simulated nodes have GPUs")
-	f.IntVar(&cfg.GPUs, "gpus", 0, "GPUs that the real node says it has")
+	f.IntVar(&cfg.GPUs, "gpus", 0, "GPUs that the real node reports")
 	f.DurationVar(&cfg.PodDelay, "pod-delay", cfg.PodDelay, "time until a simulated pod is Ready, as image pulls would take")
 	f.BoolVar(&cfg.MetricsServer, "metrics-server", true, "start metrics-server")
-	f.BoolVar(&cfg.StandIns, "stand-ins", true, "let processes answer for simulated pods")
-	f.StringVar(&cfg.CertManager, "cert-manager", "", "the real cert-manager's binary; by default the one beside devcluster")
+	f.BoolVar(&cfg.StandIns, "stand-ins", true, "run processes that respond for simulated pods")
+	f.StringVar(&cfg.CertManager, "cert-manager", "", "the real cert-manager's binary; by default the one next to devcluster")
 	f.IntVar(&cfg.APIPort, "api-port", 0, "port of the API server on 127.0.0.1; 0 takes a free one")
 	f.IntVar(&cfg.ProxyPort, "proxy-port", 0, "port of the HTTP proxy on 127.0.0.1; 0 takes a free one")
 	f.StringSliceVar(&cfg.Controllers, "controllers", nil, "kube-controller-manager's flag of that name, such as *,-node-lifecycle-controller")
 	im.add(f)
-	f.BoolVar(&foreground, "foreground", false, "stay attached; the bed ends with this command")
+	f.BoolVar(&foreground, "foreground", false, "run in the foreground; the bed stops when this command exits")
 	return c
 }
 
@@ -86,7 +86,7 @@ func downCommand() *cobra.Command {
 	var o bed.DownOptions
 	c := &cobra.Command{
 		Use:   "down",
-		Short: "Stop a bed and remove what it made",
+		Short: "Stop a bed and remove its files and processes",
 		Args:  cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
 			o.Out = c.OutOrStdout()
@@ -94,7 +94,7 @@ func downCommand() *cobra.Command {
 		},
 	}
 	dirFlag(c, &dir)
-	c.Flags().BoolVar(&o.KeepLogs, "keep-logs", false, "leave the logs")
+	c.Flags().BoolVar(&o.KeepLogs, "keep-logs", false, "keep the logs")
 	c.Flags().BoolVar(&o.Purge, "purge", false, "remove cached images too")
 	return c
 }
@@ -103,7 +103,7 @@ func statusCommand() *cobra.Command {
 	var dir, output string
 	c := &cobra.Command{
 		Use:   "status",
-		Short: "Say whether a bed runs and what in it is real, simulated or a stand-in",
+		Short: "Show whether a bed runs and what in it is real, simulated or a stand-in",
 		Args:  cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
 			running, err := bed.Dir(dir).Running()

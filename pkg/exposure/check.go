@@ -30,6 +30,9 @@ func (s *Snapshot) CheckRanges(ranges []Range, pools []Pool) (warnings []string,
 				}
 				subnet := s.subnetOf(a)
 				network, broadcast := subnet.Masked().Addr(), last(subnet)
+				if gateway := network.Next(); a.Is4() && s.platform() != PlatformOther && r.contains(gateway) {
+					refuse("%s contains %s, the gateway of the network that %s created: start with %s", r, gateway, s.platform(), gateway.Next())
+				}
 				switch larger := s.larger(subnet, r); {
 				case r.contains(network) && !larger:
 					refuse("%s contains %s, the network address of %s, the network of node %s: start with %s", r, network, subnet, n.Name, network.Next())

@@ -154,6 +154,25 @@ func TestRangesThatSomebodyElseHasAreRefused(t *testing.T) {
 	}
 }
 
+func TestTheGatewayOfANetworkThatMinikubeOrKindCreatedIsRefused(t *testing.T) {
+	for name, c := range map[string]struct {
+		cluster *Snapshot
+		pool    string
+		refused bool
+	}{
+		"minikube":              {snapshot(node("m", minikube, at("192.168.49.2"))), "192.168.49.1-192.168.49.1", true},
+		"kind":                  {snapshot(node("k", providerID("kind://docker/kind/k"), at("172.18.0.2"))), "172.18.0.1-172.18.0.1", true},
+		"a LAN has it anywhere": {snapshot(node("n", at("192.168.49.2"))), "192.168.49.1-192.168.49.1", false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, err := c.cluster.CheckRanges(ranges(t, c.pool), nil)
+			if (err != nil) != c.refused || err != nil && !strings.Contains(err.Error(), "the gateway of the network") {
+				t.Errorf("CheckRanges = %v, want it refused: %v", err, c.refused)
+			}
+		})
+	}
+}
+
 func TestARangeIsProposedWhereTheNetworkIsKnown(t *testing.T) {
 	kind := func(id string, address string) with { return node("k", providerID(id), at(address)) }
 	for name, c := range map[string]struct {

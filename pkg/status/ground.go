@@ -58,7 +58,7 @@ func (s *Snapshot) wayIn() report.WayIn {
 		}
 	}
 	if s.Inventory != nil {
-		g.FirstUser = s.Inventory.Settings.UserEmail
+		g.FirstUser, g.Hosts = s.Inventory.Settings.UserEmail, s.Inventory.Settings.TLS.Hosts
 	}
 	return g.WayIn()
 }

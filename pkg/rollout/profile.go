@@ -32,9 +32,9 @@ func (e *NamespaceTaken) Error() string {
 
 // Remedy says what can be chosen.
 func (e *NamespaceTaken) Remedy() string {
-	out := "name another first user (--user-email), or install without one (--skip user-profile)"
+	out := "choose another first user (--user-email), or install without one (--skip user-profile)"
 	if e.Said == "" {
-		out += fmt.Sprintf("; or give the namespace and all that is in it to that person: kubectl annotate namespace %s %s=%s", e.Namespace, ownerAnnotation, e.Owner)
+		out += fmt.Sprintf("; or assign the namespace and everything in it to that user: kubectl annotate namespace %s %s=%s", e.Namespace, ownerAnnotation, e.Owner)
 	}
 	return out
 }

@@ -192,9 +192,9 @@ func oauth2Proxy(version string) Component {
 		Name: "oauth2-proxy", Title: "oauth2-proxy", Version: version,
 		Namespaces: []string{"oauth2-proxy", "istio-system"},
 		Needs: []Need{
-			{Component: "istio-crds", Condition: Established, Kinds: []string{"VirtualService", "AuthorizationPolicy", "RequestAuthentication"}},
+			{Component: "istio-crds", Condition: Established, Kinds: []string{"VirtualService", "AuthorizationPolicy", "RequestAuthentication", "EnvoyFilter"}},
 			{
-				Component: "istio", Condition: Accepted, Kinds: []string{"AuthorizationPolicy", "RequestAuthentication"},
+				Component: "istio", Condition: Accepted, Kinds: []string{"AuthorizationPolicy", "RequestAuthentication", "EnvoyFilter"},
 				Why: "the policies are in Istio's namespace",
 			},
 			{

@@ -78,6 +78,8 @@ type source interface {
 	firstPasswordHash(context.Context) ([]byte, error)
 	// notebooks of a namespace that run.
 	notebooks(ctx context.Context, namespace string) ([]Notebook, error)
+	// destination is the host that a notebook's route leads to; empty where it is not known.
+	destination(ctx context.Context, n Notebook) string
 }
 
 func check(ctx context.Context, s source, target report.Target, g *Ground, o CheckOptions) (*Result, error) {
@@ -170,6 +172,7 @@ var steps = []step{
 	{"web app", "200", false, (*walk).webApp},
 	{"changes", "400, the name is missing", false, (*walk).changes},
 	{"kernels", "101, a WebSocket", false, (*walk).kernels},
+	{"credentials", "removed before a notebook gets the request, as the cluster's objects say", true, (*walk).credentials},
 }
 
 // verdict on a step.
@@ -214,7 +217,7 @@ func (w *walk) conclude(ctx context.Context) {
 	if u, err := url.Parse(w.result.WayIn.URL); err == nil && u.Host != "" {
 		people = u
 	}
-	for _, c := range append(w.g.policyCauses(), w.g.configCauses(people)...) {
+	for _, c := range slices.Concat(w.g.policyCauses(), w.g.configCauses(people), w.g.CredentialsCauses()) {
 		if !slices.ContainsFunc(w.causes, func(known report.Cause) bool { return known.Name == c.Name && known.Object == c.Object }) {
 			w.causes = append(w.causes, c)
 		}

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/diagnose"
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/report"
@@ -106,6 +107,7 @@ func whole(t *testing.T) *Ground {
 			{match: [{uri: {prefix: /jupyter/}}], route: [{destination: {host: jupyter-web-app-service.kubeflow.svc.cluster.local}}]},
 			{match: [{uri: {exact: /api/namespaces}}], route: [{destination: {host: jupyter-web-app-service.kubeflow.svc.cluster.local}}]}]}}`)},
 		Profiles:  []Profile{{"kubeflow-user-example-com", person}},
+		Filters:   []*unstructured.Unstructured{credentialsFilter(t)},
 		Passwords: []string{person},
 		// The policies are not what these tests are about: nothing is said of them.
 		failed: []readError{
@@ -124,6 +126,10 @@ func (stillSource) firstPasswordHash(context.Context) ([]byte, error) {
 }
 
 func (s stillSource) notebooks(context.Context, string) ([]Notebook, error) { return s.running, nil }
+
+func (stillSource) destination(_ context.Context, n Notebook) string {
+	return n.Name + "." + n.Namespace + ".svc.cluster.local"
+}
 
 func walkTo(t *testing.T, server *httptest.Server, g *Ground, o CheckOptions) *Result {
 	t.Helper()
@@ -149,7 +155,7 @@ func outcomes(r *Result) string {
 
 func TestAWholeWayPasses(t *testing.T) {
 	r := walkTo(t, httptest.NewServer(pretence{}), whole(t), CheckOptions{})
-	if outcomes(r) != "PPPPPPPPP" || !r.Passed() || len(r.Causes) > 0 {
+	if outcomes(r) != "PPPPPPPPPP" || !r.Passed() || len(r.Causes) > 0 {
 		t.Errorf("%s\n%+v", outcomes(r), r)
 	}
 	for _, p := range r.Probes {
@@ -191,50 +197,50 @@ func TestTheHopThatFailsIsNamed(t *testing.T) {
 	}{
 		"keys that sign nothing": {
 			map[string]http.HandlerFunc{"GET /jupyter/": after(says(401, "Jwks doesn't have key to match kid or alg from Jwt"))},
-			"PPPPPFSSS", diagnose.JWKSKeyMissing,
+			"PPPPPFSSSP", diagnose.JWKSKeyMissing,
 		},
-		"a session that is not kept": {map[string]http.HandlerFunc{"GET /oauth2/callback": leads(302, "/jupyter/")}, "PPPPPFSSS", diagnose.LoginLoop},
+		"a session that is not kept": {map[string]http.HandlerFunc{"GET /oauth2/callback": leads(302, "/jupyter/")}, "PPPPPFSSSP", diagnose.LoginLoop},
 		"a login that leads to a name of the cluster": {
 			map[string]http.HandlerFunc{"GET /oauth2/start": leads(302, "http://dex.auth.svc.cluster.local:5556/dex/auth")},
-			"PPPPPFSSS", diagnose.LoginLoop,
+			"PPPPPFSSSP", diagnose.LoginLoop,
 		},
-		"people whom somebody else knows": {map[string]http.HandlerFunc{"GET /dex/auth": leads(302, "https://idp.example.com/authorize")}, "PPPPPSSSS", ""},
+		"people whom somebody else knows": {map[string]http.HandlerFunc{"GET /dex/auth": leads(302, "https://idp.example.com/authorize")}, "PPPPPSSSSP", ""},
 		"a form that would send the password elsewhere": {
 			map[string]http.HandlerFunc{"GET /dex/auth/local/login": says(200, `<form method="post" action="https://elsewhere.example.com/">`)},
-			"PPPPPFSSS", diagnose.LoginLoop,
+			"PPPPPFSSSP", diagnose.LoginLoop,
 		},
-		"a client that Dex does not know":  {map[string]http.HandlerFunc{"GET /dex/auth": says(400, "Invalid client_id (\"c\").")}, "PPPPPFSSS", diagnose.OIDCClientMismatch},
-		"a web app without its namespaces": {map[string]http.HandlerFunc{"GET /api/namespaces": after(says(403, "not authorized"))}, "PPPPPPFPP", diagnose.NamespaceListFails},
+		"a client that Dex does not know":  {map[string]http.HandlerFunc{"GET /dex/auth": says(400, "Invalid client_id (\"c\").")}, "PPPPPFSSSP", diagnose.OIDCClientMismatch},
+		"a web app without its namespaces": {map[string]http.HandlerFunc{"GET /api/namespaces": after(says(403, "not authorized"))}, "PPPPPPFPPP", diagnose.NamespaceListFails},
 		"a list of namespaces without the person's own": {
 			map[string]http.HandlerFunc{"GET /api/namespaces": after(says(200, `{"namespaces":["other"]}`))},
-			"PPPPPPFPP", diagnose.NamespaceListFails,
+			"PPPPPPFPPP", diagnose.NamespaceListFails,
 		},
 		"a Profile whose rights were not given": {
 			map[string]http.HandlerFunc{"GET /jupyter/api/namespaces/kubeflow-user-example-com/notebooks": says(403, "not authorized")},
-			"PPPPPPFSS", diagnose.ProfileMissing,
+			"PPPPPPFSSP", diagnose.ProfileMissing,
 		},
 		"a CSRF cookie that the browser dropped": {
 			map[string]http.HandlerFunc{"GET /jupyter/": after(says(200, "<title>Jupyter</title>"))},
-			"PPPPPPPFP", diagnose.SecureCookiesOverHTTP,
+			"PPPPPPPFPP", diagnose.SecureCookiesOverHTTP,
 		},
 		"a proxy that drops WebSockets": {
 			map[string]http.HandlerFunc{"GET /notebook/kubeflow-user-example-com/first/api/events/subscribe": says(400, `Can "Upgrade" only to "WebSocket".`)},
-			"PPPPPPPPF", diagnose.WebSocketDropped,
+			"PPPPPPPPFP", diagnose.WebSocketDropped,
 		},
 		"a notebook server that has no such stream": {
 			map[string]http.HandlerFunc{"GET /notebook/kubeflow-user-example-com/first/api/events/subscribe": says(404, "")},
-			"PPPPPPPPS", "",
+			"PPPPPPPPSP", "",
 		},
-		"a load balancer that does not reach the gateway": {everywhere, "FSSSSSSSS", diagnose.GatewayUnreachable},
+		"a load balancer that does not reach the gateway": {everywhere, "FSSSSSSSSS", diagnose.GatewayUnreachable},
 		"a web app that answers strangers with an error of its own": {
 			map[string]http.HandlerFunc{"GET /jupyter/": upstream(500, "Internal Server Error")},
-			"PPPFSSSSS", diagnose.ApplicationUnprotected,
+			"PPPFSSSSSS", diagnose.ApplicationUnprotected,
 		},
-		"an API that answers strangers":     {map[string]http.HandlerFunc{"GET /jupyter/api/config": says(200, "{}")}, "PPPFSSSSS", diagnose.ApplicationUnprotected},
-		"oauth2-proxy that knows everybody": {map[string]http.HandlerFunc{"GET /oauth2/auth": says(202, "")}, "PPFSSSSSS", diagnose.ApplicationUnprotected},
+		"an API that answers strangers":     {map[string]http.HandlerFunc{"GET /jupyter/api/config": says(200, "{}")}, "PPPFSSSSSS", diagnose.ApplicationUnprotected},
+		"oauth2-proxy that knows everybody": {map[string]http.HandlerFunc{"GET /oauth2/auth": says(202, "")}, "PPFSSSSSSS", diagnose.ApplicationUnprotected},
 		"a web app that is not reached, after no question asked": {
 			map[string]http.HandlerFunc{"GET /jupyter/": says(503, "no healthy upstream")},
-			"PPPFSSSSS", diagnose.ApplicationUnprotected,
+			"PPPFSSSSSS", diagnose.ApplicationUnprotected,
 		},
 		"a sign-in page that is left out": {map[string]http.HandlerFunc{"GET /jupyter/": func(w http.ResponseWriter, r *http.Request) {
 			if r.Header.Get("Authorization") == "" {
@@ -244,7 +250,7 @@ func TestTheHopThatFailsIsNamed(t *testing.T) {
 				}
 			}
 			pretence{}.ServeHTTP(w, r)
-		}}, "PPPPPPPPP", ""},
+		}}, "PPPPPPPPPP", ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			r := walkTo(t, httptest.NewServer(pretence{c.instead}), whole(t), CheckOptions{})
@@ -280,7 +286,7 @@ func TestTheCertificateMustBeTheOneOfTheCluster(t *testing.T) {
 	g := whole(t)
 	g.Gateway = parse[Gateway](t, tlsGateway)
 	g.Leaf = pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: server.Certificate().Raw})
-	if r := walkTo(t, server, g, CheckOptions{}); !r.Passed() || outcomes(r) != "PPPPPPPPP" {
+	if r := walkTo(t, server, g, CheckOptions{}); !r.Passed() || outcomes(r) != "PPPPPPPPPP" {
 		t.Errorf("with the cluster's own certificate: %s %+v", outcomes(r), r.Causes)
 	}
 	if got := g.ServerName(); got != "example.com" {
@@ -288,7 +294,7 @@ func TestTheCertificateMustBeTheOneOfTheCluster(t *testing.T) {
 	}
 	g.Leaf = nil
 	r := walkTo(t, httptest.NewTLSServer(pretence{}), g, CheckOptions{})
-	if outcomes(r) != "FSSSSSSSS" || r.Causes[0].Name != diagnose.CertificateUntrusted {
+	if outcomes(r) != "FSSSSSSSSS" || r.Causes[0].Name != diagnose.CertificateUntrusted {
 		t.Errorf("with a certificate that nobody knows: %s %+v", outcomes(r), r.Causes)
 	}
 }
@@ -297,7 +303,7 @@ func TestAGatewayThatNeverAnswersHoldsNobodyUp(t *testing.T) {
 	never := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }))
 	start := time.Now()
 	r := walkTo(t, never, whole(t), CheckOptions{RequestTimeout: 50 * time.Millisecond})
-	if outcomes(r) != "FSSSSSSSS" || r.Causes[0].Name != diagnose.GatewayUnreachable || r.Probes[0].Came != "no answer in time" {
+	if outcomes(r) != "FSSSSSSSSS" || r.Causes[0].Name != diagnose.GatewayUnreachable || r.Probes[0].Came != "no answer in time" {
 		t.Errorf("%s %+v", outcomes(r), r)
 	}
 	if took := time.Since(start); took > 5*time.Second {
@@ -323,7 +329,7 @@ func TestACheckThatRunsOutOfTimeIsNotAPass(t *testing.T) {
 		}
 		w.run(ctx, s)
 	}
-	if r := w.result; !r.Unclear() || outcomes(r) != "PPPSSSSSS" {
+	if r := w.result; !r.Unclear() || outcomes(r) != "PPPSSSSSSS" {
 		t.Errorf("unclear %t, %s", r.Unclear(), outcomes(r))
 	}
 }

@@ -48,6 +48,7 @@ Ready RequestAuthentication dex-jwt
 Ready AuthorizationPolicy istio-ingressgateway-require-jwt
 Ready AuthorizationPolicy istio-ingressgateway
 Ready AuthorizationPolicy global-deny-all
+Ready EnvoyFilter istio-ingressgateway-credentials
 Ready Gateway kubeflow-gateway
 Ready VirtualService oauth2-proxy
  Ready Service oauth2-proxy
@@ -87,7 +88,12 @@ func TestWhatBreaksTheChainIsMarkedInItsPlace(t *testing.T) {
 		},
 		"a service without an endpoint": {func(g *Ground) { g.Endpoints = nil }, " Failed Service oauth2-proxy", false},
 		"a gateway that is gone":        {func(g *Ground) { g.Gateway = nil }, "Missing Gateway kubeflow-gateway", false},
-		"a provider that is gone":       {func(g *Ground) { g.Providers = []Provider{} }, " Failed ConfigMap istio", false},
+		"a filter that is gone":         {func(g *Ground) { g.Filters = nil }, "Missing EnvoyFilter istio-ingressgateway-credentials", false},
+		"a filter that was emptied":     {func(g *Ground) { delete(g.Filters[0].Object["spec"].(map[string]any), "configPatches") }, "Failed EnvoyFilter istio-ingressgateway-credentials", false},
+		"a filter that may not be read": {func(g *Ground) {
+			g.Filters, g.failed = nil, append(g.failed, readError{"EnvoyFilter of istio-system", errors.New("forbidden")})
+		}, "Unknown EnvoyFilter istio-ingressgateway-credentials", true},
+		"a provider that is gone": {func(g *Ground) { g.Providers = []Provider{} }, " Failed ConfigMap istio", false},
 		"services that may not be read": {func(g *Ground) {
 			g.Services = nil
 			for _, ns := range namespaces {

@@ -48,6 +48,10 @@ type Ground struct {
 	// Policies are the AuthorizationPolicies and RequestAuthentications of Istio's namespace.
 	Policies []*unstructured.Unstructured
 	Routes   []Route
+	// Filters are the EnvoyFilters of Istio's namespace, Filter is the one for credentials as
+	// it is installed; nil where that is not known.
+	Filters []*unstructured.Unstructured
+	Filter  *unstructured.Unstructured
 	// Providers of the mesh configuration; nil where it could not be read.
 	Providers []Provider
 	// Proxy is oauth2-proxy's configuration file, ProxyParameters and WebAppParameters

@@ -190,9 +190,12 @@ func tokenPolicyWrong(g *Ground, p *unstructured.Unstructured) string {
 // selectsNot says that a policy is not for the pods of the gateway.
 func (g *Ground) selectsNot(p *unstructured.Unstructured) string {
 	selector, _, _ := unstructured.NestedStringMap(p.Object, "spec", "selector", "matchLabels")
-	if len(selector) == 0 {
-		return "" // all pods of the mesh's root namespace
-	}
+	return g.selectsOthers(selector)
+}
+
+// selectsOthers says that a selector is not for the pods of the gateway. One without labels
+// is for all pods of the mesh's root namespace.
+func (g *Ground) selectsOthers(selector map[string]string) string {
 	d := g.deployment(istioNamespace, gatewayService)
 	if d == nil {
 		return ""

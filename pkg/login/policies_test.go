@@ -1,6 +1,7 @@
 package login
 
 import (
+	"slices"
 	"strings"
 	"testing"
 
@@ -32,6 +33,9 @@ func installed(t *testing.T) *Ground {
 				if u.GetNamespace() == istioNamespace {
 					g.Policies = append(g.Policies, u)
 				}
+			case "EnvoyFilter":
+				g.Filters = append(g.Filters, u)
+				g.Filter = u.DeepCopy()
 			case "Deployment":
 				d := &appsv1.Deployment{}
 				if err := convert(u, d); err != nil {
@@ -80,7 +84,7 @@ func (g *Ground) mustPolicy(t *testing.T, kind, name string) *unstructured.Unstr
 
 func TestThePoliciesOfAnInstallationAreAsTheyMustBe(t *testing.T) {
 	g := installed(t)
-	if causes := g.policyCauses(); len(causes) > 0 {
+	if causes := slices.Concat(g.policyCauses(), g.CredentialsCauses()); len(causes) > 0 || g.filter() == nil {
 		t.Errorf("%+v", causes)
 	}
 	if name, service, known := g.provider(); !known || name != "oauth2-proxy" || service.String() != "Service oauth2-proxy/oauth2-proxy" {

@@ -119,6 +119,11 @@ func (r *reader) hops(g *Ground) {
 			return nil
 		})
 	}
+	list(r, g, CredentialsRef.Group, CredentialsRef.Kind, istioNamespace, func(u *unstructured.Unstructured) error {
+		u.SetManagedFields(nil)
+		g.Filters = append(g.Filters, u)
+		return nil
+	})
 	list(r, g, "kubeflow.org", "Profile", "", func(u *unstructured.Unstructured) error {
 		owner, _, _ := unstructured.NestedString(u.Object, "spec", "owner", "name")
 		g.Profiles = append(g.Profiles, Profile{u.GetName(), owner})
@@ -178,6 +183,27 @@ func (s clusterSource) notebooks(ctx context.Context, namespace string) ([]Noteb
 		return nil, fmt.Errorf("%s: %w", f.what, f.err)
 	}
 	return running, nil
+}
+
+// destination is the host that a notebook's route leads to; empty where it is not known.
+func (s clusterSource) destination(ctx context.Context, n Notebook) string {
+	r, g := newReader(s.c), &Ground{}
+	list(r, g, networkingGroup, "VirtualService", n.Namespace, into(&g.Routes))
+	if err := r.run(ctx); err != nil {
+		return ""
+	}
+	for i := range g.Routes {
+		route := &g.Routes[i]
+		if !route.leads(fmt.Sprintf("/notebook/%s/%s/", n.Namespace, n.Name)) {
+			continue
+		}
+		for _, rule := range route.Spec.HTTP {
+			for _, to := range rule.Route {
+				return to.Destination.Host
+			}
+		}
+	}
+	return ""
 }
 
 // clients compares what Dex and oauth2-proxy know of each other. The values are not kept.

@@ -9,6 +9,7 @@ import (
 
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/cluster"
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/diagnose"
+	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/login"
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/report"
 )
 
@@ -25,8 +26,8 @@ func checkMissing(s *Snapshot) []report.Cause {
 		}
 		for _, u := range r.Objects {
 			ref := cluster.RefOf(u)
-			if s.Inventory == nil && !essential(ref.Kind) {
-				continue
+			if s.Inventory == nil && !essential(ref.Kind) || ref == login.CredentialsRef {
+				continue // the latter is told by checkCredentials
 			}
 			if s.live(u) == nil && s.Presence(ref) == Absent && (ref.Kind != definition || s.Object(ref) == nil) {
 				causes = append(causes, missing(name, ref))

@@ -18,6 +18,7 @@ import (
 
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/cluster"
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/components"
+	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/login"
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/report"
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/rollout"
 )
@@ -42,6 +43,8 @@ const (
 	ours scope = iota
 	// atProvider: in the namespace of the one who decides who may come in.
 	atProvider
+	// atGateway: in the namespace of the gateway's pods, whoever has made them.
+	atGateway
 	// all: everywhere, as many as maxItems.
 	all
 )
@@ -79,6 +82,7 @@ var kinds = []kindRead{
 	{"networking.istio.io", "Gateway", ours, false},
 	{"networking.istio.io", "VirtualService", ours, false},
 	{"networking.istio.io", "DestinationRule", ours, false},
+	{"networking.istio.io", "EnvoyFilter", atGateway, false},
 	{"security.istio.io", "AuthorizationPolicy", ours, false},
 	{"security.istio.io", "RequestAuthentication", ours, false},
 	{"kubeflow.org", "Profile", all, false},
@@ -178,6 +182,8 @@ func (k *collector) lists() {
 		switch {
 		case kind.scope == atProvider:
 			in = []string{providerNamespace}
+		case kind.scope == atGateway:
+			in = []string{login.GatewayRef.Namespace}
 		case resource.Namespaced && kind.scope == ours && labels == "":
 			in = namespaces
 		}

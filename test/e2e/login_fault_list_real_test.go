@@ -115,6 +115,15 @@ var faults = []fault{
 		cause: "ForgedIdentityAccepted", hop: "forged identity", says: []string{"fatal", "with Basic fake credentials", requirePolicy + " is missing"},
 	},
 	{
+		name: "the filter that keeps credentials from notebooks is deleted", make: kubectlDoes("-n", "istio-system", "delete", "envoyfilter", credentialsFilter), repair: installAgain(),
+		cause: "CredentialsForwarded", hop: "credentials", says: []string{"fatal", credentialsFilter + " is missing"},
+	},
+	{
+		name: "the filter that keeps credentials from notebooks was changed", repair: installAgain("oauth2-proxy"),
+		make:  edit("envoyfilter", "istio-system", credentialsFilter, "oauth2_proxy_kubeflow", "another_cookie"),
+		cause: "CredentialsForwarded", hop: "credentials", says: []string{"fatal", "differs from what this version installs"},
+	},
+	{
 		name: "the policy that asks oauth2-proxy is deleted and the login page does not appear", make: deletePolicies(checkPolicy), repair: installAgain(),
 		cause: "PolicyMissing", hop: "sign-in page", says: []string{"RBAC: access denied", checkPolicy + " is missing"},
 	},

@@ -8,6 +8,7 @@ import (
 	"strconv"
 
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/cluster"
+	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/components"
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/diagnose"
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/forward"
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/login"
@@ -21,6 +22,9 @@ func (o *LoginURLOptions) explain(ctx context.Context, c *cluster.Cluster) error
 	g, err := login.Read(ctx, c)
 	if err != nil {
 		return plugin.Unclear(fmt.Errorf("%s: %w", c.Where(), err))
+	}
+	if err := o.expect(ctx, g); err != nil {
+		return plugin.Unclear(err)
 	}
 	path := login.Explain(g, c.Target)
 	if view.IsDocument(o.Format) {
@@ -51,6 +55,9 @@ func (o *LoginURLOptions) check(ctx context.Context, c *cluster.Cluster, passwor
 	}
 	if err := g.Unread(); err != nil {
 		return plugin.Unclear(fmt.Errorf("%s: %w", c.Where(), err))
+	}
+	if err := o.expect(ctx, g); err != nil {
+		return plugin.Unclear(err)
 	}
 	in := g.WayIn()
 	options := login.CheckOptions{
@@ -89,6 +96,24 @@ func (o *LoginURLOptions) check(ctx context.Context, c *cluster.Cluster, passwor
 		return plugin.Unclear(fmt.Errorf("%s: the check timed out: use a longer --timeout", c.Where()))
 	}
 	return o.openURL(ctx, result.WayIn.URL)
+}
+
+// expect renders the filter for credentials, to compare the one in the cluster with.
+func (o *LoginURLOptions) expect(ctx context.Context, g *login.Ground) error {
+	source, err := o.base.Source()
+	if err != nil {
+		return err
+	}
+	rendered, err := source.Render(ctx, []string{"oauth2-proxy"}, components.Options{Outlines: true})
+	if err != nil {
+		return err
+	}
+	for _, u := range components.ObjectsOf(rendered) {
+		if cluster.RefOf(u) == login.CredentialsRef {
+			g.Filter = u
+		}
+	}
+	return nil
 }
 
 // through brings the gateway's ports to this machine, for as long as ctx lasts.

@@ -4,6 +4,8 @@ package notebook
 
 import (
 	"context"
+	"crypto/sha1" // the WebSocket protocol's
+	"encoding/base64"
 	"encoding/json"
 	"fmt"
 	"html"
@@ -42,7 +44,34 @@ func Handler(prefix string) http.Handler {
 	mux.HandleFunc("GET "+prefix+"/api/status", answer(map[string]any{"connections": 0, "kernels": 0}))
 	mux.HandleFunc("GET "+prefix+"/api/kernels", answer([]any{}))
 	mux.HandleFunc("GET "+prefix+"/api/terminals", answer([]any{}))
+	mux.HandleFunc("GET "+prefix+"/echo", echo)
 	return mux
+}
+
+// EchoHeader is where a WebSocket's answer has what echo answers otherwise.
+const EchoHeader = "X-Echo"
+
+// echo answers the headers of the request, in JSON: what a notebook is told of its visitors.
+// A WebSocket is accepted, and closed again.
+func echo(w http.ResponseWriter, r *http.Request) {
+	if r.Header.Get("Upgrade") != "websocket" {
+		answer(r.Header)(w, r)
+		return
+	}
+	said, err := json.Marshal(r.Header)
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusInternalServerError)
+		return
+	}
+	key := sha1.Sum([]byte(r.Header.Get("Sec-WebSocket-Key") + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"))
+	w.Header().Set("Connection", "Upgrade")
+	w.Header().Set("Upgrade", "websocket")
+	w.Header().Set("Sec-WebSocket-Accept", base64.StdEncoding.EncodeToString(key[:]))
+	w.Header().Set(EchoHeader, string(said))
+	w.WriteHeader(http.StatusSwitchingProtocols)
+	if c, _, err := http.NewResponseController(w).Hijack(); err == nil {
+		_ = c.Close()
+	}
 }
 
 func answer(v any) http.HandlerFunc {

@@ -30,6 +30,13 @@ type Values struct {
 			Image string `json:"image"`
 		} `json:"proxy_init"`
 	} `json:"global"`
+	Pilot struct {
+		CNI struct {
+			// Enabled: a plugin on the node redirects the traffic, and no container needs a
+			// right for it.
+			Enabled bool `json:"enabled"`
+		} `json:"cni"`
+	} `json:"pilot"`
 }
 
 // inject returns the review that adds a sidecar.
@@ -109,6 +116,15 @@ func Inject(pod *corev1.Pod, v Values, native bool, revision string) ([]admissio
 }
 
 func initContainer(v Values) corev1.Container {
+	if v.Pilot.CNI.Enabled {
+		return corev1.Container{
+			Name:            "istio-validation",
+			Image:           fmt.Sprintf("%s/%s:%v", v.Global.Hub, first(v.Global.ProxyInit.Image, "proxyv2"), v.Global.Tag),
+			Args:            []string{"istio-iptables", "-p", "15001", "-z", "15006", "-u", "1337", "-m", "REDIRECT", "-i", "*", "-b", "*", "-d", "15090,15021,15020", "--run-validation", "--skip-rule-apply"},
+			Resources:       v.Global.Proxy.Resources,
+			SecurityContext: restricted(v),
+		}
+	}
 	return corev1.Container{
 		Name:      "istio-init",
 		Image:     fmt.Sprintf("%s/%s:%v", v.Global.Hub, first(v.Global.ProxyInit.Image, "proxyv2"), v.Global.Tag),
@@ -149,12 +165,22 @@ func sidecar(pod *corev1.Pod, v Values) (corev1.Container, error) {
 			{Name: "istio-token", MountPath: "/var/run/secrets/tokens"},
 			{Name: "istio-envoy", MountPath: "/etc/istio/proxy"},
 		},
-		SecurityContext: &corev1.SecurityContext{
-			AllowPrivilegeEscalation: ptr.To(false), Privileged: ptr.To(false), ReadOnlyRootFilesystem: ptr.To(true),
-			RunAsUser: ptr.To(int64(1337)), RunAsGroup: ptr.To(int64(1337)), RunAsNonRoot: ptr.To(true),
-			Capabilities: &corev1.Capabilities{Drop: []corev1.Capability{"ALL"}},
-		},
+		SecurityContext: restricted(v),
 	}, nil
+}
+
+// restricted is what Pod Security's level of that name allows; the seccomp profile is
+// there with the plugin on the nodes, as the template has it.
+func restricted(v Values) *corev1.SecurityContext {
+	c := &corev1.SecurityContext{
+		AllowPrivilegeEscalation: ptr.To(false), Privileged: ptr.To(false), ReadOnlyRootFilesystem: ptr.To(true),
+		RunAsUser: ptr.To(int64(1337)), RunAsGroup: ptr.To(int64(1337)), RunAsNonRoot: ptr.To(true),
+		Capabilities: &corev1.Capabilities{Drop: []corev1.Capability{"ALL"}},
+	}
+	if v.Pilot.CNI.Enabled {
+		c.SeccompProfile = &corev1.SeccompProfile{Type: corev1.SeccompProfileTypeRuntimeDefault}
+	}
+	return c
 }
 
 // proxyResources follows istiod's rule: as soon as a pod sets one of the

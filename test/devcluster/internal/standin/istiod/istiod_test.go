@@ -93,6 +93,25 @@ func TestANativeSidecarIsAnInitContainerThatGoesOnRunning(t *testing.T) {
 	}
 }
 
+func TestWithIstiosCNIPluginNoContainerNeedsARight(t *testing.T) {
+	v := values()
+	v.Pilot.CNI.Enabled = true
+	ops, err := Inject(app(nil), v, true, "default")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var inits []corev1.Container
+	at(t, ops, "/spec/initContainers", &inits)
+	if got := containerNames(inits); !slices.Equal(got, []string{"istio-validation", "istio-proxy", "own"}) {
+		t.Fatalf("init containers %v", got)
+	}
+	for _, c := range inits[:2] {
+		if s := c.SecurityContext; len(s.Capabilities.Add) > 0 || !*s.RunAsNonRoot || s.SeccompProfile == nil {
+			t.Errorf("container %s: %+v", c.Name, s)
+		}
+	}
+}
+
 func TestAnOrdinarySidecarIsTheFirstContainer(t *testing.T) {
 	ops, err := Inject(app(nil), values(), false, "default")
 	if err != nil {

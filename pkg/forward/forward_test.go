@@ -39,11 +39,13 @@ type server struct {
 	forbid bool
 	refuse string
 	links  []httpstream.Connection
+	linked *sync.Cond // of mu: there is one more
 	ports  []string
 }
 
 func newServer(t *testing.T, pods ...corev1.Pod) *server {
 	s := &server{pods: pods, changed: make(chan struct{})}
+	s.linked = sync.NewCond(&s.mu)
 	mux := http.NewServeMux()
 	answer := func(path string, v any) {
 		mux.HandleFunc("GET "+path, func(w http.ResponseWriter, _ *http.Request) { write(w, http.StatusOK, v) })
@@ -160,14 +162,19 @@ func (s *server) portForward(w http.ResponseWriter, r *http.Request) {
 	}
 	s.mu.Lock()
 	s.links = append(s.links, conn)
+	s.linked.Signal()
 	s.mu.Unlock()
 	<-conn.CloseChan()
 }
 
-// cut breaks every connection, as a kubelet that goes does.
+// cut breaks every connection, as a kubelet that goes does. The client may know of one
+// before the server does.
 func (s *server) cut() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	for len(s.links) == 0 {
+		s.linked.Wait()
+	}
 	for _, l := range s.links {
 		_ = l.Close()
 	}

@@ -56,7 +56,7 @@ func (e *Engine) deletableNamespaces(ctx context.Context, release *components.Re
 			continue
 		}
 		shown := strings.Join(foreign[:min(len(foreign), 5)], ", ")
-		why := fmt.Sprintf("it still contains %d objects that are not managed by kubectl jupyter: %s", len(foreign), shown)
+		why := fmt.Sprintf("it still contains %s not managed by kubectl jupyter: %s", report.Count(len(foreign), "object"), shown)
 		r.keep(m, why)
 		ref := m.key.ref()
 		e.events.emit(report.Event{Kind: report.EventObject, Component: m.component, Object: &ref, Action: report.Kept, Message: why})

@@ -1,0 +1,54 @@
+//go:build e2e
+
+package e2e
+
+import (
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/components"
+	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/report"
+)
+
+// Every release that is not the default: Pod Security and the schemas are the real API
+// server's; Istio, its CNI plugin and Kubeflow's programs are stand-ins here.
+func TestAnotherReleaseIsInstalledAndKept(t *testing.T) {
+	for _, release := range components.Releases() {
+		if release.Name == components.DefaultRelease {
+			continue
+		}
+		t.Run(release.Name, func(t *testing.T) {
+			b := newBed(t)
+			out := reportOf(t, b.must("install", "--release", release.Name, "-o", "json", "--timeout", "5m"))
+			if out.Release != release.Name {
+				t.Errorf("release %s is installed, want %s", out.Release, release.Name)
+			}
+			for _, c := range out.Components {
+				if c.State != report.Ready || c.Ready != c.Objects || c.Objects == 0 {
+					t.Errorf("component %s is %s with %d of %d objects ready", c.Name, c.State, c.Ready, c.Objects)
+				}
+			}
+			before := b.versions(memberSelector)
+			wantSays(t, b.must("install", "--timeout", "5m").Stderr, "nothing to change") // a run without --release keeps it
+			if diff := cmp.Diff(before, b.versions(memberSelector)); diff != "" {
+				t.Errorf("the second run changed resource versions:\n%s", diff)
+			}
+			status := b.must("status")
+			wantSays(t, status.Stdout, "release "+release.Name, "Ready: ")
+
+			refused := b.jupyter("install", "--release", components.DefaultRelease)
+			if refused.Code == 0 {
+				t.Errorf("another release was installed over it: %s", refused)
+			}
+			wantSays(t, refused.Stderr, "--release", "release "+release.Name+" is installed", "nothing was changed")
+			if diff := cmp.Diff(before, b.versions(memberSelector)); diff != "" {
+				t.Errorf("the refused run changed resource versions:\n%s", diff)
+			}
+			b.must("uninstall", "--yes", "--delete-crds", "--delete-data")
+			if left := b.versions(memberSelector); len(left) > 0 {
+				t.Errorf("after uninstall these are left: %v", left)
+			}
+		})
+	}
+}

@@ -44,7 +44,7 @@ func (s *Snapshot) Causes() []report.Cause {
 		if len(causes) == 0 {
 			add(report.Cause{
 				Name: diagnose.LoadBalancerPending, Severity: report.Delay,
-				Summary:  fmt.Sprintf("%s has not assigned an address to the gateway yet", cmp.Or(d.Product, "nobody")),
+				Summary:  cmp.Or(d.Product, "the load balancer controller") + " has not assigned an address to the gateway yet",
 				Evidence: append(s.warnings(), d.Evidence...), Remedy: "kubectl -n " + Namespace + " describe service " + ServiceName,
 			})
 		}

@@ -96,7 +96,7 @@ func (p *Plan) giver() string {
 	case p.Install:
 		return "MetalLB"
 	case p.Detection.Provider == None:
-		return "somebody"
+		return "a load balancer controller"
 	}
 	return p.Detection.Product
 }

@@ -96,7 +96,7 @@ func findRefusals(f *Facts) (string, []report.Cause) {
 		if errors.As(r.Err, &taken) {
 			causes = append(causes, report.Cause{
 				Name: diagnose.BelongsToOthers, Severity: report.Fatal, Component: r.Component, Object: report.Ref{Kind: "Namespace", Name: taken.Namespace},
-				Summary:  "the namespace of the first user belongs to somebody else: the profile controller would not use it",
+				Summary:  "the namespace of the first user belongs to another owner, and the profile controller does not take it over",
 				Evidence: []string{said},
 				Remedy:   taken.Remedy(),
 			})
@@ -130,7 +130,7 @@ func accepted(r rollout.Refusal) string {
 		return strings.Join(line, " ")
 	}
 	kind := strings.ToLower(schema.GroupKind{Group: r.Ref.Group, Kind: r.Ref.Kind}.String())
-	who := cmp.Or(strings.Join(r.Managers, ", "), "somebody")
+	who := cmp.Or(strings.Join(r.Managers, ", "), "an unknown manager")
 	lines := []string{fmt.Sprintf("revert what %s has set in it: %s", who, kubectl("edit", kind, r.Ref.Name))}
 	if strings.Contains(r.Err.Error(), ".env[") {
 		lines = append(lines, "an environment variable: "+kubectl("set", "env", kind, r.Ref.Name, "NAME-"))

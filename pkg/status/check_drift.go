@@ -118,7 +118,7 @@ func drifts(sent, live *unstructured.Unstructured) map[string][]string {
 // culprit is who owns a field now; of one that is gone, nobody knows, so whoever wrote
 // last is named as that.
 func culprit(all []writer, path []step) (who, at string) {
-	last := writer{name: "somebody"}
+	last := writer{name: "an unknown manager"}
 	for _, w := range all {
 		if w.ours() {
 			continue

@@ -5,6 +5,9 @@ package e2e
 import (
 	"bufio"
 	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/base64"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -79,7 +82,7 @@ spec:
 	if session == "" {
 		t.Fatal("there is no session to keep from anybody")
 	}
-	v := visitor{t, b, session}
+	v := visitor{t: t, b: b, base: gateway, session: session}
 	notebook := "/notebook/" + profileNamespace + "/first/echo"
 
 	// What it is against: without the filter all of it arrives.
@@ -156,16 +159,50 @@ spec:
 		}
 		t.Errorf("the probe: %+v", c.Probes)
 	})
+	t.Run("over HTTPS it is the same", func(t *testing.T) {
+		b, v := b.in(t), v.in(t)
+		v.base = strings.Replace(gateway, "http:", "https:", 1)
+		v.roots = b.selfSigned(t, strings.TrimPrefix(gateway, "http://"))
+		v.session = b.signsIn(t, v.base, v.roots, loginUser, loginPassword, profileNamespace).cookie("/", sessionCookie)
+		for _, http2 := range []bool{false, true} {
+			for _, path := range []string{notebook, "/by-hand/echo"} {
+				v.isToldNothing(v.echo(path, http2))
+			}
+		}
+		if user := v.user("/evil/api/namespaces"); user != loginUser {
+			t.Errorf("the web app takes the visitor for %q, want %s", user, loginUser)
+		}
+	})
+}
+
+// selfSigned turns HTTPS on for a host, and returns the authority of its certificate.
+func (b *bed) selfSigned(t *testing.T, host string) *x509.CertPool {
+	t.Helper()
+	b.must("expose", "--type", "ClusterIP", "--tls", "self-signed", "--host", host)
+	authority, err := base64.StdEncoding.DecodeString(b.kubectl("-n", "istio-system", "get", "secret", "jupyter-gateway-tls", "-o", `jsonpath={.data.ca\.crt}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	roots := x509.NewCertPool()
+	if !roots.AppendCertsFromPEM(authority) {
+		t.Fatalf("no authority in %q", authority)
+	}
+	return roots
 }
 
 // visitor is somebody who is logged in, and sends more than a browser would.
 type visitor struct {
 	t       *testing.T
 	b       *bed
+	base    string
+	roots   *x509.CertPool
 	session string
 }
 
-func (v visitor) in(t *testing.T) visitor { return visitor{t, v.b.in(t), v.session} }
+func (v visitor) in(t *testing.T) visitor {
+	v.t, v.b = t, v.b.in(t)
+	return v
+}
 
 // until polls what Envoy hears of a moment later.
 func (v visitor) until(what string, check func() bool) { v.t.Helper(); eventually(v.t, what, check) }
@@ -178,8 +215,10 @@ func (v visitor) client(http2 bool) *http.Client {
 	}
 	protocols := &http.Protocols{}
 	protocols.SetHTTP1(!http2)
+	protocols.SetHTTP2(http2)
 	protocols.SetUnencryptedHTTP2(http2)
-	transport := &http.Transport{Protocols: protocols, DialContext: func(ctx context.Context, _, address string) (net.Conn, error) {
+	trust := &tls.Config{RootCAs: v.roots, MinVersion: tls.VersionTLS12}
+	transport := &http.Transport{Protocols: protocols, TLSClientConfig: trust, DialContext: func(ctx context.Context, _, address string) (net.Conn, error) {
 		c, err := (&net.Dialer{}).DialContext(ctx, "tcp", proxy.Host)
 		if err != nil {
 			return nil, err
@@ -206,7 +245,7 @@ type echoed struct {
 // echo opens a notebook that answers what it is told.
 func (v visitor) echo(path string, http2 bool, headers ...string) echoed {
 	v.t.Helper()
-	r, err := http.NewRequestWithContext(context.Background(), http.MethodGet, gateway+path, http.NoBody)
+	r, err := http.NewRequestWithContext(context.Background(), http.MethodGet, v.base+path, http.NoBody)
 	if err != nil {
 		v.t.Fatal(err)
 	}

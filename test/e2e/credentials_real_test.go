@@ -93,6 +93,9 @@ spec:
 		v.until("the notebook is told everything", func() bool {
 			told := v.echo(notebook, false).told
 			token = told.Get("Authorization")
+			if v.echo("/oauth2/auth", false).header.Get("Authorization") != token {
+				return false
+			}
 			return strings.HasPrefix(token, "Bearer ") && strings.Contains(told.Get("Cookie"), session)
 		})
 		v.until("the route that leads to the web app is somebody else", func() bool { return v.user("/evil/api/namespaces") == victim })
@@ -147,6 +150,10 @@ spec:
 		w := *person
 		w.t = t
 		w.want("/oauth2/auth", http.StatusAccepted, "")
+		// A page that a notebook serves can ask as well, and read the answer.
+		if got := v.in(t).echo("/oauth2/auth", false); got.code != http.StatusAccepted || got.header.Get("Authorization") != "" || got.header.Get("X-Auth-Request-Email") != "" {
+			t.Errorf("GET /oauth2/auth = %d with the headers %v, want 202 without the token", got.code, got.header)
+		}
 		w.want("/jupyter/api/config", http.StatusOK, "")
 		w.want("/jupyter/api/namespaces/"+profileNamespace+"/notebooks", http.StatusOK, `"first"`)
 	})
@@ -238,6 +245,7 @@ func (v visitor) client(http2 bool) *http.Client {
 // echoed is what a notebook was told.
 type echoed struct {
 	code, major int
+	header      http.Header
 	told        http.Header
 	body        string
 }
@@ -267,7 +275,7 @@ func (v visitor) echo(path string, http2 bool, headers ...string) echoed {
 		v.t.Fatalf("GET %s: %v", path, err)
 	}
 	defer func() { _ = a.Body.Close() }()
-	e := echoed{code: a.StatusCode, major: a.ProtoMajor, body: a.Header.Get("X-Echo")}
+	e := echoed{code: a.StatusCode, major: a.ProtoMajor, header: a.Header, body: a.Header.Get("X-Echo")}
 	if a.StatusCode != http.StatusSwitchingProtocols {
 		text, err := io.ReadAll(a.Body)
 		if err != nil {

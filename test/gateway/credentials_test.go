@@ -41,9 +41,9 @@ function stream(list)
   kept = {}
   return handle
 end
-function run(list)
+function run(list, call)
   local handle = stream(list)
-  envoy_on_request(handle)
+  _G[call](handle)
   local out = {}
   for _, h in ipairs(handle:headers().list) do table.insert(out, h[1] .. ": " .. h[2]) end
   return table.concat(out, "\n")
@@ -92,6 +92,12 @@ func credentials(t *testing.T) *lua.LState {
 // handedOn is what the script leaves of the headers of a request.
 func handedOn(t *testing.T, state *lua.LState, headers ...string) []string {
 	t.Helper()
+	return after(t, state, "envoy_on_request", headers...)
+}
+
+// after is what a function of the script leaves of headers.
+func after(t *testing.T, state *lua.LState, function string, headers ...string) []string {
+	t.Helper()
 	list := state.NewTable()
 	for _, h := range headers {
 		name, value, _ := strings.Cut(h, ": ")
@@ -100,7 +106,7 @@ func handedOn(t *testing.T, state *lua.LState, headers ...string) []string {
 		pair.Append(lua.LString(value))
 		list.Append(pair)
 	}
-	if err := state.CallByParam(lua.P{Fn: state.GetGlobal("run"), NRet: 1, Protect: true}, list); err != nil {
+	if err := state.CallByParam(lua.P{Fn: state.GetGlobal("run"), NRet: 1, Protect: true}, list, lua.LString(function)); err != nil {
 		t.Fatal(err)
 	}
 	out := state.Get(-1).String()
@@ -194,6 +200,13 @@ func TestTheIdentityIsKeptForTheRouterAndNoCredentialWithIt(t *testing.T) {
 	// Routes can put metadata into headers, for whom they lead to.
 	if len(kept) != 2 || kept["kubectl-jupyter:userid"] != "ada" || kept["kubectl-jupyter:groups"] != "" {
 		t.Errorf("kept %v, want who it is alone", kept)
+	}
+}
+
+func TestAnAnswerTellsNoPageTheToken(t *testing.T) {
+	got := after(t, credentials(t), "envoy_on_response", ":status: 202", "authorization: Bearer t", "x-auth-request-email: ada", "x-auth-request-access-token: t", "set-cookie: a=b", "gap-auth: ada")
+	if want := []string{":status: 202", "set-cookie: a=b", "gap-auth: ada"}; !slices.Equal(got, want) {
+		t.Errorf("answered %q, want %q", got, want)
 	}
 }
 

@@ -107,6 +107,7 @@ const (
 
 var checks = []check{
 	{"server", "does the release work on this version of Kubernetes", nil, findServer},
+	{"platform", "which kind of cluster is it", nil, findPlatform},
 	{"permissions", "is the user allowed to do all of it", []string{readRights}, findPermissions},
 	{"objects", "would the server accept every object", []string{readSurvey}, findRefusals},
 	{"owners", "do any of the objects exist with another owner", []string{readSurvey, readProducts}, findOwners},

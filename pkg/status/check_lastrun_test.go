@@ -26,12 +26,14 @@ func TestWhatAnInstallThatWasCutOffDidNotCreateIsMissing(t *testing.T) {
 		{
 			"of a run that was killed only its beginning is known",
 			&rollout.LastRun{Result: rollout.RunStarted, Pending: []string{dexRecord}},
-			[]report.Ref{dexDeployment}, report.Error, "it is still running, or it was killed", report.Missing,
+			[]report.Ref{dexDeployment},
+			report.Error, "it is still running, or it was killed", report.Missing,
 		},
 		{
 			"a failed run says at what",
 			&rollout.LastRun{Result: rollout.RunFailed, Reason: "timed out after 2s", Pending: []string{dexRecord}},
-			[]report.Ref{dexDeployment}, report.Error, "timed out after 2s", report.Missing,
+			[]report.Ref{dexDeployment},
+			report.Error, "timed out after 2s", report.Missing,
 		},
 		{
 			"what a killed run created without recording it is there",

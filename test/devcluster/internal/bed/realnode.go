@@ -16,8 +16,12 @@ const realNodeName = "real-0"
 
 // startRealNode starts the real node of a bed.
 func (r *runner) startRealNode(ctx, parts context.Context) (stop func(), err error) {
+	all, err := images.Store{Dir: r.cfg.Images, Release: r.cfg.Release}.List()
+	if err != nil {
+		return nil, err
+	}
 	var have []images.Archive
-	for _, a := range (images.Store{Dir: r.cfg.Images}).List() {
+	for _, a := range all {
 		if a.File == "" {
 			r.part("image "+a.Name, Missing, "", a.Missing)
 			continue
@@ -30,7 +34,7 @@ func (r *runner) startRealNode(ctx, parts context.Context) (stop func(), err err
 		Dir: r.dir.Path("node"), Cache: r.dir.Path(cacheEntry), Logs: filepath.Dir(r.dir.Log(mainLog)),
 		Name: realNodeName, Address: Address,
 		Kubeconfig: r.dir.internalKubeconfig(), ClientCA: r.pki.Cert(pki.CA),
-		Images: have, GPUs: r.cfg.GPUs, Book: r.dir.Book(), Say: r.say,
+		Images: have, GPUs: r.cfg.GPUs, NetworkPolicies: r.cfg.NetworkPolicies, Book: r.dir.Book(), Say: r.say,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("real node: %w", err)
@@ -41,6 +45,9 @@ func (r *runner) startRealNode(ctx, parts context.Context) (stop func(), err err
 		{"kube-proxy", kubeversion.Of(kubeversion.Kubernetes), "iptables, in the bed's network"},
 	} {
 		r.part(p.name, Real, p.version, p.note)
+	}
+	if r.cfg.NetworkPolicies != "" {
+		r.part("network policies", Real, images.EnforcerVersion, "kube-network-policies decides, iptables hands it the packets; what comes from the bed itself and from the node's root passes")
 	}
 	r.part("volumes", Real, "", "the default StorageClass makes directories in the bed's own")
 	if r.cfg.GPUs > 0 {

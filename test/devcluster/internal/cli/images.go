@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strings"
 	"text/tabwriter"
 	"time"
 
@@ -19,12 +20,13 @@ import (
 
 // imagesFlags say where the images of a real node are.
 type imagesFlags struct {
-	dir, source string
-	build       bool
+	dir, source, release string
+	build                bool
 }
 
 func (f *imagesFlags) add(fs *pflag.FlagSet) {
 	fs.StringVar(&f.dir, "images", images.DefaultDir(), "directory of the real node's images; $DEVCLUSTER_IMAGES sets the default")
+	fs.StringVar(&f.release, "release", images.DefaultRelease, "release of the stack that a real node has the images of: "+strings.Join(images.Releases, " or "))
 	fs.StringVar(&f.source, "source", "", "directory of devcluster's source, to build images from; found from here or from the program when empty")
 	fs.BoolVar(&f.build, "build-images", true, "build images that are missing or out of date before a real node starts")
 }
@@ -34,9 +36,12 @@ func (f *imagesFlags) store(out io.Writer) (images.Store, error) {
 	if err != nil {
 		return images.Store{}, err
 	}
+	if _, err := images.Catalogue(f.release); err != nil {
+		return images.Store{}, err
+	}
 	f.dir = dir
 	start := time.Now()
-	return images.Store{Dir: dir, Source: f.source, Say: func(format string, args ...any) {
+	return images.Store{Dir: dir, Release: f.release, Source: f.source, Say: func(format string, args ...any) {
 		fmt.Fprintf(out, "%5.1fs  %s\n", time.Since(start).Seconds(), fmt.Sprintf(format, args...))
 	}}, nil
 }
@@ -55,17 +60,26 @@ func (f *imagesFlags) findSource() (err error) {
 }
 
 // prepareRealNode finds out whether this machine can run a real node, and
-// makes its images, before anything is started.
-func prepareRealNode(c *cobra.Command, f *imagesFlags) error {
+// makes its images, before anything is started. With policies set it returns
+// the program that enforces network policies.
+func prepareRealNode(c *cobra.Command, f *imagesFlags, policies bool) (enforcer string, err error) {
+	s, err := f.store(c.ErrOrStderr())
+	if err != nil {
+		return "", err
+	}
 	if err := node.Check(); err != nil {
-		return err
+		return "", err
 	}
-	if !f.build {
-		_, err := f.store(c.ErrOrStderr())
-		return err
+	if f.build {
+		if _, err := f.buildAll(c); err != nil {
+			return "", err
+		}
+		s.Source = f.source
 	}
-	_, err := f.buildAll(c)
-	return err
+	if !policies {
+		return "", nil
+	}
+	return s.Enforcer(c.Context(), f.build)
 }
 
 func (f *imagesFlags) buildAll(c *cobra.Command) ([]images.Archive, error) {
@@ -98,7 +112,7 @@ missing or out of date: about 20 minutes the first time on two cores.`,
 			} else {
 				var s images.Store
 				if s, err = f.store(c.ErrOrStderr()); err == nil {
-					all = s.List()
+					all, err = s.List()
 				}
 			}
 			if err != nil {

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -20,7 +21,7 @@ func dirFlag(c *cobra.Command, dir *string) {
 
 func upCommand() *cobra.Command {
 	var dir string
-	var foreground bool
+	var foreground, policies bool
 	var nodes string
 	var im imagesFlags
 	cfg := bed.Config{NodeCount: 5, GPUNodes: 2, PodDelay: time.Second, MetricsServer: true, StandIns: true}
@@ -36,11 +37,15 @@ func upCommand() *cobra.Command {
 			if cfg.CertManager == "" {
 				cfg.CertManager = besideUs("cert-manager")
 			}
+			if policies && cfg.Nodes != bed.RealNodes {
+				return errors.New("--network-policies: no packet passes between simulated pods; take --nodes real")
+			}
 			if cfg.Nodes == bed.RealNodes {
-				if err := prepareRealNode(c, &im); err != nil {
+				var err error
+				if cfg.NetworkPolicies, err = prepareRealNode(c, &im, policies); err != nil {
 					return err
 				}
-				cfg.Images = im.dir
+				cfg.Images, cfg.Release = im.dir, im.release
 			}
 			ready := func(s bed.State) {
 				printState(c.OutOrStdout(), s)
@@ -63,6 +68,7 @@ func upCommand() *cobra.Command {
 	f.IntVar(&cfg.ProxyPort, "proxy-port", 0, "port of the HTTP proxy on 127.0.0.1; 0 takes a free one")
 	f.StringSliceVar(&cfg.Controllers, "controllers", nil, "kube-controller-manager's flag of that name, such as *,-node-lifecycle-controller")
 	im.add(f)
+	f.BoolVar(&policies, "network-policies", false, "enforce NetworkPolicies on the real node")
 	f.BoolVar(&foreground, "foreground", false, "run in the foreground; the bed stops when this command exits")
 	return c
 }

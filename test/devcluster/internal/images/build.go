@@ -31,6 +31,8 @@ type Archive struct {
 // Store is a directory of archives. Several beds share one.
 type Store struct {
 	Dir string
+	// Release is the release of the stack whose images are meant; DefaultRelease when empty.
+	Release string
 	// Source is the directory of devcluster's module.
 	Source string
 	// Say tells of progress; it may be nil.
@@ -90,10 +92,14 @@ type record struct {
 	Otherwise string `json:"otherwise,omitempty"`
 }
 
-// List returns every image of the catalogue with what the store has of it.
-func (s Store) List() []Archive {
+// List returns every image of the release with what the store has of it.
+func (s Store) List() ([]Archive, error) {
+	catalogue, err := Catalogue(s.Release)
+	if err != nil {
+		return nil, err
+	}
 	var all []Archive
-	for _, i := range Catalogue() {
+	for _, i := range catalogue {
 		a := Archive{Image: i}
 		r, err := readRecord(s.imageRecord(i))
 		if err == nil && r.Otherwise != "" && i.otherwise != nil {
@@ -109,30 +115,25 @@ func (s Store) List() []Archive {
 		}
 		all = append(all, a)
 	}
-	return all
+	return all, nil
 }
 
 // Build makes what is not there or whose inputs have changed, and returns all
 // images. One that cannot be made is returned with the reason; that is no
 // error of Build, which fails when nothing can be made at all or ctx ends.
 func (s Store) Build(ctx context.Context) ([]Archive, error) {
-	if s.Say == nil {
-		s.Say = func(string, ...any) {}
+	catalogue, err := Catalogue(s.Release)
+	if err != nil {
+		return nil, err
 	}
-	if err := os.MkdirAll(filepath.Join(s.Dir, "bin"), 0o755); err != nil {
-		return nil, fmt.Errorf("directory of the images: %w", err)
-	}
-	if _, err := exec.LookPath("go"); err != nil {
-		return nil, errors.New("the images are built with Go, and there is no go on PATH: install Go 1.26 or later")
-	}
-	unlock, err := s.lock(ctx)
+	unlock, err := s.begin(ctx)
 	if err != nil {
 		return nil, err
 	}
 	defer unlock()
 	built := map[string]string{} // program -> digest
 	failed := map[string]error{}
-	for _, p := range programs {
+	for _, p := range programsOf(catalogue) {
 		d, err := s.program(ctx, p)
 		if ctx.Err() != nil {
 			return nil, fmt.Errorf("building %s: %w", p.name, context.Cause(ctx))
@@ -145,7 +146,7 @@ func (s Store) Build(ctx context.Context) ([]Archive, error) {
 		built[p.name] = d
 	}
 	var all []Archive
-	for _, i := range Catalogue() {
+	for _, i := range catalogue {
 		a, err := s.image(i, "", built, failed)
 		if err != nil && i.otherwise != nil {
 			s.Say("%s: a stand-in, because %v", i.Name, err)
@@ -158,6 +159,39 @@ func (s Store) Build(ctx context.Context) ([]Archive, error) {
 		all = append(all, a)
 	}
 	return all, nil
+}
+
+// begin prepares the store for a build and takes it.
+func (s *Store) begin(ctx context.Context) (unlock func(), err error) {
+	if s.Say == nil {
+		s.Say = func(string, ...any) {}
+	}
+	if err := os.MkdirAll(filepath.Join(s.Dir, "bin"), 0o755); err != nil {
+		return nil, fmt.Errorf("directory of the images: %w", err)
+	}
+	if _, err := exec.LookPath("go"); err != nil {
+		return nil, errors.New("the images are built with Go, and there is no go on PATH: install Go 1.26 or later")
+	}
+	return s.lock(ctx)
+}
+
+// Enforcer returns the program that enforces network policies. With build set
+// it is built when it is not there or its inputs have changed.
+func (s Store) Enforcer(ctx context.Context, build bool) (string, error) {
+	file := s.binary(enforcer.name)
+	if !build {
+		_, err := os.Stat(file)
+		return file, err
+	}
+	unlock, err := s.begin(ctx)
+	if err != nil {
+		return "", err
+	}
+	defer unlock()
+	if _, err := s.program(ctx, enforcer); err != nil {
+		return "", err
+	}
+	return file, nil
 }
 
 // lock takes the store for one builder, and waits while another has it.

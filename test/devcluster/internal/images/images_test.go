@@ -11,6 +11,7 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -26,7 +27,6 @@ func TestCatalogueIsConsistent(t *testing.T) {
 		}
 		known[p.name] = true
 	}
-	names := map[string]bool{}
 	var check func(i Image)
 	check = func(i Image) {
 		if i.Kind != Real && i.Kind != StandIn {
@@ -50,14 +50,74 @@ func TestCatalogueIsConsistent(t *testing.T) {
 			check(*i.otherwise)
 		}
 	}
-	for _, i := range Catalogue() {
-		for _, n := range append([]string{i.Name}, i.Aliases...) {
-			if names[n] {
-				t.Errorf("image %s is there twice", n)
-			}
-			names[n] = true
+	files := map[string]Image{}
+	for _, release := range Releases {
+		all, err := Catalogue(release)
+		if err != nil {
+			t.Fatal(err)
 		}
-		check(i)
+		names := map[string]bool{}
+		for _, i := range all {
+			for _, n := range append([]string{i.Name}, i.Aliases...) {
+				if names[n] {
+					t.Errorf("image %s is there twice in release %s", n, release)
+				}
+				names[n] = true
+			}
+			check(i)
+			// One directory holds the images of all releases.
+			file := Store{}.imageFile(i)
+			if was, ok := files[file]; ok && !reflect.DeepEqual(was, i) {
+				t.Errorf("image %s of release %s is another one in another release", i.Name, release)
+			}
+			files[file] = i
+		}
+	}
+}
+
+func TestEachReleaseBuildsItsOwnPrograms(t *testing.T) {
+	names := func(release string) []string {
+		t.Helper()
+		all, err := Catalogue(release)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var names []string
+		for _, p := range programsOf(all) {
+			names = append(names, p.name)
+		}
+		return names
+	}
+	is110, is2603 := names(""), names("26.03")
+	for _, tt := range []struct {
+		program       string
+		in110, in2603 bool
+	}{
+		{"pause", true, true},
+		{"coredns", true, true},
+		{"envoy", true, true},
+		{"metallb-speaker", true, true},
+		{"standin", true, false},
+		{"standin-26.03", false, true},
+		{"pilot-discovery", true, false},
+		{"pilot-discovery-1.30", false, true},
+		{"istio-cni-1.30", false, true},
+		{"dex-launcher", true, false},
+	} {
+		if got := slices.Contains(is110, tt.program); got != tt.in110 {
+			t.Errorf("1.10 builds %s: %t, want %t", tt.program, got, tt.in110)
+		}
+		if got := slices.Contains(is2603, tt.program); got != tt.in2603 {
+			t.Errorf("26.03 builds %s: %t, want %t", tt.program, got, tt.in2603)
+		}
+	}
+	for _, p := range programs {
+		if !slices.Contains(is110, p.name) && !slices.Contains(is2603, p.name) {
+			t.Errorf("no release needs the program %s", p.name)
+		}
+	}
+	if _, err := Catalogue("1.9"); err == nil || !strings.Contains(err.Error(), "26.03") {
+		t.Errorf("Catalogue of a release that there is not = %v, want an error that names those that there are", err)
 	}
 }
 
@@ -229,7 +289,11 @@ func TestImageFallsBackToItsStandIn(t *testing.T) {
 	if a.Kind != StandIn || a.Name != real.Name || !strings.Contains(a.Note, "no network") {
 		t.Errorf("got %s %s (%s), want a stand-in of the same name that says why", a.Kind, a.Name, a.Note)
 	}
-	for _, l := range s.List() {
+	listed, err := s.List()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, l := range listed {
 		if l.Name == real.Name && (l.Kind != StandIn || l.Missing != "") {
 			t.Errorf("the list says %s, missing %q, want a stand-in", l.Kind, l.Missing)
 		}

@@ -66,6 +66,8 @@ type Config struct {
 	Images []images.Archive
 	// GPUs is the number of nvidia.com/gpu that the Node says it has.
 	GPUs int
+	// NetworkPolicies is the program that enforces them; nobody does when empty.
+	NetworkPolicies string
 	// Book records the node's first process.
 	Book process.Book
 	// Say tells of progress; it may be nil.
@@ -148,6 +150,13 @@ func (n *Node) start(ctx context.Context, l layout, t tools) error {
 				"--node-labels=devcluster.test/node=real",
 			}},
 		},
+	}
+	if n.cfg.NetworkPolicies != "" {
+		plan.Keep = append(plan.Keep, filepath.Dir(n.cfg.NetworkPolicies))
+		plan.Processes = append(plan.Processes, Program{
+			Name: "network-policies", Path: n.cfg.NetworkPolicies, Log: log("network-policies"),
+			Args: []string{"--kubeconfig=" + n.cfg.Kubeconfig, "--node=" + n.cfg.Name, "--pods=" + PodCIDR},
+		})
 	}
 	data, err := json.Marshal(plan)
 	if err != nil {

@@ -1,0 +1,25 @@
+package main
+
+import (
+	"net/netip"
+	"slices"
+	"strings"
+	"testing"
+)
+
+func TestRules(t *testing.T) {
+	var all []string
+	for _, args := range rules(netip.MustParsePrefix("10.245.0.0/24"), 100) {
+		all = append(all, strings.Join(args, " "))
+	}
+	at := func(part string) int {
+		return slices.IndexFunc(all, func(r string) bool { return strings.Contains(r, part) })
+	}
+	owner, established, from, to, hook := at("--uid-owner 0"), at("ESTABLISHED"), at(" -s 10.245.0.0/24 -j NFQUEUE"), at("-d 10.245.0.0/24"), at("POSTROUTING")
+	if owner < 0 || established < 0 || from < owner || from < established || to < owner || to < established {
+		t.Errorf("what must pass comes after what is queued:\n%s", strings.Join(all, "\n"))
+	}
+	if hook != len(all)-1 {
+		t.Errorf("packets come into the chain before it is complete:\n%s", strings.Join(all, "\n"))
+	}
+}

@@ -1,0 +1,73 @@
+package images
+
+import (
+	"fmt"
+	"strings"
+)
+
+// DefaultRelease is the release of the stack whose images are meant unless another is named.
+const DefaultRelease = "1.10"
+
+// Releases are the releases of the stack that there are images for.
+var Releases = []string{DefaultRelease, "26.03"}
+
+// Catalogue lists the images of a release of the stack, the node's own first.
+func Catalogue(release string) ([]Image, error) {
+	switch release {
+	case "", DefaultRelease:
+		return images110(), nil
+	case "26.03":
+		return images2603(), nil
+	}
+	return nil, fmt.Errorf("--release %q: there are images for %s", release, strings.Join(Releases, " and "))
+}
+
+// programsOf returns the programs in images, in the order in which they are built.
+func programsOf(images []Image) []program {
+	needed := map[string]bool{}
+	for _, i := range images {
+		for _, f := range i.files {
+			needed[f.program] = true
+		}
+		if i.otherwise != nil {
+			for _, f := range i.otherwise.files {
+				needed[f.program] = true
+			}
+		}
+	}
+	var all []program
+	for _, p := range programs {
+		if needed[p.name] {
+			all = append(all, p)
+		}
+	}
+	return all
+}
+
+// nodeImages are the images that the node itself needs.
+func nodeImages() []Image {
+	return []Image{
+		{
+			Name: PauseImage, Kind: StandIn, From: "cmd/pause of devcluster", Note: "a program of our own that waits, as the real one does",
+			entrypoint: []string{"/pause"}, user: "65535:65535", files: []file{{"pause", "/pause"}},
+		},
+		{
+			Name: CoreDNSImage, Kind: Real, From: "github.com/coredns/coredns v1.14.7", Note: "with the plugins health, ready, log, errors, cache and kubernetes",
+			entrypoint: []string{"/coredns"}, files: []file{{"coredns", "/coredns"}},
+		},
+	}
+}
+
+// metalLBImages are the same in every release.
+func metalLBImages() []Image {
+	return []Image{
+		{
+			Name: "quay.io/metallb/controller:v0.14.9", Kind: Real, From: "go.universe.tf/metallb v0.14.9",
+			entrypoint: []string{"/controller"}, files: []file{{"metallb-controller", "/controller"}},
+		},
+		{
+			Name: "quay.io/metallb/speaker:v0.14.9", Kind: Real, From: "go.universe.tf/metallb v0.14.9",
+			entrypoint: []string{"/speaker"}, files: []file{{"metallb-speaker", "/speaker"}},
+		},
+	}
+}

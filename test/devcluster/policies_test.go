@@ -62,7 +62,7 @@ func TestSmokeNetworkPoliciesAreEnforced(t *testing.T) {
 		t.Skip("a real node needs root")
 	}
 	b := newBed(t)
-	t.Cleanup(func() { b.run("", "down", "--purge") }) // containerd's files too
+	b.purgeAfter()
 	tools := t.TempDir()
 	program, err := os.ReadFile(b.bin)
 	if err != nil {

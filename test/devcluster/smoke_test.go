@@ -73,6 +73,15 @@ func bedIn(t *testing.T, bin string) bedUnderTest {
 	return b
 }
 
+// purgeAfter removes what a real node keeps for the next bed in the same directory.
+func (b bedUnderTest) purgeAfter() {
+	b.t.Cleanup(func() {
+		if out, err := exec.Command(b.bin, "down", "--purge", "--dir", b.dir).CombinedOutput(); err != nil {
+			b.t.Errorf("down --purge: %v\n%s", err, out)
+		}
+	})
+}
+
 // run runs a subcommand on the bed and returns both outputs and the exit code.
 func (b bedUnderTest) run(stdin string, name string, args ...string) (string, int) {
 	b.t.Helper()

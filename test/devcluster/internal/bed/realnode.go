@@ -34,7 +34,8 @@ func (r *runner) startRealNode(ctx, parts context.Context) (stop func(), err err
 		Dir: r.dir.Path("node"), Cache: r.dir.Path(cacheEntry), Logs: filepath.Dir(r.dir.Log(mainLog)),
 		Name: realNodeName, Address: Address,
 		Kubeconfig: r.dir.internalKubeconfig(), ClientCA: r.pki.Cert(pki.CA),
-		Images: have, GPUs: r.cfg.GPUs, NetworkPolicies: r.cfg.NetworkPolicies, Book: r.dir.Book(), Say: r.say,
+		Images: have, GPUs: r.cfg.GPUs, NetworkPolicies: r.cfg.NetworkPolicies,
+		CNIDirs: images.HasCNIPlugin(all), Book: r.dir.Book(), Say: r.say,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("real node: %w", err)

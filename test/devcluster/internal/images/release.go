@@ -22,6 +22,18 @@ func Catalogue(release string) ([]Image, error) {
 	return nil, fmt.Errorf("--release %q: there are images for %s", release, strings.Join(Releases, " and "))
 }
 
+// HasCNIPlugin tells whether one of the images brings a CNI plugin for the node.
+func HasCNIPlugin(all []Archive) bool {
+	for _, a := range all {
+		for _, f := range a.files {
+			if strings.HasPrefix(f.path, "/opt/cni/bin/") {
+				return true
+			}
+		}
+	}
+	return false
+}
+
 // programsOf returns the programs in images, in the order in which they are built.
 func programsOf(images []Image) []program {
 	needed := map[string]bool{}

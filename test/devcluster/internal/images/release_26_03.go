@@ -25,7 +25,7 @@ var programs2603 = []program{
 
 const (
 	istio2603        = "images/26.03/istio"
-	istioVersion2603 = strip + " -X istio.io/istio/pkg/version.buildVersion=1.30.8"
+	istioVersion2603 = strip + " -X istio.io/istio/pkg/version.buildVersion=1.30-b01690e6db7d"
 	istioFrom2603    = "istio.io/istio at b01690e6db7d (April 2026)"
 	istioNote2603    = "a commit shortly before 1.30.0 stands for 1.30.8, of which no module is published"
 )

@@ -68,6 +68,9 @@ type Config struct {
 	GPUs int
 	// NetworkPolicies is the program that enforces them; nobody does when empty.
 	NetworkPolicies string
+	// CNIDirs gives the node /opt/cni/bin and /etc/cni/net.d of its own, for
+	// pods that install a plugin there.
+	CNIDirs bool
 	// Book records the node's first process.
 	Book process.Book
 	// Say tells of progress; it may be nil.
@@ -94,8 +97,15 @@ func Up(life, ctx context.Context, cfg Config) (*Node, error) {
 		cfg.Say = func(string, ...any) {}
 	}
 	l := layout{dir: cfg.Dir, cache: cfg.Cache}
+	pluginDir := t.pluginDir
+	if cfg.CNIDirs {
+		if err := copyPlugins(t.pluginDir, l.cniBin()); err != nil {
+			return nil, err
+		}
+		pluginDir = cniBin
+	}
 	if err := l.writeAll(values{
-		Dir: cfg.Dir, Socket: l.socket(), ContainerdRoot: l.containerdRoot(), PluginDir: t.pluginDir,
+		Dir: cfg.Dir, Socket: l.socket(), ContainerdRoot: l.containerdRoot(), PluginDir: pluginDir,
 		ClientCA: cfg.ClientCA, ClusterDNS: ClusterDNS, PodCIDR: PodCIDR, ResolvConf: l.path("resolv.conf"),
 		Kubeconfig: cfg.Kubeconfig, Name: cfg.Name, PauseImage: images.PauseImage,
 	}); err != nil {
@@ -157,6 +167,9 @@ func (n *Node) start(ctx context.Context, l layout, t tools) error {
 			Name: "network-policies", Path: n.cfg.NetworkPolicies, Log: log("network-policies"),
 			Args: []string{"--kubeconfig=" + n.cfg.Kubeconfig, "--node=" + n.cfg.Name, "--pods=" + PodCIDR},
 		})
+	}
+	if n.cfg.CNIDirs {
+		plan.CNI = map[string]string{cniBin: l.cniBin(), cniConf: l.path("cni")}
 	}
 	data, err := json.Marshal(plan)
 	if err != nil {

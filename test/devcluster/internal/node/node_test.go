@@ -275,3 +275,26 @@ func TestProvisioner(t *testing.T) {
 		}
 	})
 }
+
+func TestPluginsAreCopied(t *testing.T) {
+	from, to := t.TempDir(), filepath.Join(t.TempDir(), "bin")
+	for _, p := range plugins {
+		if err := os.WriteFile(filepath.Join(from, p), []byte(p), 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for range 2 { // a second time over what is there
+		if err := copyPlugins(from, to); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, p := range plugins {
+		s, err := os.Stat(filepath.Join(to, p))
+		if err != nil || s.Mode().Perm()&0o111 == 0 {
+			t.Errorf("plugin %s: %v, %v, want a program", p, s, err)
+		}
+	}
+	if err := copyPlugins(t.TempDir(), to); err == nil || !strings.Contains(err.Error(), plugins[0]) {
+		t.Errorf("copyPlugins without plugins = %v, want an error that names one", err)
+	}
+}

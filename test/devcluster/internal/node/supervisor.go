@@ -28,6 +28,8 @@ type Plan struct {
 	Keep      []string  `json:"keep"`
 	Socket    string    `json:"socket"`
 	Processes []Program `json:"processes"`
+	// CNI are directories of the bed by the paths at which the node has them.
+	CNI map[string]string `json:"cni,omitempty"`
 }
 
 // Program is one process of the node.
@@ -51,6 +53,9 @@ func Supervise(ctx context.Context, plan Plan) error {
 	// Not to be there yet is what containerd is waited for: not worth a warning each time.
 	grpclog.SetLoggerV2(grpclog.NewLoggerV2(io.Discard, io.Discard, io.Discard))
 	if err := isolate(plan.Keep...); err != nil {
+		return err
+	}
+	if err := provideDirs(plan.CNI); err != nil {
 		return err
 	}
 	if err := os.Setenv("PATH", os.Getenv("PATH")+string(filepath.ListSeparator)+systemPath); err != nil {

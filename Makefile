@@ -40,12 +40,16 @@ test-unit: ## Run unit tests and tests of whole commands, without a cluster
 	go test ./...
 
 .PHONY: e2e-simulated
-e2e-simulated: build devcluster ## Run end-to-end tests on real control planes with simulated nodes, two at a time
-	go test -tags e2e -count=1 -timeout 40m -parallel 2 -v ./test/e2e/
+e2e-simulated: build devcluster ## Run end-to-end tests on real control planes with simulated nodes, four at a time
+	go test -tags e2e -count=1 -timeout 40m -parallel 4 -v ./test/e2e/
 
 .PHONY: e2e
 e2e: build devcluster $(BIN)/browser ## Run end-to-end tests on a real node, with real components (requires root and Debian packages)
 	go test -tags e2e_real -count=1 -timeout 60m -v ./test/e2e/
+
+.PHONY: e2e-releases
+e2e-releases: build devcluster ## Run the end-to-end test of release 26.03 on a real node (requires root; builds images for about six minutes the first time)
+	go test -tags e2e_real -count=1 -timeout 60m -v -run TestRelease ./test/e2e/ -other-releases
 
 $(BIN)/browser: test/browser/main.go test/browser/go.mod
 	go build -C test/browser -o $(CURDIR)/$(BIN)/ .

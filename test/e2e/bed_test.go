@@ -6,7 +6,7 @@
 //	make build devcluster && go test -tags e2e ./test/e2e/
 //
 // Every test gets a cluster of its own, so that none depends on another; those with
-// simulated nodes run two at a time.
+// simulated nodes run four at a time.
 package e2e
 
 import (

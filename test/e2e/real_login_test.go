@@ -114,7 +114,7 @@ var formAction = regexp.MustCompile(`action="([^"]*)"`)
 
 // login is the whole way of a request: Envoy asks oauth2-proxy, Dex checks the password, Envoy checks the token and
 // writes the header that the web app believes, mTLS tells the web app's Envoy that it is the gateway who asks.
-func (b *bed) login(t *testing.T, password string) {
+func (b *bed) login(t *testing.T, password, image string) {
 	stranger := b.browser(t)
 	stranger.want("/dex/healthz", http.StatusOK, "")
 	stranger.want("/oauth2/auth", http.StatusUnauthorized, "")
@@ -165,7 +165,7 @@ func (b *bed) login(t *testing.T, password string) {
 	if p := person.do(http.MethodPost, notebooks, "{}", header); p.code != http.StatusBadRequest || !strings.Contains(p.body, "'name'") {
 		t.Errorf("a POST without a name = %d, want 400: %s", p.code, p.body)
 	}
-	p := person.do(http.MethodPost, notebooks, `{"name":"by-form","image":"ghcr.io/kubeflow/kubeflow/notebook-servers/jupyter-scipy:v1.10.0","cpu":"0.1","memory":"64Mi"}`, header)
+	p := person.do(http.MethodPost, notebooks, `{"name":"by-form","image":"`+image+`","cpu":"0.1","memory":"64Mi"}`, header)
 	if p.code != http.StatusOK {
 		t.Fatalf("creating a notebook = %d, want 200: %s", p.code, p.body)
 	}

@@ -101,7 +101,7 @@ func (b *bed) sidecar(t *testing.T) {
 
 // notebook runs one as the web app would create it, in a mesh whose proxies enforce policies or in one whose
 // proxies are stand-ins.
-func (b *bed) notebook(t *testing.T, policies bool) {
+func (b *bed) notebook(t *testing.T, image string, policies bool) {
 	b.apply(fmt.Sprintf(`
 apiVersion: kubeflow.org/v1alpha1
 kind: PodDefault
@@ -122,10 +122,10 @@ spec:
       serviceAccountName: default-editor
       containers:
       - name: first
-        image: ghcr.io/kubeflow/kubeflow/notebook-servers/jupyter-scipy:v1.10.0
+        image: %[2]s
         volumeMounts: [{name: home, mountPath: /home/jovyan}]
       volumes: [{name: home, persistentVolumeClaim: {claimName: home}}]
-`, profileNamespace))
+`, profileNamespace, image))
 	b.kubectl("-n", profileNamespace, "wait", "notebook/first", "--for=jsonpath={.status.readyReplicas}=1", "--timeout=2m")
 	var p pod
 	if err := json.Unmarshal([]byte(b.kubectl("-n", profileNamespace, "get", "pod", "first-0", "-o", "json")), &p); err != nil {

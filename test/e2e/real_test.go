@@ -69,13 +69,13 @@ func TestRealNode(t *testing.T) {
 		}
 	})
 	t.Run("a notebook runs with its volume and its PodDefault", func(t *testing.T) {
-		b.notebook(t, images["docker.io/istio/proxyv2:1.24.3"] == "real")
+		b.notebook(t, notebookImage(t, images), images["docker.io/istio/proxyv2:1.24.3"] == "real")
 	})
 	t.Run("a person logs in through the gateway, creates a notebook and opens it, and nobody else does", func(t *testing.T) {
 		if images["docker.io/istio/proxyv2:1.24.3"] != "real" {
 			t.Skip("the proxy is a stand-in, which knows no login: see the list above for why")
 		}
-		b.login(t, password)
+		b.login(t, password, notebookImage(t, images))
 	})
 	t.Run("a second install changes nothing", func(t *testing.T) {
 		was := b.versions(memberSelector)

@@ -198,7 +198,12 @@ func (b *bed) at(t *testing.T, address string, roots *x509.CertPool) *browser {
 // enter goes to the login form and sends it.
 func (w *browser) enter(email, password string) page {
 	w.t.Helper()
-	form := w.follow(w.get("/oauth2/start?rd=%2Fjupyter%2F"))
+	return w.send(w.follow(w.get("/oauth2/start?rd=%2Fjupyter%2F")), email, password)
+}
+
+// send fills in Dex's form.
+func (w *browser) send(form page, email, password string) page {
+	w.t.Helper()
 	action := formAction.FindStringSubmatch(form.body)
 	if action == nil {
 		w.t.Fatalf("no form to log in at the end of /oauth2/start: %d %.300s", form.code, form.body)
@@ -209,17 +214,23 @@ func (w *browser) enter(email, password string) page {
 
 func (b *bed) signsIn(t *testing.T, address string, roots *x509.CertPool, email, password, namespace string) *browser {
 	t.Helper()
-	w := b.at(t, address, roots)
-	// A gateway that has just been changed, or its key set, comes to it in a moment.
+	// A gateway that has just been changed comes to it in a moment, and so does its view of
+	// oauth2-proxy's pods: while it still asks one that has ended, it answers 403 without a page.
+	var w *browser
 	var p page
 	err := wait.PollUntilContextTimeout(t.Context(), time.Second, time.Minute, true, func(context.Context) (bool, error) {
-		p = w.get("/jupyter/")
-		return p.code == http.StatusForbidden && strings.Contains(p.body, "/oauth2/start"), nil
+		w = b.at(t, address, roots)
+		if p = w.get("/jupyter/"); p.code != http.StatusForbidden || !strings.Contains(p.body, "/oauth2/start") {
+			return false, nil
+		}
+		form := w.follow(w.get("/oauth2/start?rd=%2Fjupyter%2F"))
+		if p = form; formAction.FindString(form.body) == "" {
+			return false, nil
+		}
+		p = w.follow(w.send(form, email, password))
+		return p.code == http.StatusOK && strings.Contains(p.body, "Jupyter"), nil
 	})
 	if err != nil {
-		t.Fatalf("GET %s/jupyter/ = %d, want the sign-in page: %.300s", address, p.code, p.body)
-	}
-	if p = w.follow(w.enter(email, password)); p.code != http.StatusOK || !strings.Contains(p.body, "Jupyter") {
 		t.Fatalf("%s signs in at %s = %d, want the web app: %.300s", email, address, p.code, p.body)
 	}
 	w.want("/api/namespaces", http.StatusOK, namespace)

@@ -11,7 +11,7 @@ import (
 // DefaultClass finds that none of a cluster's classes is the default: every notebook
 // will wait for its volume.
 func DefaultClass(classes []storagev1.StorageClass) []report.Cause {
-	if slices.ContainsFunc(classes, isDefault) {
+	if slices.ContainsFunc(classes, IsDefault) {
 		return nil
 	}
 	return []report.Cause{{

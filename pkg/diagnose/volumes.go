@@ -92,7 +92,7 @@ func (s *Snapshot) claimCause(claim *corev1.PersistentVolumeClaim) (report.Cause
 	}
 	class := claim.Spec.StorageClassName
 	if class == nil || *class == "" && claim.Spec.VolumeName == "" {
-		if class == nil && s.read("storageclasses") && !slices.ContainsFunc(s.Classes, isDefault) {
+		if class == nil && s.read("storageclasses") && !slices.ContainsFunc(s.Classes, IsDefault) {
 			c.Name = NoDefaultStorageClass
 			c.Summary = "the cluster has no default StorageClass, and the claim names none"
 			c.Evidence = said("FailedBinding")
@@ -132,7 +132,8 @@ func (s *Snapshot) claimCause(claim *corev1.PersistentVolumeClaim) (report.Cause
 	return c, true
 }
 
-func isDefault(c storagev1.StorageClass) bool {
+// IsDefault tells whether a class is the default one, in the annotation's present or older name.
+func IsDefault(c storagev1.StorageClass) bool {
 	return c.Annotations[defaultClass] == "true" || c.Annotations["storageclass.beta.kubernetes.io/is-default-class"] == "true"
 }
 

@@ -86,7 +86,7 @@ func (s *Snapshot) larger(subnet netip.Prefix, r Range) bool {
 	for _, n := range s.Nodes {
 		for _, a := range addressesOf(n) {
 			// A network of a few /24 next to each other, and not another one of the same node.
-			if a.Is4() == subnet.Addr().Is4() && !subnet.Contains(a) && near(a, subnet) {
+			if !subnet.Contains(a) && near(a, subnet) {
 				return true
 			}
 		}

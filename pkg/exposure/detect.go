@@ -248,13 +248,21 @@ func (s *Snapshot) unknown() (Detection, bool) {
 }
 
 func (s *Snapshot) platform() Platform {
-	for _, n := range s.Nodes {
-		switch {
-		case n.Labels["minikube.k8s.io/name"] != "" || n.Labels["minikube.k8s.io/version"] != "":
-			return PlatformMinikube
-		case strings.HasPrefix(n.Spec.ProviderID, "kind://"):
-			return PlatformKind
+	for i := range s.Nodes {
+		if p := PlatformOf(&s.Nodes[i]); p != PlatformOther {
+			return p
 		}
+	}
+	return PlatformOther
+}
+
+// PlatformOf tells by one node whether the cluster's network is one that minikube or kind made.
+func PlatformOf(n *corev1.Node) Platform {
+	switch {
+	case n.Labels["minikube.k8s.io/name"] != "" || n.Labels["minikube.k8s.io/version"] != "":
+		return PlatformMinikube
+	case strings.HasPrefix(n.Spec.ProviderID, "kind://"):
+		return PlatformKind
 	}
 	return PlatformOther
 }

@@ -203,7 +203,7 @@ func findStorage(f *Facts) (string, []report.Cause) {
 	for i := range f.Classes {
 		c := &f.Classes[i]
 		names = append(names, c.Name)
-		if isDefaultClass(c) {
+		if diagnose.IsDefault(*c) {
 			defaults = append(defaults, fmt.Sprintf("%s (%s)", c.Name, c.Provisioner))
 		}
 	}

@@ -203,8 +203,8 @@ func (l *looker) storage(ctx context.Context) error {
 		return err
 	}
 	for i := range list.Items {
-		c := &list.Items[i]
-		if !isDefaultClass(c) || !diagnose.IsCSI(c.Provisioner) {
+		c := list.Items[i]
+		if !diagnose.IsDefault(c) || !diagnose.IsCSI(c.Provisioner) {
 			continue
 		}
 		driver := diagnose.CSIDriver(c.Provisioner)
@@ -217,10 +217,6 @@ func (l *looker) storage(ctx context.Context) error {
 		}
 	}
 	return nil
-}
-
-func isDefaultClass(c *storagev1.StorageClass) bool {
-	return c.Annotations["storageclass.kubernetes.io/is-default-class"] == "true" || c.Annotations["storageclass.beta.kubernetes.io/is-default-class"] == "true"
 }
 
 func (l *looker) address(ctx context.Context) error {

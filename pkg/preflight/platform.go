@@ -6,6 +6,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 
+	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/exposure"
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/report"
 )
 
@@ -27,9 +28,11 @@ var platforms = []platform{
 	{"AKS", byVersionOrLabel("", "kubernetes.azure.com/cluster")},
 	{"OpenShift", byVersionOrLabel("", "node.openshift.io/os_id")},
 	{"kind", func(n *corev1.Node, _ string) string {
-		return when(strings.HasPrefix(n.Spec.ProviderID, "kind://"), "providerID %s of node %s", n.Spec.ProviderID, n.Name)
+		return when(exposure.PlatformOf(n) == exposure.PlatformKind, "providerID %s of node %s", n.Spec.ProviderID, n.Name)
 	}},
-	{"minikube", byVersionOrLabel("", "minikube.k8s.io/name")},
+	{"minikube", func(n *corev1.Node, _ string) string {
+		return when(exposure.PlatformOf(n) == exposure.PlatformMinikube, "labels of node %s", n.Name)
+	}},
 	{"k3d", func(n *corev1.Node, version string) string {
 		return when(strings.HasPrefix(n.Name, "k3d-") && strings.Contains(version, "+k3s"), "server version %s, node %s", version, n.Name)
 	}},

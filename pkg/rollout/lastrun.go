@@ -79,7 +79,11 @@ func (r *run) begin() {
 		r.last = before
 		return
 	}
-	r.last = &LastRun{Result: RunStarted, Started: metav1.NewTime(r.started.UTC().Truncate(time.Second)), Pending: r.pending()}
+	r.last = r.newLastRun()
+}
+
+func (r *run) newLastRun() *LastRun {
+	return &LastRun{Result: RunStarted, Started: metav1.NewTime(r.started.UTC().Truncate(time.Second)), Pending: r.pending()}
 }
 
 // end is the record of a run after its last write, and tells whether it changed.
@@ -88,7 +92,7 @@ func (r *run) end(ctx context.Context, err error) bool {
 	case err == nil && (r.last == nil || r.last.Result == RunFinished):
 		return false
 	case r.last == nil || r.last.Result == RunFinished:
-		r.last = &LastRun{Started: metav1.NewTime(r.started.UTC().Truncate(time.Second))}
+		r.last = r.newLastRun()
 	}
 	r.last.Result, r.last.Reason, r.last.Pending = RunFinished, "", r.pending()
 	switch {
@@ -97,7 +101,7 @@ func (r *run) end(ctx context.Context, err error) bool {
 	case ctx.Err() != nil && !errors.Is(err, ErrTimeout):
 		r.last.Result = RunInterrupted
 	default:
-		r.last.Result, r.last.Reason = RunFailed, firstLine(err.Error())
+		r.last.Result, r.last.Reason = RunFailed, strings.SplitN(err.Error(), "\n", 2)[0]
 	}
 	return true
 }
@@ -133,9 +137,4 @@ func (l *LastRun) write(parent *unstructured.Unstructured) error {
 		return fmt.Errorf("inventory: %w", err)
 	}
 	return nil
-}
-
-func firstLine(s string) string {
-	line, _, _ := strings.Cut(s, "\n")
-	return line
 }

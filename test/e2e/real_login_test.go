@@ -129,15 +129,7 @@ func (b *bed) login(t *testing.T, password, image string) {
 
 	person := b.browser(t)
 	form := person.follow(person.get("/oauth2/start?rd=%2Fjupyter%2F"))
-	action := formAction.FindStringSubmatch(form.body)
-	if action == nil {
-		t.Fatalf("no form to log in at the end of /oauth2/start: %d %.300s", form.code, form.body)
-	}
-	enter := func(password string) page {
-		return person.do(http.MethodPost, strings.ReplaceAll(action[1], "&amp;", "&"),
-			url.Values{"login": {"user@example.com"}, "password": {password}}.Encode(),
-			map[string]string{"Content-Type": "application/x-www-form-urlencoded"})
-	}
+	enter := func(password string) page { return person.send(form, "user@example.com", password) }
 	if p := enter("not " + password); p.code != http.StatusUnauthorized {
 		t.Errorf("a wrong password = %d, want 401", p.code)
 	}

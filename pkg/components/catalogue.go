@@ -85,6 +85,13 @@ func istio(version string, mesh istioMesh) Component {
 			{"", "ConfigMap", "istio-system", "istio-*"},
 			{"", "Secret", "istio-system", "istio-ca-secret"},
 		},
+		// The injector labels the pods that it gives a sidecar. Their certificates are of this
+		// key, and the gateway does not accept them with another one.
+		Trust: &Trust{Pods: "security.istio.io/tlsMode=istio", Objects: []Leftover{
+			{"", "ConfigMap", "*", "istio-ca-root-cert"},
+			{"", "ConfigMap", "*", "istio-ca-crl"},
+			{"", "Secret", "istio-system", "istio-ca-secret"},
+		}},
 		Gates: []Gate{{
 			Condition: Injection,
 			Workload:  "istio-system/istiod",

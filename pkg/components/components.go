@@ -101,6 +101,15 @@ func (l Leftover) Matches(kind, namespace, name string) bool {
 	return l.Kind == kind && ns && n
 }
 
+// Trust is what pods of others rely on as long as they run: without it a new installation
+// has another identity, and refuses theirs.
+type Trust struct {
+	// Pods is the label selector of those who rely on it.
+	Pods string
+	// Objects are such leftovers; those of all namespaces (*) matter in the pods' own.
+	Objects []Leftover
+}
+
 // Component is one entry of the catalogue.
 type Component struct {
 	// Name is also its folder, below common and below releases/RELEASE.
@@ -129,6 +138,8 @@ type Component struct {
 	Produces     []Produced `json:"-"`
 	// Leaves is what uninstall has to look for beside the component's own objects.
 	Leaves []Leftover `json:"-"`
+	// Trust is what uninstall keeps of that while pods of others rely on it.
+	Trust *Trust `json:"-"`
 }
 
 // Gate returns the gate that proves the condition, nil where readiness and acceptance are all there is.

@@ -217,7 +217,7 @@ func (w *walk) conclude(ctx context.Context) {
 	if u, err := url.Parse(w.result.WayIn.URL); err == nil && u.Host != "" {
 		people = u
 	}
-	for _, c := range slices.Concat(w.g.policyCauses(), w.g.configCauses(people), w.g.CredentialsCauses()) {
+	for _, c := range slices.Concat(w.g.policyCauses(), w.g.configCauses(people), w.g.CredentialsCauses(), MeshRootCauses(w.g.MeshRoot, slices.Concat(w.g.MeshPods, w.g.Pods), time.Now())) {
 		if !slices.ContainsFunc(w.causes, func(known report.Cause) bool { return known.Name == c.Name && known.Object == c.Object }) {
 			w.causes = append(w.causes, c)
 		}

@@ -138,7 +138,7 @@ func walkTo(t *testing.T, server *httptest.Server, g *Ground, o CheckOptions) *R
 	if o.Email == "" {
 		o.Email, o.Password = person, "right"
 	}
-	r, err := check(t.Context(), stillSource{[]Notebook{{"kubeflow-user-example-com", "first"}}}, report.Target{}, g, o)
+	r, err := check(t.Context(), stillSource{[]Notebook{{"kubeflow-user-example-com", "first"}, {"kubeflow-user-example-com", "second"}}}, report.Target{}, g, o)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -228,8 +228,31 @@ func TestTheHopThatFailsIsNamed(t *testing.T) {
 			"PPPPPPPPFP", diagnose.WebSocketDropped,
 		},
 		"a notebook server that has no such stream": {
-			map[string]http.HandlerFunc{"GET /notebook/kubeflow-user-example-com/first/api/events/subscribe": says(404, "")},
+			map[string]http.HandlerFunc{
+				"GET /notebook/kubeflow-user-example-com/first/api/events/subscribe":  upstream(404, ""),
+				"GET /notebook/kubeflow-user-example-com/second/api/events/subscribe": upstream(404, ""),
+			},
 			"PPPPPPPPSP", "",
+		},
+		"a notebook that the gateway has no route for": {
+			map[string]http.HandlerFunc{"GET /notebook/kubeflow-user-example-com/first/api/events/subscribe": says(404, "")},
+			"PPPPPPPPFP", diagnose.RouteMissing,
+		},
+		"a notebook that does not answer": {
+			map[string]http.HandlerFunc{"GET /notebook/kubeflow-user-example-com/first/api/events/subscribe": says(503, "upstream connect error")},
+			"PPPPPPPPFP", diagnose.NotebookUnreachable,
+		},
+		"a notebook that a policy denies": {
+			map[string]http.HandlerFunc{"GET /notebook/kubeflow-user-example-com/first/api/events/subscribe": upstream(403, denied)},
+			"PPPPPPPPFP", diagnose.NotebookUnreachable,
+		},
+		"a notebook that does not answer, after one that does": {
+			map[string]http.HandlerFunc{"GET /notebook/kubeflow-user-example-com/second/api/events/subscribe": says(503, "upstream connect error")},
+			"PPPPPPPPFP", diagnose.NotebookUnreachable,
+		},
+		"a notebook that answers with a page of its own": {
+			map[string]http.HandlerFunc{"GET /notebook/kubeflow-user-example-com/first/api/events/subscribe": upstream(200, "<title>RStudio</title>")},
+			"PPPPPPPPPP", "",
 		},
 		"a load balancer that does not reach the gateway": {everywhere, "FSSSSSSSSS", diagnose.GatewayUnreachable},
 		"a web app that answers strangers with an error of its own": {

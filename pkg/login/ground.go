@@ -63,6 +63,9 @@ type Ground struct {
 	// ClientAgrees tells whether Dex and oauth2-proxy hold the same client name and
 	// secret; nil where that could not be read.
 	ClientAgrees *bool
+	// MeshRoot is the mesh's root certificate in PEM, MeshPods are pods with a sidecar.
+	MeshRoot string
+	MeshPods []corev1.Pod
 	// Leaf is the certificate that the cluster holds for the gateway, Authority what signed
 	// it, where it is there; both in PEM, without keys.
 	Leaf, Authority []byte
@@ -291,6 +294,9 @@ func parseMesh(text string) ([]Provider, error) {
 
 func sortGround(g *Ground) {
 	slices.SortFunc(g.Pods, func(a, b corev1.Pod) int {
+		return cmp.Or(strings.Compare(a.Namespace, b.Namespace), strings.Compare(a.Name, b.Name))
+	})
+	slices.SortFunc(g.MeshPods, func(a, b corev1.Pod) int {
 		return cmp.Or(strings.Compare(a.Namespace, b.Namespace), strings.Compare(a.Name, b.Name))
 	})
 	slices.SortFunc(g.Routes, func(a, b Route) int {

@@ -9,6 +9,9 @@ import (
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/report"
 )
 
+// upstreamTime is the header by which Envoy tells that a service behind it has answered.
+const upstreamTime = "X-Envoy-Upstream-Service-Time"
+
 // gateway asks the gateway's Envoy about itself.
 func (w *walk) gateway(ctx context.Context) verdict {
 	if err := w.o.Unreached; err != nil {
@@ -87,7 +90,7 @@ func (w *walk) signIn(ctx context.Context) verdict {
 // passedBy tells that a request of nobody got past the policies: the web app answers,
 // whatever it says, or the gateway has tried to reach it.
 func passedBy(a answer) bool {
-	return a.err == nil && !toLogin(a) && (a.ok() || a.header.Get("X-Envoy-Upstream-Service-Time") != "" ||
+	return a.err == nil && !toLogin(a) && (a.ok() || a.header.Get(upstreamTime) != "" ||
 		a.code == http.StatusServiceUnavailable && a.envoy() && strings.Contains(a.body, "upstream"))
 }
 

@@ -129,6 +129,8 @@ func (r *reader) hops(g *Ground) {
 		g.Profiles = append(g.Profiles, Profile{u.GetName(), owner})
 		return nil
 	})
+	listWith(r, g, "", "Pod", "", metav1.ListOptions{LabelSelector: MeshPods, Limit: maxItems}, into(&g.MeshPods))
+	r.get(g, MeshRootRef, func(u *unstructured.Unstructured) error { g.MeshRoot = data(u)[MeshRootKey]; return nil })
 	r.get(g, meshRef, func(u *unstructured.Unstructured) (err error) {
 		g.Providers, err = parseMesh(data(u)["mesh"])
 		return err
@@ -259,6 +261,10 @@ func (r *reader) get(g *Ground, ref report.Ref, take func(*unstructured.Unstruct
 
 // list plans to read the objects of a kind in a namespace.
 func list(r *reader, g *Ground, group, kind, namespace string, take func(*unstructured.Unstructured) error) {
+	listWith(r, g, group, kind, namespace, metav1.ListOptions{Limit: maxItems}, take)
+}
+
+func listWith(r *reader, g *Ground, group, kind, namespace string, o metav1.ListOptions, take func(*unstructured.Unstructured) error) {
 	r.add(g, kind+" of "+namespace, func(ctx context.Context) error {
 		client, err := r.c.Of(schema.GroupKind{Group: group, Kind: kind}, namespace)
 		if meta.IsNoMatchError(err) {
@@ -267,7 +273,7 @@ func list(r *reader, g *Ground, group, kind, namespace string, take func(*unstru
 		if err != nil {
 			return err
 		}
-		found, err := client.List(ctx, metav1.ListOptions{Limit: maxItems})
+		found, err := client.List(ctx, o)
 		if apierrors.IsNotFound(err) {
 			return nil
 		}

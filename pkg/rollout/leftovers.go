@@ -17,7 +17,7 @@ import (
 
 // removeLeftovers deletes what components made at run time outside of their own
 // namespaces, such as the root certificate that istiod puts into every namespace.
-func (e *Engine) removeLeftovers(ctx context.Context, release *components.Release) error {
+func (e *Engine) removeLeftovers(ctx context.Context, release *components.Release, r *Removal) error {
 	kinds := map[schema.GroupKind]bool{}
 	for _, c := range release.Components {
 		for _, l := range c.Leaves {
@@ -33,7 +33,7 @@ func (e *Engine) removeLeftovers(ctx context.Context, release *components.Releas
 			return err
 		}
 		for _, m := range all {
-			if by := leftBy(release, m.key); by != "" {
+			if by := leftBy(release, m.key); by != "" && !r.trusted[m.key] {
 				m.component = by
 				left = append(left, m)
 			}

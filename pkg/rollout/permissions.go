@@ -128,6 +128,7 @@ func (e *Engine) UninstallPermissions(ctx context.Context) ([]string, error) {
 	}
 	var needed inquiry
 	needed.ask(inventory, InventoryNamespace, "delete")
+	needed.ask(podsResource.GroupResource(), "", "list")
 	for _, gk := range groupKindsOf(parent) {
 		if r, err := e.cluster.Mapper.Preferred(gk); err == nil {
 			needed.ask(r.GroupResource(), "", "list", "watch", "delete")

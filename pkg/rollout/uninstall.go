@@ -37,6 +37,8 @@ type Removal struct {
 	// steps in the order of deletion; what is in one step goes at once
 	steps [len(stepNames)][]member
 	kept  []Kept
+	// trusted are leftovers that are kept
+	trusted map[key]bool
 }
 
 // Kept is an object that stays, and why.
@@ -84,7 +86,7 @@ func (e *Engine) PlanUninstall(ctx context.Context, release *components.Release,
 		return nil, err
 	}
 	// Without an inventory there may still be what an earlier uninstall kept.
-	kinds := []schema.GroupKind{{Group: "apiextensions.k8s.io", Kind: crdKind}, {Group: "kubeflow.org", Kind: "Profile"}}
+	kinds := []schema.GroupKind{{Group: "apiextensions.k8s.io", Kind: crdKind}, {Group: "kubeflow.org", Kind: "Profile"}, {Kind: "Namespace"}}
 	if parent != nil {
 		kinds = groupKindsOf(parent)
 	}
@@ -95,7 +97,7 @@ func (e *Engine) PlanUninstall(ctx context.Context, release *components.Release,
 	if parent == nil && len(all) == 0 {
 		return nil, fmt.Errorf("%w: no inventory (ConfigMap %s/%s) in the cluster", ErrNothingInstalled, InventoryNamespace, InventoryName)
 	}
-	r := &Removal{options: o, parent: parent}
+	r := &Removal{options: o, parent: parent, trusted: map[key]bool{}}
 	ours := map[key]bool{}
 	for _, m := range all {
 		ours[m.key] = true
@@ -122,6 +124,9 @@ func (e *Engine) PlanUninstall(ctx context.Context, release *components.Release,
 	} else {
 		for _, m := range accounts {
 			r.keep(m, "user accounts are deleted only with --delete-data")
+		}
+		if err := e.keepTrusted(ctx, release, r, ours); err != nil {
+			return nil, err
 		}
 	}
 	if o.DeleteCRDs {
@@ -259,7 +264,7 @@ func (e *Engine) Uninstall(ctx context.Context, release *components.Release, r *
 	deleted := map[string]int{}
 	for step, members := range r.steps {
 		if step == stepNamespaces {
-			if err := e.removeLeftovers(ctx, release); err != nil {
+			if err := e.removeLeftovers(ctx, release, r); err != nil {
 				return nil, e.stopped(ctx, err, stepNames[step])
 			}
 			var err error

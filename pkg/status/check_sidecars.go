@@ -5,8 +5,10 @@ import (
 	"slices"
 
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/diagnose"
+	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/login"
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/report"
 )
 
@@ -40,6 +42,16 @@ func checkSidecars(s *Snapshot) []report.Cause {
 		Evidence: append([]string{"istiod: " + control}, evidence...),
 		Remedy:   fmt.Sprintf("recreate the pods: kubectl -n %s rollout restart deployment", owners[0].Namespace),
 	}}
+}
+
+// checkMeshRoot: sidecars that have their certificates of an earlier installation's key.
+func checkMeshRoot(s *Snapshot) []report.Cause {
+	root := s.Object(login.MeshRootRef)
+	if root == nil || s.Component("istio") == nil {
+		return nil
+	}
+	text, _, _ := unstructured.NestedString(root.Object, "data", login.MeshRootKey)
+	return login.MeshRootCauses(text, slices.Concat(s.MeshPods, s.Pods()), s.Time.Time)
 }
 
 // tagOf is the version in the tag of a container's image, empty for a tag that is none.

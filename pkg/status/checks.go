@@ -28,6 +28,7 @@ var checks = []check{
 	{name: "proofs", find: checkProofs, complete: true},
 	{name: "caBundles", find: checkCABundles, complete: true},
 	{name: "certificates", find: checkCertificates},
+	{name: "meshRoot", find: checkMeshRoot},
 	{name: "mesh", find: checkMesh, complete: true},
 	{name: "storage", find: checkStorage},
 	{name: "drift", find: checkDrift, complete: true},

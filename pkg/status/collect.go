@@ -194,7 +194,9 @@ func (k *collector) lists() {
 	for _, ns := range namespaces {
 		k.podsIn(ns)
 	}
+	k.meshPods()
 	k.get(meshConfig, false)
+	k.get(login.MeshRootRef, false)
 	k.passwords()
 	k.login()
 }
@@ -374,9 +376,11 @@ func bare(m *metav1.PartialObjectMetadata, gvk schema.GroupVersionKind) (*unstru
 func (s *Snapshot) sort() {
 	slices.SortFunc(s.Objects, func(a, b *unstructured.Unstructured) int { return compareRefs(cluster.RefOf(a), cluster.RefOf(b)) })
 	slices.SortFunc(s.Reads, func(a, b Read) int { return strings.Compare(a.String(), b.String()) })
-	slices.SortFunc(s.StackPods, func(a, b corev1.Pod) int {
-		return cmp.Or(strings.Compare(a.Namespace, b.Namespace), strings.Compare(a.Name, b.Name))
-	})
+	for _, pods := range [][]corev1.Pod{s.StackPods, s.MeshPods} {
+		slices.SortFunc(pods, func(a, b corev1.Pod) int {
+			return cmp.Or(strings.Compare(a.Namespace, b.Namespace), strings.Compare(a.Name, b.Name))
+		})
+	}
 	slices.Sort(s.Passwords)
 	s.index, s.pods = nil, nil
 }

@@ -14,6 +14,7 @@ import (
 	"k8s.io/client-go/rest"
 
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/cluster"
+	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/login"
 )
 
 // providerNamespace is where oauth2-proxy lives.
@@ -39,6 +40,24 @@ func (k *collector) podsIn(namespace string) {
 			VersionedParams(&metav1.ListOptions{Limit: maxItems}, scheme.ParameterCodec).Do(ctx).Into(list)
 		if err == nil {
 			k.Keep(func() { k.s.StackPods = append(k.s.StackPods, list.Items...) })
+		}
+		return k.add(r, err)
+	})
+}
+
+// meshPods plans the list of the pods that have a sidecar, wherever they are.
+func (k *collector) meshPods() {
+	r := Read{Kind: "Pod", Labels: login.MeshPods}
+	k.Plan(func(ctx context.Context) error {
+		list := &corev1.PodList{}
+		err := k.core.Get().Resource("pods").
+			VersionedParams(&metav1.ListOptions{LabelSelector: r.Labels, Limit: maxItems}, scheme.ParameterCodec).Do(ctx).Into(list)
+		// Who may read the stack's namespaces only is told of these.
+		if apierrors.IsForbidden(err) {
+			return nil
+		}
+		if err == nil {
+			k.Keep(func() { k.s.MeshPods = list.Items })
 		}
 		return k.add(r, err)
 	})

@@ -189,10 +189,11 @@ func (s *Snapshot) available(r *components.Rendered) bool {
 }
 
 // onlyReplicas tells that every error is about pods of a workload: as long as another
-// pod of it is ready, the component works with fewer.
+// pod of it is ready, the component works with fewer. A mesh that old sidecars are cut off
+// from works for the others.
 func onlyReplicas(causes []report.Cause) bool {
 	return !slices.ContainsFunc(causes, func(c report.Cause) bool {
-		return c.Severity >= report.Error && (!isWorkload(c.Object.Kind) || c.Name == diagnose.SidecarMissing || c.Name == diagnose.ObjectMissing)
+		return c.Severity >= report.Error && (!isWorkload(c.Object.Kind) && c.Name != diagnose.MeshRootChanged || c.Name == diagnose.SidecarMissing || c.Name == diagnose.ObjectMissing)
 	})
 }
 

@@ -33,6 +33,8 @@ type Snapshot struct {
 	// StackPods are the pods of the stack's namespaces. They are decoded at once: they are
 	// most of what is read.
 	StackPods []corev1.Pod
+	// MeshPods are the pods of all namespaces that have a sidecar: mostly people's notebooks.
+	MeshPods []corev1.Pod
 	// Passwords are the e-mail addresses that Dex has passwords of, beside its configuration.
 	Passwords []string
 	// Reads tells what was asked for: an object that is not among Objects is absent only

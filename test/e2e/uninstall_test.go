@@ -7,6 +7,9 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/diagnose"
+	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/report"
 )
 
 func TestUninstallLeavesOnlyWhatIsAPersons(t *testing.T) {
@@ -79,5 +82,58 @@ func TestANamespaceWithSomebodysObjectsIsKept(t *testing.T) {
 	wantSays(t, b.kubectl("-n", "auth", "get", "configmap", "-o", "name"), "precious")
 	if out := b.kubectl("-n", "auth", "get", "deployments", "-o", "name"); strings.TrimSpace(out) != "" {
 		t.Errorf("uninstall left %s", out)
+	}
+}
+
+// The stand-in for istiod injects sidecars and has an authority of its own, as istiod does;
+// that requests fail where the key is another one is for the test on a real node.
+func TestTheMeshsKeyIsKeptWhileANotebookNeedsIt(t *testing.T) {
+	b := newBed(t)
+	b.must("install", "--timeout", "5m")
+	const team = "kubeflow-user-example-com"
+	b.apply(`{apiVersion: kubeflow.org/v1, kind: Notebook, metadata: {name: ada, namespace: ` + team + `}, spec: {template: {spec: {containers: [{name: ada, image: "example.com/notebook:1"}]}}}}`)
+	b.kubectl("-n", team, "wait", "--for=condition=Ready", "pod/ada-0", "--timeout=60s")
+	key := func() string {
+		return b.kubectl("-n", "istio-system", "get", "secret", "istio-ca-secret", "-o", `jsonpath={.data.ca-cert\.pem}`)
+	}
+	was, pod := key(), b.kubectl("-n", team, "get", "pod", "ada-0", "-o", "jsonpath={.metadata.uid}")
+
+	r := b.must("uninstall", "--yes", "--timeout", "5m")
+	wantSays(t, r.Stderr, "needed by 1 running pod of others; deleted only with --delete-data", "it contains Secret istio-system/istio-ca-secret")
+	wantSays(t, b.kubectl("-n", team, "get", "configmap", "istio-ca-root-cert", "-o", "name"), "istio-ca-root-cert")
+	if left := strings.TrimSpace(b.kubectl("-n", "istio-system", "get", "deployments,services", "-o", "name")); left != "" {
+		t.Errorf("uninstall left in istio-system: %s", left)
+	}
+	b.must("install", "--timeout", "5m")
+	if key() != was {
+		t.Error("the mesh has another key than before, while a notebook relies on the old one")
+	}
+	if now := b.kubectl("-n", team, "get", "pod", "ada-0", "-o", "jsonpath={.metadata.uid}"); now != pod {
+		t.Error("the notebook has been restarted")
+	}
+	eventually(t, "the stack is Ready", func() bool { return b.report().State == report.Ready })
+
+	// With the key deleted by hand, the notebook's certificate is worth nothing.
+	b.kubectl("-n", "istio-system", "delete", "secret", "istio-ca-secret")
+	b.kubectl("-n", "istio-system", "rollout", "restart", "deployment", "istiod")
+	b.kubectl("-n", "istio-system", "rollout", "status", "deployment", "istiod", "--timeout=60s")
+	named := func() string {
+		for _, c := range b.report().Causes {
+			if c.Name == diagnose.MeshRootChanged {
+				return strings.Join(append(c.Evidence, c.Remedy), "\n")
+			}
+		}
+		return ""
+	}
+	eventually(t, "status names the notebook", func() bool { return strings.Contains(named(), "Notebook "+team+"/ada: istio-proxy of pod ada-0") })
+	wantSays(t, named(), "kubectl -n "+team+" delete pod ada-0")
+
+	b.must("uninstall", "--yes", "--timeout", "5m")
+	b.kubectl("-n", team, "delete", "notebook", "ada")
+	b.kubectl("-n", team, "delete", "pod,statefulset", "--all")
+	// Nobody needs the key any more.
+	b.must("uninstall", "--yes", "--timeout", "5m")
+	if left := b.kubectl("get", "namespaces", "-o", "name"); strings.Contains(left, "istio-system") {
+		t.Errorf("a second uninstall left the mesh's key and its namespace: %s", left)
 	}
 }

@@ -85,6 +85,9 @@ func sign(t Template, ca *Pair) (*Pair, error) {
 	}
 	parent, signer := c, key
 	if ca == nil {
+		// An authority begins when it is made, as istiod's does: what has started before has no
+		// certificate of it.
+		c.NotBefore = time.Now()
 		c.IsCA, c.BasicConstraintsValid, c.ExtKeyUsage = true, true, nil
 		c.KeyUsage |= x509.KeyUsageCertSign | x509.KeyUsageCRLSign
 	} else {

@@ -54,6 +54,19 @@ e2e-releases: build devcluster ## Run the end-to-end test of release 26.03 on a 
 $(BIN)/browser: test/browser/main.go test/browser/go.mod
 	go build -C test/browser -o $(CURDIR)/$(BIN)/ .
 
+FUZZTIME ?= 1m
+FUZZ     ?= .
+
+# The targets are those that the tests have, in every module. What is found is kept below
+# testdata/fuzz, where `go test` runs it from then on.
+.PHONY: fuzz
+fuzz: ## Run every fuzz target for FUZZTIME (1m), one after the other; FUZZ=NAME selects some
+	@grep -rHo --include='*_test.go' '^func Fuzz[A-Za-z0-9_]*' . | grep '$(FUZZ)' | sort | \
+	sed 's|^\./\(.*\)/[^/]*:func \(.*\)|\1 \2|' | { failed=; while read -r dir name; do \
+		echo "=== $$dir $$name"; \
+		go test -C "$$dir" -vet=off -run '^$$' -fuzz "^$$name\$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 5s . </dev/null || failed="$$failed $$name"; \
+	done; test -z "$$failed" || { echo "failed:$$failed" >&2; exit 1; }; }
+
 .PHONY: bench
 bench: need-upstream build devcluster ## Compare times with upstream's installation; UPSTREAM=DIR is a clone of kubeflow/manifests v1.10.1
 	go run ./test/bench -bin $(BIN) -upstream $(UPSTREAM) -only a,b,c,d,e

@@ -20,7 +20,7 @@ import (
 var now = time.Date(2026, 6, 1, 12, 0, 0, 0, time.UTC)
 
 // pair makes a certificate that change has changed, and its key.
-func pair(t *testing.T, change func(*x509.Certificate)) (certificate, key []byte) {
+func pair(t testing.TB, change func(*x509.Certificate)) (certificate, key []byte) {
 	t.Helper()
 	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {

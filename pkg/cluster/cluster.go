@@ -10,6 +10,7 @@ import (
 	"io"
 	"net"
 	"net/url"
+	"strings"
 	"sync"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -55,6 +56,24 @@ type Options struct {
 // Connect builds the clients and asks the server for its version and its resources
 // (three requests). The error says which context was tried and what to do.
 func Connect(ctx context.Context, getter Getter, o Options) (*Cluster, error) {
+	c, err := clients(getter, o)
+	if err != nil {
+		return nil, err
+	}
+	var work sync.WaitGroup
+	var unknown, unmapped error
+	work.Go(func() { unknown = c.readVersion(ctx) })
+	work.Go(func() { c.Mapper, unmapped = newMapper(ctx, c.discovery) })
+	work.Wait()
+	// What is wrong with a connection is told best by the simpler of the two answers.
+	if err := cmp.Or(unknown, unmapped); err != nil {
+		return nil, c.explain(err)
+	}
+	return c, nil
+}
+
+// clients are what a connection is made with; no request is sent.
+func clients(getter Getter, o Options) (*Cluster, error) {
 	target, err := targetOf(getter, o)
 	if err != nil {
 		return nil, err
@@ -72,7 +91,9 @@ func Connect(ctx context.Context, getter Getter, o Options) (*Cluster, error) {
 	if o.Warnings != nil {
 		config.WarningHandler = warnings{rest.NewWarningWriter(o.Warnings, rest.WarningWriterOptions{Deduplicate: true})}
 	}
-	target.Server = config.Host
+	if target.Server, err = server(config.Host); err != nil {
+		return nil, fmt.Errorf("context %q: cluster %q: %w", target.Context, target.Cluster, err)
+	}
 	c := &Cluster{Config: config, Target: target}
 
 	client, err := rest.HTTPClientFor(config)
@@ -88,16 +109,24 @@ func Connect(ctx context.Context, getter Getter, o Options) (*Cluster, error) {
 	if c.Metadata, err = metadata.NewForConfigAndClient(metadata.ConfigFor(config), client); err != nil {
 		return nil, fmt.Errorf("context %q: %w", target.Context, err)
 	}
-	var work sync.WaitGroup
-	var unknown, unmapped error
-	work.Go(func() { unknown = c.readVersion(ctx) })
-	work.Go(func() { c.Mapper, unmapped = newMapper(ctx, c.discovery) })
-	work.Wait()
-	// What is wrong with a connection is told best by the simpler of the two answers.
-	if err := cmp.Or(unknown, unmapped); err != nil {
-		return nil, c.explain(err)
-	}
 	return c, nil
+}
+
+// server is the address of a server as it is shown: without the user and the password that
+// a URL can have. The error of one that is no URL does not repeat it either.
+func server(host string) (string, error) {
+	if !strings.Contains(host, "@") {
+		return host, nil
+	}
+	u, err := url.Parse(host)
+	if err != nil {
+		return "", errors.New("the server's address is not a URL such as https://host:6443")
+	}
+	u.User = nil
+	if strings.Contains(u.String(), "@") {
+		return "", errors.New("the server's address has an @ that does not end a user and a password: write it as https://host:6443")
+	}
+	return u.String(), nil
 }
 
 // warnings drops the one that says nothing to a person: Istio's own definitions name a

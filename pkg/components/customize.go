@@ -1,6 +1,7 @@
 package components
 
 import (
+	"bytes"
 	"fmt"
 	"io/fs"
 	"os"
@@ -10,6 +11,7 @@ import (
 	"sigs.k8s.io/kustomize/api/konfig"
 	"sigs.k8s.io/kustomize/api/types"
 	"sigs.k8s.io/kustomize/kyaml/filesys"
+	kyaml "sigs.k8s.io/kustomize/kyaml/yaml"
 	"sigs.k8s.io/yaml"
 )
 
@@ -20,6 +22,8 @@ const UserComponent = "user"
 const (
 	customFileBytes  = 4 << 20
 	customTotalFiles = 2000
+	// customNodes are the values of one file, once its YAML aliases are written out.
+	customNodes = 1 << 20
 )
 
 // customize applies the user's kustomization in dir on top of what was rendered.
@@ -126,6 +130,9 @@ func copyKustomization(mem filesys.FileSystem, dir string) error {
 		if err != nil {
 			return err
 		}
+		if err := checkAliases(data); err != nil {
+			return fmt.Errorf("%s: %w", rel, err)
+		}
 		for _, name := range konfig.RecognizedKustomizationFileNames() {
 			if rel == name {
 				found = true
@@ -141,6 +148,42 @@ func copyKustomization(mem filesys.FileSystem, dir string) error {
 	}
 	if !found {
 		return fmt.Errorf("no kustomization.yaml in it")
+	}
+	return nil
+}
+
+// checkAliases refuses YAML whose aliases have no end, or come to more than any manifest:
+// kustomize writes them out, and would end the program. What is no YAML is left to it.
+func checkAliases(data []byte) error {
+	left := customNodes
+	for documents := kyaml.NewDecoder(bytes.NewReader(data)); ; {
+		var document kyaml.Node
+		if documents.Decode(&document) != nil {
+			return nil
+		}
+		if err := writtenOut(&document, map[*kyaml.Node]bool{}, &left); err != nil {
+			return err
+		}
+	}
+}
+
+// writtenOut walks a node as it is without aliases. Open are the nodes that it is in.
+func writtenOut(n *kyaml.Node, open map[*kyaml.Node]bool, left *int) error {
+	if n.Kind == kyaml.AliasNode {
+		n = n.Alias
+	}
+	if *left--; *left < 0 {
+		return fmt.Errorf("its YAML aliases come to more than %d values", customNodes)
+	}
+	if open[n] {
+		return fmt.Errorf("line %d: a YAML alias refers to what it is part of", n.Line)
+	}
+	open[n] = true
+	defer delete(open, n)
+	for _, child := range n.Content {
+		if err := writtenOut(child, open, left); err != nil {
+			return err
+		}
 	}
 	return nil
 }

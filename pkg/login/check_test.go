@@ -94,7 +94,7 @@ func (p pretence) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 }
 
 // whole is what the cluster says about a stack that works.
-func whole(t *testing.T) *Ground {
+func whole(t testing.TB) *Ground {
 	t.Helper()
 	return &Ground{
 		Service: parse[corev1.Service](t, `{spec: {type: ClusterIP}}`),

@@ -15,7 +15,7 @@ import (
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/report"
 )
 
-func envoyFilter(t *testing.T, name, spec string) *unstructured.Unstructured {
+func envoyFilter(t testing.TB, name, spec string) *unstructured.Unstructured {
 	t.Helper()
 	u := &unstructured.Unstructured{}
 	text := "{apiVersion: networking.istio.io/v1alpha3, kind: EnvoyFilter, metadata: {namespace: istio-system, name: " + name + "}}"
@@ -31,7 +31,7 @@ func envoyFilter(t *testing.T, name, spec string) *unstructured.Unstructured {
 }
 
 // credentialsFilter has the shape of the real one, whose script is tried elsewhere.
-func credentialsFilter(t *testing.T) *unstructured.Unstructured {
+func credentialsFilter(t testing.TB) *unstructured.Unstructured {
 	t.Helper()
 	return envoyFilter(t, CredentialsRef.Name, `
 workloadSelector: {labels: {istio: ingressgateway}}

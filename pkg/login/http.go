@@ -14,6 +14,8 @@ import (
 	"regexp"
 	"strings"
 	"time"
+
+	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/redact"
 )
 
 const (
@@ -175,8 +177,8 @@ var (
 // gistLength bounds what is quoted of a body.
 const gistLength = 120
 
-// gist is what a body says: the title of a page, the beginning of a text. Tokens and
-// forms are not quoted.
+// gist is what a body says: the title of a page, the beginning of a text, without what
+// looks like a credential. Forms are not quoted.
 func gist(body string) string {
 	text := body
 	if m := title.FindStringSubmatch(body); m != nil {
@@ -184,7 +186,7 @@ func gist(body string) string {
 	} else if strings.Contains(body, "<") {
 		return "a page"
 	}
-	text = strings.TrimSpace(space.ReplaceAllString(text, " "))
+	text = strings.TrimSpace(space.ReplaceAllString(redact.Log(text), " "))
 	if r := []rune(text); len(r) > gistLength {
 		text = string(r[:gistLength]) + "..."
 	}

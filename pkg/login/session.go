@@ -28,6 +28,9 @@ func (w *walk) login(ctx context.Context) verdict {
 	action := attribute(formAction, form.body)
 	if other := attribute(localLogin, form.body); action == "" && other != "" && form.ok() {
 		// Dex offers several ways to log in; this one is its own.
+		if u, err := form.at.Parse(other); err != nil || u.Host != w.base.Host {
+			return fail(form, notLoggedIn, w.astray(form, fmt.Sprintf("Dex's list of ways to log in leads to %q", other)))
+		}
 		form, _ = w.follow(ctx, w.person.get(ctx, other))
 		action = attribute(formAction, form.body)
 	}

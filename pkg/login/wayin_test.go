@@ -8,7 +8,7 @@ import (
 	"sigs.k8s.io/yaml"
 )
 
-func parse[T any](t *testing.T, text string) *T {
+func parse[T any](t testing.TB, text string) *T {
 	t.Helper()
 	v := new(T)
 	if err := yaml.Unmarshal([]byte(text), v); err != nil {

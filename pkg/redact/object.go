@@ -110,9 +110,14 @@ type objectRedactor struct {
 	config bool
 }
 
-// lengths replaces the values of a map of strings by their sizes in bytes.
+// lengths replaces the values of a map of strings by their sizes in bytes, and whatever
+// else stands in its place by Mark.
 func (o objectRedactor) lengths(object map[string]any, field, reason string) {
-	data, _ := object[field].(map[string]any)
+	data, ok := object[field].(map[string]any)
+	if !ok && object[field] != nil {
+		object[field] = Mark
+		o.counts[reason]++
+	}
 	for key, v := range data {
 		text, _ := v.(string)
 		n := len(text)
@@ -168,7 +173,7 @@ func (o objectRedactor) env(v any) {
 	variables, _ := v.([]any)
 	for _, item := range variables {
 		variable, _ := item.(map[string]any)
-		if text, ok := variable["value"].(string); ok && text != "" {
+		if value := variable["value"]; value != nil && value != "" {
 			variable["value"] = Mark
 			o.counts[EnvValues]++
 		}

@@ -104,7 +104,12 @@ func below(location string) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("Dex redirects to %q: %w", location, err)
 	}
-	return u.RequestURI(), nil
+	// It is put behind the tunnel's address: x:@host/ would make another host of that.
+	path := u.RequestURI()
+	if !strings.HasPrefix(path, "/") {
+		return "", fmt.Errorf("Dex redirects to %q, which has no path", location)
+	}
+	return path, nil
 }
 
 func request(ctx context.Context, client *http.Client, method, address string, form url.Values) (code int, location string, err error) {

@@ -51,7 +51,7 @@ end
 `
 
 // credentials loads the script that the gateway runs.
-func credentials(t *testing.T) *lua.LState {
+func credentials(t testing.TB) *lua.LState {
 	t.Helper()
 	text, err := os.ReadFile("../../pkg/components/common/oauth2-proxy/base/credentials.yaml")
 	if err != nil {
@@ -90,13 +90,13 @@ func credentials(t *testing.T) *lua.LState {
 }
 
 // handedOn is what the script leaves of the headers of a request.
-func handedOn(t *testing.T, state *lua.LState, headers ...string) []string {
+func handedOn(t testing.TB, state *lua.LState, headers ...string) []string {
 	t.Helper()
 	return after(t, state, "envoy_on_request", headers...)
 }
 
 // after is what a function of the script leaves of headers.
-func after(t *testing.T, state *lua.LState, function string, headers ...string) []string {
+func after(t testing.TB, state *lua.LState, function string, headers ...string) []string {
 	t.Helper()
 	list := state.NewTable()
 	for _, h := range headers {

@@ -173,11 +173,27 @@ func ask(ctx context.Context, t Target, now func() time.Time, dial func(context.
 		return nil, late(ctx, within, err)
 	}
 	r.At = now()
-	if r.Last.Before(t.Started) {
-		r.Last = t.Started
+	r.Last = between(t.Started, r.Last, r.At)
+	for i := range r.Kernels {
+		r.Kernels[i].Last = between(time.Time{}, r.Kernels[i].Last, r.At)
+	}
+	for i := range r.Terminals {
+		r.Terminals[i].Last = between(time.Time{}, r.Terminals[i].Last, r.At)
 	}
 	slices.SortFunc(r.Kernels, func(a, b Kernel) int { return b.Last.Compare(a.Last) })
 	return r, nil
+}
+
+// between holds what a notebook says of its use to what can be: it is its owner's program,
+// and one that was used in the year 10000 could neither be printed nor ever be idle.
+func between(earliest, t, latest time.Time) time.Time {
+	switch {
+	case t.Before(earliest):
+		return earliest
+	case t.After(latest):
+		return latest
+	}
+	return t
 }
 
 // late says in plain words that a notebook took too long.

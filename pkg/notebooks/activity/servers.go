@@ -92,7 +92,7 @@ func (a asker) jupyter(ctx context.Context) (*Reading, error) {
 	if err := a.json(ctx, "api/terminals", &terminals); err != nil && !errors.Is(err, errAbsent) {
 		return nil, err
 	}
-	r := &Reading{Kernels: []Kernel{}, Terminals: []Terminal{}, Connections: status.Connections, Last: status.Last, Source: FromServer}
+	r := &Reading{Kernels: []Kernel{}, Terminals: []Terminal{}, Connections: max(0, status.Connections), Last: status.Last, Source: FromServer}
 	paths := map[string]string{}
 	for _, s := range sessions {
 		paths[s.Kernel.ID] = s.Path
@@ -103,7 +103,7 @@ func (a asker) jupyter(ctx context.Context) (*Reading, error) {
 		r.Last = time.Time{}
 	}
 	for _, k := range kernels {
-		r.Kernels = append(r.Kernels, Kernel{k.ID, k.Name, k.State, k.Last, k.Connections, paths[k.ID]})
+		r.Kernels = append(r.Kernels, Kernel{k.ID, k.Name, k.State, k.Last, max(0, k.Connections), paths[k.ID]})
 		if !k.Last.Before(r.Last) {
 			r.Last, r.Source = k.Last, FromKernels
 		}

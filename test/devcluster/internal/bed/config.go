@@ -56,7 +56,8 @@ type Config struct {
 	GPUs int `json:"gpus,omitempty"`
 	// Images is the directory of the images that a real node gets.
 	Images string `json:"images,omitempty"`
-	// Release is the release of the stack that the images are those of.
+	// Release is the release of the stack that the images are those of, or several with
+	// commas between them.
 	Release string `json:"release,omitempty"`
 	// NetworkPolicies is the program that enforces them on a real node; nobody does when empty.
 	NetworkPolicies string `json:"networkPolicies,omitempty"`

@@ -26,7 +26,7 @@ type imagesFlags struct {
 
 func (f *imagesFlags) add(fs *pflag.FlagSet) {
 	fs.StringVar(&f.dir, "images", images.DefaultDir(), "directory of the real node's images; $DEVCLUSTER_IMAGES sets the default")
-	fs.StringVar(&f.release, "release", images.DefaultRelease, "release of the stack that a real node has the images of: "+strings.Join(images.Releases, " or "))
+	fs.StringVar(&f.release, "release", images.DefaultRelease, "releases of the stack that a real node has the images of: "+strings.Join(images.Releases, " or ")+", or both with a comma between them")
 	fs.StringVar(&f.source, "source", "", "directory of devcluster's source, to build images from; found from here or from the program when empty")
 	fs.BoolVar(&f.build, "build-images", true, "build images that are missing or out of date before a real node starts")
 }

@@ -31,7 +31,8 @@ type Archive struct {
 // Store is a directory of archives. Several beds share one.
 type Store struct {
 	Dir string
-	// Release is the release of the stack whose images are meant; DefaultRelease when empty.
+	// Release is the release of the stack whose images are meant, or several with commas
+	// between them; DefaultRelease when empty.
 	Release string
 	// Source is the directory of devcluster's module.
 	Source string

@@ -116,8 +116,34 @@ func TestEachReleaseBuildsItsOwnPrograms(t *testing.T) {
 			t.Errorf("no release needs the program %s", p.name)
 		}
 	}
+	if both := names("1.10,26.03"); len(both) != len(programs) {
+		t.Errorf("both releases build %d programs, want all %d, each once: %q", len(both), len(programs), both)
+	}
 	if _, err := Catalogue("1.9"); err == nil || !strings.Contains(err.Error(), "26.03") {
 		t.Errorf("Catalogue of a release that there is not = %v, want an error that names those that there are", err)
+	}
+}
+
+func TestABedForAnUpgradeHasTheImagesOfBothReleasesEachOnce(t *testing.T) {
+	listed := func(releases string) (names []string) {
+		t.Helper()
+		all, err := Catalogue(releases)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, i := range all {
+			names = append(names, i.Name)
+		}
+		slices.Sort(names)
+		return names
+	}
+	each := append(listed("1.10"), listed("26.03")...)
+	slices.Sort(each)
+	if got, want := listed("1.10,26.03"), slices.Compact(each); !slices.Equal(got, want) {
+		t.Errorf("the images of both releases are\n%q, want\n%q", got, want)
+	}
+	if _, err := Catalogue("1.10,1.9"); err == nil || !strings.Contains(err.Error(), `"1.9"`) {
+		t.Errorf("a list with a release that there is not: %v, want an error that names it", err)
 	}
 }
 

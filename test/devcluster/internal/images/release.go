@@ -2,6 +2,7 @@ package images
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -11,8 +12,25 @@ const DefaultRelease = "1.10"
 // Releases are the releases of the stack that there are images for.
 var Releases = []string{DefaultRelease, "26.03"}
 
-// Catalogue lists the images of a release of the stack, the node's own first.
-func Catalogue(release string) ([]Image, error) {
+// Catalogue lists the images of a release of the stack, or of several with commas between
+// them, the node's own first. An image that several releases have is listed once.
+func Catalogue(releases string) ([]Image, error) {
+	var all []Image
+	for release := range strings.SplitSeq(releases, ",") {
+		images, err := imagesOf(release)
+		if err != nil {
+			return nil, err
+		}
+		for _, i := range images {
+			if !slices.ContainsFunc(all, func(had Image) bool { return had.Name == i.Name }) {
+				all = append(all, i)
+			}
+		}
+	}
+	return all, nil
+}
+
+func imagesOf(release string) ([]Image, error) {
 	switch release {
 	case "", DefaultRelease:
 		return images110(), nil

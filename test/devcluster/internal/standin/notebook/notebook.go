@@ -9,8 +9,10 @@ import (
 	"encoding/json"
 	"fmt"
 	"html"
+	"io"
 	"net/http"
 	"strings"
+	"sync/atomic"
 
 	"github.com/kubectl-jupyter/kubectl-jupyter/test/devcluster/internal/standin/serve"
 )
@@ -27,7 +29,8 @@ func Run(ctx context.Context, address, prefix string) error {
 }
 
 // Handler answers below prefix, the path in NB_PREFIX: the front page, and
-// what the notebook controller and the web app ask of a server's API.
+// what the notebook controller and the web app ask of a server's API. What is
+// put to memory is in the process alone.
 func Handler(prefix string) http.Handler {
 	prefix = "/" + strings.Trim(prefix, "/")
 	if prefix == "/" {
@@ -45,8 +48,25 @@ func Handler(prefix string) http.Handler {
 	mux.HandleFunc("GET "+prefix+"/api/kernels", answer([]any{}))
 	mux.HandleFunc("GET "+prefix+"/api/terminals", answer([]any{}))
 	mux.HandleFunc("GET "+prefix+"/echo", echo)
+	var memory atomic.Value // of type []byte
+	mux.HandleFunc("GET "+prefix+"/memory", func(w http.ResponseWriter, _ *http.Request) {
+		kept, _ := memory.Load().([]byte)
+		_, _ = w.Write(kept)
+	})
+	mux.HandleFunc("PUT "+prefix+"/memory", func(w http.ResponseWriter, r *http.Request) {
+		keep, err := io.ReadAll(http.MaxBytesReader(w, r.Body, memoryBytes))
+		if err != nil {
+			http.Error(w, err.Error(), http.StatusBadRequest)
+			return
+		}
+		memory.Store(keep)
+	})
 	return mux
 }
+
+// memoryBytes is how much the process remembers. Like the state of a kernel it is lost when
+// the process ends.
+const memoryBytes = 4096
 
 // EchoHeader is where a WebSocket's answer has what echo answers otherwise.
 const EchoHeader = "X-Echo"

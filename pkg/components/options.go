@@ -39,6 +39,9 @@ type Options struct {
 	// OrdinarySidecars makes the injected sidecar an ordinary container. It is for a
 	// server older than NativeSidecarsSince, which refuses the native kind.
 	OrdinarySidecars bool
+	// NoPause has every program end as soon as its pod is deleted. It is for a server older
+	// than PausesSince.
+	NoPause bool
 	// IgnoreExcluded has MetalLB's speakers announce from nodes that load balancers are told
 	// to leave out. It is for a cluster that has no others, such as one control plane alone.
 	IgnoreExcluded bool

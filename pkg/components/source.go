@@ -147,6 +147,9 @@ func (s *Files) render(c *Component, o Options) ([]*unstructured.Unstructured, e
 	tokens := c.tokens(o)
 	for _, u := range objects {
 		substitute(u, tokens, o)
+		if o.NoPause {
+			endAtOnce(u)
+		}
 		replaceImages(u, c, o)
 		labels := u.GetLabels()
 		if labels == nil {

@@ -7,7 +7,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/cluster"
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/components"
 )
 
@@ -73,10 +72,6 @@ func (i *Intent) keepRelease(s *Settings) error {
 	return err
 }
 
-func ordinarySidecars(c *cluster.Cluster) bool {
-	return int(c.Version.Minor()) < components.NativeSidecarsSince
-}
-
 // Names are the components to send. Installed are those of an earlier run.
 func (i *Intent) Names(installed []string) ([]string, error) {
 	return Select(i.Source.Release(), i.Manifests.Profile, i.Only, slices.Concat(i.Skip, i.UseExisting), slices.Concat(i.UseExisting, installed))
@@ -91,7 +86,7 @@ func (i *Intent) CanSkip(names []string) bool {
 // Plan renders what is to be sent, for the server's version. Blind: what is in the
 // cluster may not be read.
 func (i *Intent) Plan(ctx context.Context, engine *Engine, blind bool) (*Plan, error) {
-	i.Manifests.OrdinarySidecars = ordinarySidecars(engine.cluster)
+	i.Manifests.ForServer(int(engine.cluster.Version.Minor()))
 	release := i.Source.Release()
 	partial := len(i.Only)+len(i.Skip) > 0
 	var there *found

@@ -28,7 +28,7 @@ func (p Part) Plan(ctx context.Context, names ...string) (*Plan, error) {
 		return nil, fmt.Errorf("the installation uses -k %s: specify it again to keep its changes", p.Settings.Kustomization)
 	}
 	o := p.Settings.Options()
-	o.OrdinarySidecars = ordinarySidecars(p.Cluster)
+	o.ForServer(int(p.Cluster.Version.Minor()))
 	o.Kustomization, o.IgnoreExcluded = p.Kustomization, p.IgnoreExcluded
 	release := p.Source.Release()
 	plan := &Plan{Release: release, Settings: p.Settings, Partial: true}

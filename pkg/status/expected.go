@@ -18,12 +18,12 @@ import (
 // expect renders what should be there: with the choices that the inventory recorded,
 // or as the default profile has it.
 func (s *Snapshot) expect(ctx context.Context, source components.Source, c *cluster.Cluster) error {
-	o := components.Options{Outlines: true, OrdinarySidecars: int(c.Version.Minor()) < components.NativeSidecarsSince}
-	plain := o
+	plain := components.Options{Outlines: true}
+	plain.ForServer(int(c.Version.Minor()))
+	o := plain
 	if s.Inventory != nil {
-		sidecars := o.OrdinarySidecars
 		o = s.Inventory.Settings.Options()
-		o.OrdinarySidecars = sidecars
+		o.ForServer(int(c.Version.Minor()))
 	}
 	var names []string
 	for _, comp := range s.Release.Components {

@@ -64,7 +64,7 @@ func (f *RenderFlags) ToOptions(b *plugin.Base, args []string) (*RenderOptions, 
 	if err := preflight.CheckVersion(c.Source.Release(), v); err != nil {
 		return nil, fmt.Errorf("--kube-version: %w", err)
 	}
-	c.Manifests.OrdinarySidecars = v.Minor() < components.NativeSidecarsSince
+	c.Manifests.ForServer(int(v.Minor()))
 	return &RenderOptions{c}, nil
 }
 

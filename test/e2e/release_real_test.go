@@ -56,3 +56,12 @@ func TestRelease2603OnARealNode(t *testing.T) {
 		}
 	})
 }
+
+// TestReleaseRolloutsLeaveNobodyWithoutAnAnswer is the same as for 1.10 behind network
+// policies.
+func TestReleaseRolloutsLeaveNobodyWithoutAnAnswer(t *testing.T) {
+	if !*otherReleases {
+		t.Skip("make e2e-releases runs it")
+	}
+	rolloutsLeaveNobodyWithoutAnAnswer(t, "26.03", "--network-policies")
+}

@@ -51,12 +51,11 @@ func rolloutsLeaveNobodyWithoutAnAnswer(t *testing.T, release string, flags ...s
 		{"expose --tls self-signed", func(b *bed) { b.must("expose", "--type", "ClusterIP", "--tls", "self-signed", "--host", host) }},
 		{"expose --tls off", func(b *bed) { b.must("expose", "--type", "ClusterIP", "--tls", "off") }},
 		{"a restart of every Deployment of the stack", func(b *bed) {
-			for _, namespace := range []string{"istio-system", "auth", "oauth2-proxy", "kubeflow"} {
+			for _, namespace := range stackNamespaces {
 				b.kubectl("-n", namespace, "rollout", "restart", "deployment")
 			}
-			for _, namespace := range []string{"istio-system", "auth", "oauth2-proxy", "kubeflow"} {
+			for _, namespace := range stackNamespaces {
 				b.kubectl("-n", namespace, "rollout", "status", "deployment", "--timeout=3m")
-				b.goneFrom(namespace)
 			}
 		}},
 	} {
@@ -66,13 +65,18 @@ func rolloutsLeaveNobodyWithoutAnAnswer(t *testing.T, release string, flags ...s
 	}
 }
 
-// goneFrom waits until the pods that were replaced have ended: only then does nobody ask
-// them any more.
-func (b *bed) goneFrom(namespace string) {
+// stackNamespaces have the programs of the stack.
+var stackNamespaces = []string{"cert-manager", "istio-system", "auth", "oauth2-proxy", "kubeflow"}
+
+// nobodyLeaves waits until the pods that were replaced have ended. They go on for a while
+// after a rollout is complete, and are asked until then.
+func (b *bed) nobodyLeaves() {
 	b.t.Helper()
-	eventually(b.t, "no pod of "+namespace+" is ending", func() bool {
-		return strings.TrimSpace(b.kubectl("-n", namespace, "get", "pods", "-o", "jsonpath={.items[*].metadata.deletionTimestamp}")) == ""
-	})
+	for _, namespace := range stackNamespaces {
+		eventually(b.t, "no pod of "+namespace+" is ending", func() bool {
+			return strings.TrimSpace(b.kubectl("-n", namespace, "get", "pods", "-o", "jsonpath={.items[*].metadata.deletionTimestamp}")) == ""
+		})
+	}
 }
 
 // opened is what somebody has open: the web app and a notebook, by the session of a login.
@@ -212,12 +216,23 @@ func (o *opened) notebook(ctx context.Context) error {
 // during asks for the login page, the web app and the notebook while something is done, and
 // fails the test where one had no answer for too long, or where the session or the notebook
 // did not survive.
-func (o *opened) during(t *testing.T, do func()) map[string]bedkit.Silence {
+func (o *opened) during(t *testing.T, do func()) {
 	t.Helper()
-	asking := bedkit.Ask(t.Context(), map[string]func(context.Context) error{
+	asking := o.asks(t)
+	do()
+	o.b.in(t).nobodyLeaves()
+	o.heard(t, asking)
+}
+
+func (o *opened) asks(t *testing.T) *bedkit.Asking {
+	return bedkit.Ask(t.Context(), map[string]func(context.Context) error{
 		"login page": o.loginPage, "web app": o.webApp, "notebook": o.notebook,
 	})
-	do()
+}
+
+// heard judges the answers.
+func (o *opened) heard(t *testing.T, asking *bedkit.Asking) {
+	t.Helper()
 	heard := asking.Stop()
 	if len(heard) != 3 {
 		t.Errorf("asked for %d things, want 3", len(heard))
@@ -233,7 +248,6 @@ func (o *opened) during(t *testing.T, do func()) map[string]bedkit.Silence {
 		}
 	}
 	o.stillThere(t)
-	return heard
 }
 
 // stillThere asks once more with the same session.

@@ -36,6 +36,8 @@ type Options struct {
 	SecureCookies bool
 	// TLS of the gateway; the zero value is plain HTTP.
 	TLS TLS
+	// NotebookOrigin keeps notebooks away from the web app's origin; the zero value does not.
+	NotebookOrigin NotebookOrigin
 	// OrdinarySidecars makes the injected sidecar an ordinary container. It is for a
 	// server older than NativeSidecarsSince, which refuses the native kind.
 	OrdinarySidecars bool
@@ -81,6 +83,7 @@ func (o Options) enabled() []string {
 	if o.TLS.On() {
 		names = append(names, "tls")
 	}
+	names = append(names, o.NotebookOrigin.enabled(o.TLS.On())...)
 	if o.OrdinarySidecars {
 		names = append(names, "ordinary-sidecars")
 	}
@@ -110,6 +113,9 @@ func (o Options) Validate() error {
 		return fmt.Errorf("--user-email: %q makes the namespace name %q, which is not valid (at most 63 letters, digits and dashes)", o.UserEmail, ns)
 	}
 	if err := o.TLS.validate(); err != nil {
+		return err
+	}
+	if err := o.NotebookOrigin.validate(); err != nil {
 		return err
 	}
 	if err := validRegistry(o.Registry); err != nil {

@@ -19,6 +19,7 @@ func variants() map[string]components.Options {
 		out[profile+", plain HTTP"] = components.Options{Profile: profile}
 		out[profile+", TLS in front of the gateway"] = components.Options{Profile: profile, SecureCookies: true}
 		out[profile+", HTTPS"] = components.Options{Profile: profile, TLS: components.TLS{Secret: components.GatewaySecret, Hosts: []string{"notebooks.example.com", "192.0.2.1"}}}
+		out[profile+", a port for notebooks"] = components.Options{Profile: profile, NotebookOrigin: components.NotebookOrigin{Port: true}}
 		out[profile+", for an older server of one node"] = components.Options{Profile: profile, OrdinarySidecars: true, NoPause: true, IgnoreExcluded: true}
 	}
 	return out

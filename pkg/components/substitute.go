@@ -58,6 +58,7 @@ func (c *Component) tokens(o Options) *strings.Replacer {
 		versionToken, c.Version,
 		EmailToken, o.UserEmail, ProfileToken, o.ProfileName(),
 		tlsSecretToken, o.TLS.Secret, tlsHostsToken, strings.Join(o.TLS.Hosts, " "),
+		notebookHostToken, o.NotebookOrigin.Host, nodePortsToken, o.NotebookOrigin.nodePorts(),
 	}
 	for name, value := range c.Values {
 		pairs = append(pairs, "$("+name+")", value)

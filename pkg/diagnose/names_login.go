@@ -6,6 +6,7 @@ const (
 	ApplicationUnprotected = "ApplicationUnprotected"
 	ForgedIdentityAccepted = "ForgedIdentityAccepted"
 	CredentialsForwarded   = "CredentialsForwarded"
+	SharedOrigin           = "SharedOrigin"
 
 	// A hop that does not answer.
 	GatewayUnreachable     = "GatewayUnreachable"
@@ -41,7 +42,7 @@ const (
 // A policy that is missing explains what is unprotected; a hop that does not answer,
 // why the login stops there.
 var loginWeight = map[string]int{
-	ApplicationUnprotected: 99, ForgedIdentityAccepted: 98, CredentialsForwarded: 97,
+	ApplicationUnprotected: 99, ForgedIdentityAccepted: 98, CredentialsForwarded: 97, SharedOrigin: 96,
 	PolicyMissing: 43, ExtAuthzProviderMissing: 43, PolicyChanged: 42,
 	GatewayUnreachable: 41, CertificateUntrusted: 41, DexUnreachable: 40, OAuth2ProxyUnreachable: 40, WebAppUnreachable: 39,
 	JWTIssuerUnknown: 38, JWKSKeyMissing: 37, RedirectURIUnregistered: 36, OIDCClientMismatch: 36, RouteMissing: 35,

@@ -39,6 +39,9 @@ type HTTPS struct {
 	Kubectl string
 	// Certificate is the one of a Secret that Check has found.
 	Certificate *certs.Certificate
+	// Notebooks is the origin that is chosen for them with it, nil where that stays as it is:
+	// a certificate of our own is for their host too.
+	Notebooks *components.NotebookOrigin
 }
 
 // behindGateway are the components that have to agree on the scheme.
@@ -60,7 +63,7 @@ func (o *HTTPS) Check(ctx context.Context, c *cluster.Cluster, source components
 	if err != nil {
 		return err
 	}
-	part.Settings.TLS = o.wanted("", part.Settings.TLS)
+	part.Settings.TLS = o.wanted("", part.Settings)
 	if part.Settings.TLS.SelfSigned() {
 		names = append(names, components.CertificateComponent)
 	}
@@ -74,17 +77,25 @@ func (o *HTTPS) Check(ctx context.Context, c *cluster.Cluster, source components
 // part is the installation that is there, with those of its components that have to agree
 // on the scheme.
 func (o *HTTPS) part(ctx context.Context, c *cluster.Cluster, source components.Source, engine *rollout.Engine) (rollout.Part, []string, error) {
-	settings, err := rollout.ReadSettings(ctx, c)
+	return partOf(ctx, "--tls", rollout.Part{Cluster: c, Source: source, Kustomization: o.Kustomization}, engine, behindGateway, gatewayComponent)
+}
+
+// partOf reads the settings of the installation, and which of the components it has. The
+// flag cannot be met without the necessary ones.
+func partOf(ctx context.Context, flag string, part rollout.Part, engine *rollout.Engine, of []string, necessary ...string) (rollout.Part, []string, error) {
+	settings, err := rollout.ReadSettings(ctx, part.Cluster)
 	if err != nil {
-		return rollout.Part{}, nil, err
+		return part, nil, err
 	}
 	if settings == nil {
-		return rollout.Part{}, nil, fmt.Errorf("--tls: nothing is installed in %s: run `kubectl jupyter install` first", c.Where())
+		return part, nil, fmt.Errorf("%s: nothing is installed in %s: run `kubectl jupyter install` first", flag, part.Cluster.Where())
 	}
-	part := rollout.Part{Cluster: c, Source: source, Settings: *settings, Kustomization: o.Kustomization}
-	names, err := engine.InstalledOf(ctx, behindGateway)
-	if err == nil && !slices.Contains(names, gatewayComponent) {
-		err = fmt.Errorf("--tls: the gateway (component %s) is not installed in %s: `kubectl jupyter install` installs it", gatewayComponent, c.Where())
+	part.Settings = *settings
+	names, err := engine.InstalledOf(ctx, of)
+	for _, n := range necessary {
+		if err == nil && !slices.Contains(names, n) {
+			err = fmt.Errorf("%s: the gateway (component %s) is not installed in %s: `kubectl jupyter install` installs it", flag, n, part.Cluster.Where())
+		}
 	}
 	return part, names, err
 }
@@ -129,7 +140,7 @@ func (o *HTTPS) Apply(ctx context.Context, c *cluster.Cluster, source components
 		return nil, err
 	}
 	was := part.Settings.TLS
-	wanted := o.wanted(address, was)
+	wanted := o.wanted(address, part.Settings)
 	gateway := part
 	gateway.Settings.TLS = wanted
 	plan, err := gateway.Plan(ctx, names...)
@@ -169,7 +180,8 @@ var (
 
 // wanted is what the settings keep of the choice. A certificate of our own that is made
 // again, as for another address, keeps the names that it was for unless others are given.
-func (o *HTTPS) wanted(address string, was components.TLS) components.TLS {
+func (o *HTTPS) wanted(address string, settings rollout.Settings) components.TLS {
+	was := settings.TLS
 	if o.Mode == TLSOff {
 		return components.TLS{}
 	}
@@ -198,6 +210,14 @@ func (o *HTTPS) wanted(address string, was components.TLS) components.TLS {
 	}
 	if address != "" {
 		add(address)
+	}
+	notebooks := settings.NotebookOrigin
+	if o.Notebooks != nil {
+		notebooks = *o.Notebooks
+	}
+	if out.SelfSigned() && notebooks.Host != "" {
+		add(notebooks.AppHost())
+		add(notebooks.Host)
 	}
 	return out
 }

@@ -352,7 +352,7 @@ func TestACheckThatRunsOutOfTimeIsNotAPass(t *testing.T) {
 		}
 		w.run(ctx, s)
 	}
-	if r := w.result; !r.Unclear() || outcomes(r) != "PPPSSSSSSS" {
+	if r := w.result; !r.Unclear() || outcomes(r) != "PPPSSSSSSSS" {
 		t.Errorf("unclear %t, %s", r.Unclear(), outcomes(r))
 	}
 }

@@ -39,7 +39,7 @@ func (p *Path) Unclear() bool {
 // Deployment and pods.
 func Explain(g *Ground, target report.Target) *Path {
 	p := &Path{APIVersion: report.APIVersion, Kind: "LoginPath", Target: target, WayIn: g.WayIn()}
-	p.Links = slices.Concat(g.entrance(), g.policyLinks(), []report.Link{g.credentialsLink(), g.gatewayLink()})
+	p.Links = slices.Concat(g.entrance(), g.policyLinks(), []report.Link{g.credentialsLink()}, g.originLinks(), []report.Link{g.gatewayLink()})
 	for _, r := range []struct {
 		path string
 		ref  report.Ref

@@ -48,10 +48,13 @@ type Ground struct {
 	// Policies are the AuthorizationPolicies and RequestAuthentications of Istio's namespace.
 	Policies []*unstructured.Unstructured
 	Routes   []Route
-	// Filters are the EnvoyFilters of Istio's namespace, Filter is the one for credentials as
-	// it is installed; nil where that is not known.
-	Filters []*unstructured.Unstructured
-	Filter  *unstructured.Unstructured
+	// Filters are the EnvoyFilters of Istio's namespace. Filter is the one for credentials as
+	// it is installed, OriginFilter the one for the notebooks' origin; nil where not known.
+	Filters      []*unstructured.Unstructured
+	Filter       *unstructured.Unstructured
+	OriginFilter *unstructured.Unstructured
+	// Notebooks is where they are served; nil where that could not be read.
+	Notebooks *NotebookOrigin
 	// Providers of the mesh configuration; nil where it could not be read.
 	Providers []Provider
 	// Proxy is oauth2-proxy's configuration file, ProxyParameters and WebAppParameters

@@ -1,6 +1,7 @@
 package login
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -32,6 +33,9 @@ func (w *walk) kernels(ctx context.Context) verdict {
 	if len(running) == 0 {
 		return skip("no running notebook to try")
 	}
+	if w.g.Notebooks.On() && w.o.Notebooks == "" {
+		return skip("the notebooks' origin is not reachable this way")
+	}
 	var best verdict
 	for _, n := range running[:min(len(running), maxTried)] {
 		v := w.kernel(ctx, n)
@@ -49,9 +53,10 @@ func (w *walk) kernels(ctx context.Context) verdict {
 // stream of the server's events: it starts nothing.
 func (w *walk) kernel(ctx context.Context, n Notebook) verdict {
 	path := fmt.Sprintf("/notebook/%s/%s/", n.Namespace, n.Name)
-	a := w.person.get(ctx, path+"api/events/subscribe",
+	at := cmp.Or(w.o.Notebooks, w.base.Scheme+"://"+w.base.Host)
+	a := w.person.get(ctx, at+path+"api/events/subscribe",
 		"Connection", "Upgrade", "Upgrade", "websocket", "Sec-WebSocket-Version", "13", "Sec-WebSocket-Key", "a3ViZWN0bC1qdXB5dGVyLQ==",
-		"Origin", w.base.Scheme+"://"+w.base.Host)
+		"Origin", at)
 	ref := report.Ref{Group: "kubeflow.org", Kind: "Notebook", Namespace: n.Namespace, Name: n.Name}
 	behind := a.header.Get(upstreamTime) != ""
 	switch {

@@ -78,13 +78,15 @@ func (r *reader) wayIn(g *Ground) {
 	})
 	r.get(g, report.Ref{Kind: "ConfigMap", Namespace: "kube-system", Name: "kubectl-jupyter"}, func(u *unstructured.Unstructured) error {
 		var settings struct {
-			UserEmail string
-			TLS       struct{ Hosts []string }
+			UserEmail      string
+			TLS            struct{ Hosts []string }
+			NotebookOrigin NotebookOrigin
 		}
 		if err := json.Unmarshal([]byte(data(u)["settings.json"]), &settings); err != nil {
 			return fmt.Errorf("settings.json: %w", err)
 		}
 		g.FirstUser, g.Hosts = settings.UserEmail, settings.TLS.Hosts
+		g.Notebooks = &settings.NotebookOrigin
 		return nil
 	})
 	list(r, g, "dex.coreos.com", "Password", dexNamespace, func(u *unstructured.Unstructured) error {

@@ -159,18 +159,25 @@ func FindWayIn(ctx context.Context, c *cluster.Cluster) (report.WayIn, error) {
 	return g.WayIn(), nil
 }
 
-// WayIn of the ground. A certificate that was made for a name is of no use at an address.
+// WayIn of the ground. A certificate that was made for a name is of no use at an address, and
+// notebooks that have a host of their own belong to the web app's host.
 func (g *Ground) WayIn() report.WayIn {
 	in := WayInOf(g.Service, g.Gateway, g.Nodes, g.Users())
-	if in.URL == "" || in.Scheme != "https" {
+	if in.URL == "" {
 		return in
 	}
-	for _, h := range g.Hosts {
-		if net.ParseIP(h) == nil && !strings.Contains(h, "*") {
-			in.Address, in.URL = h, URL(in.Scheme, h, in.Port)
-			break
+	name := ""
+	if g.Notebooks.On() && g.Notebooks.Host != "" {
+		_, name, _ = strings.Cut(g.Notebooks.Host, ".")
+	} else if in.Scheme == "https" {
+		if i := slices.IndexFunc(g.Hosts, func(h string) bool { return net.ParseIP(h) == nil && !strings.Contains(h, "*") }); i >= 0 {
+			name = g.Hosts[i]
 		}
 	}
+	if name != "" {
+		in.Address, in.URL = name, URL(in.Scheme, name, in.Port)
+	}
+	in.Notebooks = g.notebooksURL(in)
 	return in
 }
 

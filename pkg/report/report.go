@@ -237,6 +237,9 @@ type WayIn struct {
 	// Address is the IP address or host name that the URL leads to, Port its port.
 	Address string `json:"address,omitempty"`
 	Port    int    `json:"port,omitempty"`
+	// Notebooks is the origin that notebooks are served at, such as http://192.0.2.1:8888;
+	// empty where it is the URL's own.
+	Notebooks string `json:"notebooks,omitempty"`
 	// Via is the type of the gateway's Service: LoadBalancer, NodePort or ClusterIP.
 	Via string `json:"via,omitempty"`
 	// Users can log in there, by e-mail address. Passwords are nobody's business.

@@ -53,7 +53,7 @@ func (i *Intent) Keep(s *Settings) error {
 			take()
 		}
 	}
-	m.TLS = s.TLS // chosen by expose, and by nothing else
+	m.TLS, m.NotebookOrigin = s.TLS, s.NotebookOrigin // chosen by expose, and by nothing else
 	return m.Validate()
 }
 
@@ -113,7 +113,7 @@ func (i *Intent) Plan(ctx context.Context, engine *Engine, blind bool) (*Plan, e
 		Settings: Settings{
 			Release: release.Name, Profile: m.Profile, UserEmail: m.UserEmail,
 			SecureCookies: m.SecureCookies, Registry: m.Registry, Images: m.Images,
-			UseExisting: i.UseExisting, Kustomization: m.Kustomization, TLS: m.TLS,
+			UseExisting: i.UseExisting, Kustomization: m.Kustomization, TLS: m.TLS, NotebookOrigin: m.NotebookOrigin,
 		},
 		Partial: partial,
 		found:   there,

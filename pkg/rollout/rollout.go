@@ -100,6 +100,8 @@ type Settings struct {
 	Kustomization string `json:"kustomization,omitempty"`
 	// TLS of the gateway, as `expose --tls` chose it.
 	TLS components.TLS `json:"tls,omitzero"`
+	// NotebookOrigin is what `expose --notebook-origin` chose.
+	NotebookOrigin components.NotebookOrigin `json:"notebookOrigin,omitzero"`
 }
 
 // Source of the manifests of the release that is installed; of the default one where
@@ -121,6 +123,6 @@ func (s *Settings) Source() (components.Source, error) {
 func (s Settings) Options() components.Options {
 	return components.Options{
 		Profile: s.Profile, UserEmail: s.UserEmail, SecureCookies: s.SecureCookies,
-		Registry: s.Registry, Images: s.Images, TLS: s.TLS,
+		Registry: s.Registry, Images: s.Images, TLS: s.TLS, NotebookOrigin: s.NotebookOrigin,
 	}
 }

@@ -1,10 +1,7 @@
 package status
 
 import (
-	"slices"
-
 	appsv1 "k8s.io/api/apps/v1"
-	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/cluster"
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/login"
@@ -18,20 +15,42 @@ func checkCredentials(s *Snapshot) []report.Cause {
 	if s.Component("oauth2-proxy") == nil || s.Foreign() {
 		return nil
 	}
-	if p := s.Presence(login.CredentialsRef); p != Present && p != Absent {
-		return nil // it could not be read, which is told of all that could not
+	if g := s.filters(login.CredentialsRef); g != nil {
+		return g.CredentialsCauses()
+	}
+	return nil
+}
+
+// checkOrigin: notebooks are to have an origin of their own, and have not.
+func checkOrigin(s *Snapshot) []report.Cause {
+	if g := s.filters(login.OriginRef); g != nil {
+		g.Notebooks = s.notebooks()
+		return g.OriginCauses()
+	}
+	return nil
+}
+
+// filters is what is known of the gateway's filters; nil where one could not be read, which
+// is told of all that could not.
+func (s *Snapshot) filters(ref report.Ref) *login.Ground {
+	if p := s.Presence(ref); p != Present && p != Absent {
+		return nil
 	}
 	g, _ := s.ground() // what is wrong with the settings is told by checkLogin
-	g.Filters = s.All(login.CredentialsRef.Group, login.CredentialsRef.Kind)
+	g.Filters = s.All(ref.Group, ref.Kind)
 	var gateway appsv1.Deployment
 	if into(s.Object(report.Ref{Group: "apps", Kind: "Deployment", Namespace: login.GatewayRef.Namespace, Name: login.GatewayRef.Name}), &gateway) {
 		g.Deployments = append(g.Deployments, gateway)
 	}
 	for _, r := range s.Expected {
-		i := slices.IndexFunc(r.Objects, func(u *unstructured.Unstructured) bool { return cluster.RefOf(u) == login.CredentialsRef })
-		if i >= 0 {
-			g.Filter = r.Objects[i]
+		for _, u := range r.Objects {
+			switch cluster.RefOf(u) {
+			case login.CredentialsRef:
+				g.Filter = u
+			case login.OriginRef:
+				g.OriginFilter = u
+			}
 		}
 	}
-	return g.CredentialsCauses()
+	return g
 }

@@ -43,3 +43,12 @@ func TestCredentialsThatNotebooksGetAreToldAsLoudlyAsAnOpenApplication(t *testin
 		t.Errorf("of a stack of somebody else: %+v", causes)
 	}
 }
+
+func TestNotebooksThatAreToHaveAnOriginOfTheirOwnAndHaveNot(t *testing.T) {
+	s := whole(t)
+	if causes := checkOrigin(s); len(causes) > 0 {
+		t.Errorf("shared by choice: %+v", causes)
+	}
+	s.Inventory.Settings.NotebookOrigin.Port = true
+	wantCause(t, checkOrigin(s), diagnose.SharedOrigin, report.Fatal, login.OriginRef.String()+": not found")
+}

@@ -26,8 +26,8 @@ func checkMissing(s *Snapshot) []report.Cause {
 		}
 		for _, u := range r.Objects {
 			ref := cluster.RefOf(u)
-			if s.Inventory == nil && !essential(ref.Kind) || ref == login.CredentialsRef {
-				continue // the latter is told by checkCredentials
+			if s.Inventory == nil && !essential(ref.Kind) || ref == login.CredentialsRef || ref == login.OriginRef {
+				continue // the latter are told by checkCredentials and checkOrigin
 			}
 			if s.live(u) == nil && s.Presence(ref) == Absent && (ref.Kind != definition || s.Object(ref) == nil) {
 				causes = append(causes, missing(name, ref))

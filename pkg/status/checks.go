@@ -34,6 +34,7 @@ var checks = []check{
 	{name: "drift", find: checkDrift, complete: true},
 	{name: "login", find: checkLogin, complete: true},
 	{name: "credentials", find: checkCredentials, complete: true},
+	{name: "notebook origin", find: checkOrigin, complete: true},
 	{name: "restarts", find: checkRestarts},
 	{name: "namespaces", find: checkNamespaces, complete: true},
 	{name: "profiles", find: checkProfiles, complete: true},

@@ -58,9 +58,18 @@ func (s *Snapshot) wayIn() report.WayIn {
 		}
 	}
 	if s.Inventory != nil {
-		g.FirstUser, g.Hosts = s.Inventory.Settings.UserEmail, s.Inventory.Settings.TLS.Hosts
+		g.FirstUser, g.Hosts, g.Notebooks = s.Inventory.Settings.UserEmail, s.Inventory.Settings.TLS.Hosts, s.notebooks()
 	}
 	return g.WayIn()
+}
+
+// notebooks is where the settings say that they are served; nil without settings.
+func (s *Snapshot) notebooks() *login.NotebookOrigin {
+	if s.Inventory == nil {
+		return nil
+	}
+	origin := login.NotebookOrigin(s.Inventory.Settings.NotebookOrigin)
+	return &origin
 }
 
 // gatewayRef is Istio's gateway that the web app is reached through.

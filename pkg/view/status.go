@@ -173,6 +173,9 @@ func wayIn(w io.Writer, in *report.WayIn) {
 		fmt.Fprintf(w, "URL:      none: %s\n", in.Missing)
 		fmt.Fprintln(w, "          kubectl jupyter expose assigns an address; kubectl jupyter port-forward works without one")
 	}
+	if in.Notebooks != "" {
+		fmt.Fprintf(w, "Notebooks: %s (an origin of their own)\n", in.Notebooks)
+	}
 	if len(in.Users) > 0 {
 		fmt.Fprintf(w, "Users:    %s\n", strings.Join(in.Users, ", "))
 	}

@@ -25,6 +25,7 @@ var serviceTypes = []string{string(corev1.ServiceTypeLoadBalancer), string(corev
 // ExposeFlags are what was typed.
 type ExposeFlags struct {
 	tls            tlsFlags
+	origin         string
 	addressPool    []string
 	installMetalLB bool
 	kind           string
@@ -44,6 +45,7 @@ type ExposeOptions struct {
 	base    *plugin.Base
 	source  components.Source
 	tls     *exposure.HTTPS
+	origin  *exposure.Origin
 	Request exposure.Request
 	// Undo takes back what earlier runs have done, RemoveMetalLB with MetalLB itself.
 	Undo          bool
@@ -75,6 +77,10 @@ A later install keeps these settings, and running expose again changes only what
 --undo restores the gateway's Service and deletes the pool that expose created. --tls off
 disables HTTPS.
 
+--notebook-origin serves notebooks at an origin (scheme, host and port) other than that of
+the web app. Browsers then keep scripts of a notebook's page from acting in the web app as
+whoever opens the notebook.
+
 Exit codes:
   0  the URL answers from this machine (with --probe=false: the gateway has an address)
   1  the request was rejected, no address was assigned, or the address does not answer; the
@@ -91,6 +97,9 @@ Exit codes:
 
 			# Request a specific address, and enable HTTPS
 			kubectl jupyter expose --load-balancer-ip 192.168.10.245 --tls self-signed
+
+			# Serve notebooks at a port of their own
+			kubectl jupyter expose --notebook-origin port
 
 			# Use a NodePort instead of a load balancer
 			kubectl jupyter expose --type NodePort
@@ -127,6 +136,7 @@ Exit codes:
 	plugin.Complete(cmd, "dry-run", func() []string { return []string{plugin.DryRunNone, plugin.DryRunClient, plugin.DryRunServer} })
 	plugin.Complete(cmd, "output", func() []string { return []string{view.JSON, view.YAML, view.JSONPath + "="} })
 	f.tls.add(cmd)
+	addOrigin(cmd, &f.origin)
 	return cmd
 }
 
@@ -147,7 +157,7 @@ func (f *ExposeFlags) ToOptions(b *plugin.Base, given func(string) bool) (*Expos
 	if f.removeMetalLB && !f.undo {
 		return nil, fmt.Errorf("--remove-metallb can only be used with --undo")
 	}
-	for _, flag := range []string{"address-pool", "install-metallb", "type", "load-balancer-ip", "tls"} {
+	for _, flag := range []string{"address-pool", "install-metallb", "type", "load-balancer-ip", "tls", "notebook-origin"} {
 		if f.undo && given(flag) {
 			return nil, fmt.Errorf("--undo and --%s cannot be used together", flag)
 		}
@@ -182,5 +192,6 @@ func (f *ExposeFlags) ToOptions(b *plugin.Base, given func(string) bool) (*Expos
 	if o.tls, err = f.tls.options(b.Kubectl(), f.timeout); err != nil {
 		return nil, err
 	}
+	o.origin, err = originOptions(f.origin, given("notebook-origin"), o.tls)
 	return o, err
 }

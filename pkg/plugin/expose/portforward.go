@@ -9,10 +9,12 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/cluster"
+	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/components"
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/exposure"
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/forward"
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/login"
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/plugin"
+	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/rollout"
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/view"
 )
 
@@ -43,7 +45,8 @@ func NewPortForward(b *plugin.Base) *cobra.Command {
 Use it if the cluster network is not reachable from this machine, such as with Docker on
 macOS and Windows, or behind a VPN that only allows connections to the API server. The URL
 is written to standard output, everything else to standard error. The command runs until
-Ctrl-C, and reconnects when the gateway's pod is replaced.
+Ctrl-C, and reconnects when the gateway's pod is replaced. If notebooks have a port of
+their own (expose --notebook-origin port), it is forwarded to the next local port.
 
 The exit code is 0 after Ctrl-C, and 1 if the connection could not be established or
 re-established.`,
@@ -101,7 +104,7 @@ const defaultLocalPort = 8080
 // toPortForward is `expose --port-forward`. It changes nothing in the cluster, so that a
 // flag which asks for a change makes no sense with it.
 func (f *ExposeFlags) toPortForward(b *plugin.Base, given func(string) bool) (*PortForwardOptions, error) {
-	for _, flag := range []string{"address-pool", "install-metallb", "type", "load-balancer-ip", "undo", "remove-metallb", "tls", "host", "dry-run"} {
+	for _, flag := range []string{"address-pool", "install-metallb", "type", "load-balancer-ip", "undo", "remove-metallb", "tls", "host", "notebook-origin", "dry-run"} {
 		if given(flag) {
 			return nil, fmt.Errorf("--port-forward and --%s cannot be used together: --port-forward changes nothing in the cluster", flag)
 		}
@@ -114,6 +117,8 @@ type forwarded struct {
 	URL     string `json:"url"`
 	Address string `json:"address"`
 	Pod     string `json:"pod"`
+	// Notebooks is their origin, where they have one of their own.
+	Notebooks string `json:"notebooks,omitempty"`
 }
 
 // Run forwards until it is interrupted, which is how it is meant to end.
@@ -147,6 +152,9 @@ func (o *PortForwardOptions) forward(ctx context.Context, c *cluster.Cluster) er
 		return err
 	}
 	out := forwarded{URL: localURL(scheme, f.Address), Address: f.Address, Pod: f.Pod}
+	if out.Notebooks, err = o.forwardNotebooks(ctx, c, scheme, f.Address); err != nil {
+		return err
+	}
 	fmt.Fprintf(w, "Forwarding %s to port %d of %s in %s. Press Ctrl-C to stop.\n", f.Address, port, target, c.Where())
 	if host, _, _ := net.SplitHostPort(f.Address); !net.ParseIP(host).IsLoopback() {
 		fmt.Fprintf(w, "warning: listening on %s: anyone who can reach this address can reach the sign-in page\n", host)
@@ -160,6 +168,23 @@ func (o *PortForwardOptions) forward(ctx context.Context, c *cluster.Cluster) er
 		return err
 	}
 	return f.Wait()
+}
+
+// forwardNotebooks forwards the port that notebooks have of their own, to the port after the
+// web app's: the gateway leads there. It returns their origin, empty where they have none.
+func (o *PortForwardOptions) forwardNotebooks(ctx context.Context, c *cluster.Cluster, scheme, address string) (string, error) {
+	// Who may not read the settings gets the web app alone.
+	settings, err := rollout.ReadSettings(ctx, c)
+	if err != nil || settings == nil || !settings.NotebookOrigin.Port {
+		return "", nil
+	}
+	port, origin := login.NextPort(localURL(scheme, address))
+	target := forward.Target{Namespace: exposure.Namespace, Service: exposure.ServiceName, Port: components.NotebookPort}
+	if _, err := forward.Start(ctx, c, target, forward.Options{Address: o.Address, Port: port}); err != nil {
+		return "", fmt.Errorf("notebooks have a port of their own, which is forwarded to the port after that of the web app: %w", err)
+	}
+	fmt.Fprintf(o.base.ErrOut, "Forwarding port %d of this machine to port %d, for notebooks.\n", port, target.Port)
+	return origin, nil
 }
 
 // localURL is what a browser of this machine is given: localhost, which browsers trust

@@ -94,6 +94,9 @@ func (o *ExposeOptions) expose(ctx context.Context, c *cluster.Cluster, a *expos
 	if err := o.tls.Check(ctx, c, o.source); err != nil {
 		return err
 	}
+	if err := o.origin.Check(ctx, c, o.source); err != nil {
+		return err
+	}
 	quiet := rollout.New(c, rollout.Options{AskAll: true})
 	metalLB, err := exposure.NewInstallation(ctx, c, o.source, plan, o.tls.Kustomization, quiet)
 	if err != nil {
@@ -152,6 +155,9 @@ func (o *ExposeOptions) expose(ctx context.Context, c *cluster.Cluster, a *expos
 		if out.Changes = append(out.Changes, changes...); err != nil {
 			return err
 		}
+	}
+	if err := o.serveNotebooks(ctx, c, out); err != nil {
+		return err
 	}
 	return o.arrive(ctx, c, a, address, out)
 }
@@ -270,6 +276,7 @@ func (o *ExposeOptions) dry(ctx context.Context, a *exposure.Applier, p *exposur
 		fmt.Fprintf(o.base.ErrOut, "%s.\n", ask.Says)
 	}
 	announceTLS(o.base.ErrOut, o.tls)
+	announceOrigin(o.base.ErrOut, o.origin)
 	if metalLB.Needed() {
 		changes, err := metalLB.Dry(ctx, quiet)
 		if out.Changes = append(out.Changes, changes...); err != nil {

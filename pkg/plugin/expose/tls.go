@@ -31,7 +31,7 @@ func (f *tlsFlags) add(cmd *cobra.Command) {
 	fs := cmd.Flags()
 	fs.StringVar(&f.tls, "tls", "", "HTTPS at the gateway: self-signed, the name of a Secret in "+exposure.Namespace+", or off; by default, the current setting is kept")
 	fs.StringSliceVar(&f.hosts, "host", nil, "Host `name` to include in the certificate in addition to the gateway's address; can be repeated")
-	fs.StringVarP(&f.kustomization, "kustomize", "k", "", "Kustomization `directory` that was used for the installation; required for --tls if there is one")
+	fs.StringVarP(&f.kustomization, "kustomize", "k", "", "Kustomization `directory` that was used for the installation; required for --tls and --notebook-origin if there is one")
 	plugin.Complete(cmd, "tls", func() []string { return []string{exposure.TLSSelfSigned, exposure.TLSOff} })
 }
 

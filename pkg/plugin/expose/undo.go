@@ -19,8 +19,13 @@ func (o *ExposeOptions) takeBack(ctx context.Context, c *cluster.Cluster, a *exp
 	}
 	out.Detection, out.Kept = undo.Detection, undo.Kept
 	// Who may not read the settings is only told less.
-	if settings, err := rollout.ReadSettings(ctx, c); err == nil && settings != nil && settings.TLS.On() {
-		out.Kept = append(out.Kept, "HTTPS stays enabled; run kubectl jupyter expose --tls off to disable it")
+	if settings, err := rollout.ReadSettings(ctx, c); err == nil && settings != nil {
+		if settings.TLS.On() {
+			out.Kept = append(out.Kept, "HTTPS stays enabled; run kubectl jupyter expose --tls off to disable it")
+		}
+		if settings.NotebookOrigin.On() {
+			out.Kept = append(out.Kept, "notebooks keep an origin of their own; run kubectl jupyter expose --notebook-origin shared to change it")
+		}
 	}
 	if undo.Nothing() {
 		fmt.Fprintf(o.base.ErrOut, "Nothing to undo: expose has not changed the gateway (%s) of %s.\n", exposure.ServiceRef, c.Where())

@@ -61,7 +61,7 @@ func (o *LoginURLOptions) check(ctx context.Context, c *cluster.Cluster, passwor
 	}
 	in := g.WayIn()
 	options := login.CheckOptions{
-		Through: login.ThroughAddress, Base: in.URL, Health: g.HealthURL(), Email: o.UserEmail, Password: password,
+		Through: login.ThroughAddress, Base: in.URL, Notebooks: in.Notebooks, Health: g.HealthURL(), Email: o.UserEmail, Password: password,
 		Explain: func(ctx context.Context, s []diagnose.Subject) []report.Cause { return diagnose.Explain(ctx, c, s) },
 	}
 	switch {
@@ -98,19 +98,26 @@ func (o *LoginURLOptions) check(ctx context.Context, c *cluster.Cluster, passwor
 	return o.openURL(ctx, result.WayIn.URL)
 }
 
-// expect renders the filter for credentials, to compare the one in the cluster with.
+// expect renders the gateway's filters, to compare those in the cluster with.
 func (o *LoginURLOptions) expect(ctx context.Context, g *login.Ground) error {
 	source, err := o.base.Source()
 	if err != nil {
 		return err
 	}
-	rendered, err := source.Render(ctx, []string{"oauth2-proxy"}, components.Options{Outlines: true})
+	options := components.Options{Outlines: true}
+	if g.Notebooks != nil {
+		options.NotebookOrigin = components.NotebookOrigin(*g.Notebooks)
+	}
+	rendered, err := source.Render(ctx, []string{"kubeflow-gateway", "oauth2-proxy"}, options)
 	if err != nil {
 		return err
 	}
 	for _, u := range components.ObjectsOf(rendered) {
-		if cluster.RefOf(u) == login.CredentialsRef {
+		switch cluster.RefOf(u) {
+		case login.CredentialsRef:
 			g.Filter = u
+		case login.OriginRef:
+			g.OriginFilter = u
 		}
 	}
 	return nil
@@ -122,23 +129,31 @@ func (o *LoginURLOptions) through(ctx context.Context, c *cluster.Cluster, g *lo
 	if port == 0 {
 		return options, o.noAddress(c, g.WayIn(), nil)
 	}
-	start := func(port int) (string, error) {
-		f, err := forward.Start(ctx, c, forward.Target{Namespace: login.GatewayRef.Namespace, Service: login.GatewayRef.Name, Port: int32(port)}, forward.Options{})
+	start := func(port, local int) (string, error) {
+		f, err := forward.Start(ctx, c, forward.Target{Namespace: login.GatewayRef.Namespace, Service: login.GatewayRef.Name, Port: int32(port)}, forward.Options{Port: local})
 		if err != nil {
 			return "", err
 		}
 		return f.Address, nil
 	}
 	options.Through, options.ServerName = login.ThroughPortForward, g.ServerName()
-	address, err := start(port)
+	address, err := start(port, 0)
 	if err != nil {
 		// Without a pod there is nothing to connect to, and the check says why.
 		options.Base, options.Health, options.Unreached = scheme+"://"+net.JoinHostPort("127.0.0.1", strconv.Itoa(port)), "", err
 		return options, ctx.Err()
 	}
-	options.Base, options.Health = scheme+"://"+address, ""
-	if address, err = start(login.StatusPort); err == nil {
+	options.Base, options.Notebooks, options.Health = scheme+"://"+address, "", ""
+	if address, err = start(login.StatusPort, 0); err == nil {
 		options.Health = login.Health(address)
+	}
+	if g.Notebooks.On() && g.Notebooks.Port {
+		// Another program may have the port, and then it is only not reached.
+		if next, origin := login.NextPort(options.Base); next != 0 {
+			if _, err := start(login.NotebookPort, next); err == nil {
+				options.Notebooks = origin
+			}
+		}
 	}
 	return options, ctx.Err()
 }

@@ -80,6 +80,8 @@ type Capacity struct {
 	Left Size `json:"left"`
 	// Demands of the chosen profile, then of a smaller one where the first does not fit.
 	Demands []Demand `json:"demands"`
+	// Stuck is the largest pod that a rollout cannot start while the one before it runs.
+	Stuck *Pod `json:"-"`
 }
 
 // podsOf lists the pods of the workloads that are still to come, and the default notebook
@@ -236,6 +238,11 @@ func findCapacity(f *Facts) (string, []report.Cause) {
 	asked := fmt.Sprintf("%s of profile %s request %s", report.Count(d.Pods, "pod"), d.Profile, d.Request)
 	if d.Pods == 0 {
 		asked = "no pod of the stack is missing"
+	}
+	if d.Fits {
+		if causes := f.findStuck(); len(causes) > 0 {
+			return causes[0].Summary, causes
+		}
 	}
 	if d.Pods == 0 && d.NotebookFits {
 		return fmt.Sprintf("%s; a notebook fits on %s", asked, f.counted()), nil

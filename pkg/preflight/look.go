@@ -68,7 +68,7 @@ func Look(ctx context.Context, c *cluster.Cluster, engine *rollout.Engine, o Opt
 	reading, cancel = context.WithTimeout(ctx, budget)
 	defer cancel()
 	missing := l.missing(survey)
-	if !o.Brief || len(l.pods) > 0 {
+	if !o.Brief || len(l.pods)+len(l.rolling) > 0 {
 		l.start(reading, readNodes, func(ctx context.Context) error { return l.room(ctx, missing) })
 	}
 	if !o.Brief || l.facts.Created > 0 || survey == nil {
@@ -114,6 +114,8 @@ type looker struct {
 
 	pods     []Pod
 	notebook *Pod
+	// rolling are pods that take the place of others.
+	rolling []Pod
 }
 
 // start makes a read beside the others. Its failure makes the checks that need it
@@ -190,6 +192,9 @@ func (l *looker) missing(survey *rollout.Survey) func(components.PodRequest) boo
 	}
 	var err error
 	if l.pods, l.notebook, err = podsOf(l.options.Plan.Rendered, missing); err != nil {
+		l.facts.failed[readPods] = err
+	}
+	if l.rolling, err = rolling(l.options.Plan.Rendered, survey); err != nil {
 		l.facts.failed[readPods] = err
 	}
 	return missing

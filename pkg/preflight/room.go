@@ -117,6 +117,7 @@ func (l *looker) count(ctx context.Context, missing func(components.PodRequest) 
 		f.Capacity.Left = f.Capacity.Left.plus(r.Left.positive())
 	}
 	f.Capacity.Counted = len(f.Rooms)
+	f.Capacity.Stuck = stuck(pods, l.rolling, f.Rooms)
 	if len(open) > 0 {
 		f.Capacity.Demands = []Demand{d}
 	}

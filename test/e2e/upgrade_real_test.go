@@ -14,7 +14,7 @@ import (
 
 var (
 	upgrades = flag.Bool("upgrades", false, "test upgrades on a real node, which needs the programs of both releases")
-	kills    = flag.Int("kills", 0, "how many upgrades to kill at a random moment, each of an installation of its own")
+	kills    = flag.Int("kills", 0, "how many upgrades to kill at a random moment, each of an installation of its own; with -upgrades")
 )
 
 const (

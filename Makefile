@@ -2,7 +2,7 @@
 # Requirements: Go and make. Only Go modules are downloaded.
 
 BIN     := bin
-RELEASE ?= 1.10
+RELEASE ?= 26.03
 MODULE  := github.com/kubectl-jupyter/kubectl-jupyter
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 COMMIT  ?= $(shell git rev-parse HEAD 2>/dev/null)
@@ -48,7 +48,7 @@ e2e: build devcluster $(BIN)/browser ## Run end-to-end tests on a real node, wit
 	go test -tags e2e_real -count=1 -timeout 60m -v ./test/e2e/
 
 .PHONY: e2e-releases
-e2e-releases: build devcluster ## Run the end-to-end test of release 26.03 on a real node (requires root; builds images for about six minutes the first time)
+e2e-releases: build devcluster ## Run the end-to-end test of release 1.10 on a real node (requires root; builds images for about ten minutes the first time)
 	go test -tags e2e_real -count=1 -timeout 60m -v -run TestRelease ./test/e2e/ -other-releases
 
 KILLS ?= 3
@@ -74,7 +74,7 @@ fuzz: ## Run every fuzz target for FUZZTIME (1m), one after the other; FUZZ=NAME
 	done; test -z "$$failed" || { echo "failed:$$failed" >&2; exit 1; }; }
 
 .PHONY: bench
-bench: need-upstream build devcluster ## Compare times with upstream's installation; UPSTREAM=DIR is a clone of kubeflow/manifests v1.10.1
+bench: need-upstream build devcluster ## Compare times with upstream's installation; UPSTREAM=DIR is a clone of kubeflow/manifests 26.03.1
 	go run ./test/bench -bin $(BIN) -upstream $(UPSTREAM) -only a,b,c,d,e
 	$(MAKE) bench-top bench-status
 
@@ -87,7 +87,7 @@ bench-top: build devcluster ## Compare time and memory of top with kubectl top, 
 	go run ./test/bench -bin $(BIN) -only f -out docs/benchmarks-top.md
 
 .PHONY: fidelity
-fidelity: need-upstream ## Compare all objects of RELEASE (1.10) with those of upstream; UPSTREAM=DIR is a clone of kubeflow/manifests
+fidelity: need-upstream ## Compare all objects of RELEASE (26.03) with those of upstream; UPSTREAM=DIR is a clone of kubeflow/manifests
 	go run ./internal/fidelity/cmd/fidelity -release $(RELEASE) -unexplained diff $(UPSTREAM)
 
 .PHONY: need-upstream

@@ -18,8 +18,8 @@ import (
 
 // installerRoles are what docs/rbac has for whoever installs a release, the common one first.
 var installerRoles = map[string][]string{
-	"1.10":  {"installer.yaml"},
-	"26.03": {"installer.yaml", "installer-26.03.yaml"},
+	"1.10":  {"installer.yaml", "installer-1.10.yaml"},
+	"26.03": {"installer.yaml"},
 }
 
 // may is what a role allows: rules, and which roles it may make and bind beyond its own.

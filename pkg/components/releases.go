@@ -7,7 +7,7 @@ import (
 )
 
 // DefaultRelease is what is installed where nobody names a release.
-const DefaultRelease = "1.10"
+const DefaultRelease = "26.03"
 
 // Releases that are part of the binary, the oldest first. Each call makes them anew, for
 // the caller to keep.

@@ -51,7 +51,7 @@ func (f *ManifestFlags) Options() (components.Options, error) {
 	for _, i := range f.images {
 		name, ref, ok := strings.Cut(i, "=")
 		if !ok || name == "" || ref == "" {
-			return o, fmt.Errorf("--image: %q is not NAME=REF, as in --image ghcr.io/dexidp/dex=registry.example.com/dex:v2.41.1", i)
+			return o, fmt.Errorf("--image: %q is not NAME=REF, as in --image ghcr.io/dexidp/dex=registry.example.com/dex:v2.45.1", i)
 		}
 		if o.Images == nil {
 			o.Images = map[string]string{}

@@ -35,7 +35,11 @@ func lookedAt(t *testing.T, recorded string) *Snapshot {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := &Snapshot{Time: metav1.NewTime(time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)), Release: components.Releases()[0], Expected: expected}
+	release, err := components.ReleaseNamed(components.DefaultRelease)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := &Snapshot{Time: metav1.NewTime(time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)), Release: release, Expected: expected}
 	known := map[report.Ref]int{}
 	add := func(u *unstructured.Unstructured) {
 		if i, replaced := known[cluster.RefOf(u)]; replaced {

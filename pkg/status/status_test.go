@@ -21,14 +21,23 @@ import (
 func whole(t *testing.T) *Snapshot {
 	t.Helper()
 	s := lookedAt(t, "")
-	s.Server = version.MustParseGeneric("1.31.0")
-	s.Inventory = &rollout.Inventory{Settings: rollout.Settings{Release: "1.10", Profile: "default", UserEmail: components.DefaultUserEmail}}
+	s.Server = version.MustParseGeneric("1.34.0")
+	s.Inventory = &rollout.Inventory{Settings: rollout.Settings{Release: components.DefaultRelease, Profile: "default", UserEmail: components.DefaultUserEmail}}
 	s.Expected = slices.DeleteFunc(slices.Clone(s.Expected), func(r components.Rendered) bool { return r.Component.OnDemand })
 	for _, k := range kinds {
 		s.Reads = append(s.Reads, Read{Group: k.group, Kind: k.kind})
 	}
+	for _, k := range kindsOfSome {
+		s.Reads = append(s.Reads, Read{Group: k.Group, Kind: k.Kind})
+	}
 	for _, u := range s.Objects {
-		if isWorkload(u.GetKind()) {
+		if u.GetKind() == "DaemonSet" {
+			u.SetGeneration(1)
+			u.Object["status"] = map[string]any{
+				"observedGeneration": int64(1), "desiredNumberScheduled": int64(1), "currentNumberScheduled": int64(1),
+				"updatedNumberScheduled": int64(1), "numberAvailable": int64(1), "numberReady": int64(1),
+			}
+		} else if isWorkload(u.GetKind()) {
 			u.Object["status"] = map[string]any{
 				"replicas": int64(1), "readyReplicas": int64(1), "availableReplicas": int64(1), "updatedReplicas": int64(1),
 				"conditions": []any{map[string]any{"type": "Available", "status": "True"}, map[string]any{"type": "Progressing", "status": "True", "reason": "NewReplicaSetAvailable"}},
@@ -180,13 +189,13 @@ func TestVersionsAreReadFromImages(t *testing.T) {
 	containers[0].(map[string]any)["image"] = "registry.example.com:5000/mirror/dex:v2.40.0@sha256:" + strings.Repeat("0", 64)
 	s.change(t, dexDeployment, containers, "spec", "template", "spec", "containers")
 	r := s.Report(nil)
-	if row := rowOf(t, r, "dex"); row.Version != "v2.40.0" || row.Offered != "v2.41.1" {
+	if row := rowOf(t, r, "dex"); row.Version != "v2.40.0" || row.Offered != "v2.45.1" {
 		t.Errorf("dex %q, offered %q", row.Version, row.Offered)
 	}
-	if row := rowOf(t, r, "istio"); row.Version != "1.24.3" || row.Offered != "" {
+	if row := rowOf(t, r, "istio"); row.Version != "1.30.8" || row.Offered != "" {
 		t.Errorf("istio %q, offered %q", row.Version, row.Offered)
 	}
-	if row := rowOf(t, r, "istio-crds"); row.Version != "1.24.3" {
+	if row := rowOf(t, r, "istio-crds"); row.Version != "1.30.8" {
 		t.Errorf("istio-crds %q: what has no image has the version that was installed", row.Version)
 	}
 	s.Inventory = nil
@@ -201,7 +210,7 @@ func TestPartsOfDifferentVersionsAreNamed(t *testing.T) {
 	containers, _, _ := unstructured.NestedSlice(s.Object(ref).Object, "spec", "template", "spec", "containers")
 	containers[0].(map[string]any)["image"] = "quay.io/jetstack/cert-manager-cainjector:v1.15.0"
 	s.change(t, ref, containers, "spec", "template", "spec", "containers")
-	wantCause(t, checkVersions(s), diagnose.VersionSkew, report.Warning, "cert-manager-cainjector v1.15.0", "cert-manager-controller v1.16.1")
+	wantCause(t, checkVersions(s), diagnose.VersionSkew, report.Warning, "cert-manager-cainjector v1.15.0", "cert-manager-controller v1.20.3")
 	if causes := checkVersions(whole(t)); len(causes) > 0 {
 		t.Errorf("of a whole stack: %+v", causes)
 	}
@@ -213,7 +222,7 @@ func TestAServerThatTheReleaseDoesNotKnow(t *testing.T) {
 		severity      report.Severity
 	}{
 		{"1.20.0", diagnose.ServerUnsupported, report.Error},
-		{"1.36.1", diagnose.ServerUntested, report.Info},
+		{"1.37.1", diagnose.ServerUntested, report.Info},
 	} {
 		s := whole(t)
 		s.Server = version.MustParseGeneric(c.version)
@@ -222,12 +231,12 @@ func TestAServerThatTheReleaseDoesNotKnow(t *testing.T) {
 		}
 	}
 	if causes := checkServer(whole(t)); len(causes) > 0 {
-		t.Errorf("1.31: %+v", causes)
+		t.Errorf("1.34: %+v", causes)
 	}
 }
 
 func TestACertificateThatEndsSoonIsNamedUnlessItWillBeRenewed(t *testing.T) {
-	ref := report.Ref{Group: "cert-manager.io", Kind: "Certificate", Namespace: "kubeflow", Name: "admission-webhook-cert"}
+	ref := report.Ref{Group: "cert-manager.io", Kind: "Certificate", Namespace: "kubeflow", Name: "poddefaults-webhook-cert"}
 	day := 24 * time.Hour
 	for _, tt := range []struct {
 		name       string
@@ -240,8 +249,8 @@ func TestACertificateThatEndsSoonIsNamedUnlessItWillBeRenewed(t *testing.T) {
 		{"ninety days", 90 * day, 60 * day, false, 0, ""},
 		{"twenty days, renewed in ten", 20 * day, 10 * day, false, 0, ""},
 		{"twenty days, renewal a day late", 20 * day, -day, true, report.Warning, "renewal was due"},
-		{"twenty days and nobody renews it", 20 * day, 0, true, report.Warning, "Secret webhook-certs"},
-		{"an hour", time.Hour, -10 * day, true, report.Error, "delete secret webhook-certs"},
+		{"twenty days and nobody renews it", 20 * day, 0, true, report.Warning, "Secret poddefaults-webhook-certs"},
+		{"an hour", time.Hour, -10 * day, true, report.Error, "delete secret poddefaults-webhook-certs"},
 		{"ended", -time.Hour, -10 * day, true, report.Error, "has expired"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

@@ -26,6 +26,7 @@ const sayEvery = 20 * time.Second
 // program is one binary of the bed.
 type program struct {
 	name, dir, pkg string
+	tags           string
 	ldflags        []string
 	what           string
 }
@@ -52,7 +53,11 @@ func run(ctx context.Context, bin string) error {
 	}
 	programs := []program{
 		{name: "devcluster", dir: "test/devcluster", pkg: ".", what: "etcd, the Kubernetes control plane, kubelet and kwok"},
-		{name: "cert-manager", dir: "test/devcluster/images/cert-manager", pkg: ".", what: "the real cert-manager"},
+		// That of the default release of the stack.
+		{
+			name: "cert-manager", dir: "test/devcluster/images/26.03/cert-manager", pkg: "github.com/cert-manager/cert-manager/devcluster",
+			tags: "certmanager_1_20", what: "the real cert-manager",
+		},
 		// Tests and the demo call the real kubectl, which a fresh machine may not have.
 		{
 			name: "kubectl", dir: "test/devcluster", pkg: "k8s.io/kubernetes/cmd/kubectl", what: "kubectl",
@@ -74,6 +79,9 @@ func run(ctx context.Context, bin string) error {
 func build(ctx context.Context, p program, out string) error {
 	started := time.Now()
 	args := []string{"build", "-C", p.dir, "-v", "-o", out}
+	if p.tags != "" {
+		args = append(args, "-tags", p.tags)
+	}
 	if p.ldflags != nil {
 		args = append(args, "-ldflags", strings.Join(p.ldflags, " "))
 	}

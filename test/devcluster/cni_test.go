@@ -82,7 +82,7 @@ spec:
   containers: [{name: app, image: "` + images.PauseImage + `", imagePullPolicy: Never}]
 `
 
-// The images must be there: devcluster images build --release 26.03.
+// The images must be there: devcluster images build.
 func TestSmokeIstioCNISetsThePodsNetworkUp(t *testing.T) {
 	if *smoke && os.Geteuid() != 0 {
 		t.Skip("a real node needs root")
@@ -93,7 +93,7 @@ func TestSmokeIstioCNISetsThePodsNetworkUp(t *testing.T) {
 	for _, d := range []string{"/opt/cni/bin", "/etc/cni/net.d"} {
 		before = append(before, listing(d))
 	}
-	b.ok("up", "--nodes", "real", "--release", "26.03", "--build-images=false", "--metrics-server=false")
+	b.ok("up", "--nodes", "real", "--build-images=false", "--metrics-server=false")
 	apply := func(manifest string) {
 		t.Helper()
 		if out, code := b.run(manifest, "kubectl", "apply", "-f", "-"); code != 0 {

@@ -32,10 +32,11 @@ func TestRealCredentials(t *testing.T) {
 	if os.Geteuid() != 0 {
 		t.Fatal("a real node needs root: run it with sudo")
 	}
-	if realImages(t)["docker.io/istio/proxyv2:1.24.3"] != "real" {
+	images := realImages(t)
+	if !realProxy(images) {
 		t.Skip("the proxy is a stand-in, which knows no filter: see the list above for why")
 	}
-	b := newBed(t, "--nodes", "real")
+	b := newBed(t, "--nodes", "real", "--network-policies")
 	if r := b.run(context.Background(), loginPassword, nil, "install", "--password-stdin", "--timeout", "5m"); r.Code != 0 {
 		t.Fatalf("install: %s", r)
 	}
@@ -43,7 +44,7 @@ func TestRealCredentials(t *testing.T) {
 apiVersion: kubeflow.org/v1
 kind: Notebook
 metadata: {name: first, namespace: %[1]s}
-spec: {template: {spec: {serviceAccountName: default-editor, containers: [{name: first, image: "ghcr.io/kubeflow/kubeflow/notebook-servers/jupyter-scipy:v1.10.0"}]}}}
+spec: {template: {spec: {serviceAccountName: default-editor, containers: [{name: first, image: %[3]q}]}}}
 ---
 apiVersion: networking.istio.io/v1
 kind: VirtualService
@@ -75,7 +76,7 @@ spec:
     rewrite: {uri: /}
     headers: {request: {set: {kubeflow-userid: %[2]s}}}
     route: [{destination: {host: evil.%[1]s.svc.cluster.local, port: {number: 80}}}]
-`, profileNamespace, victim))
+`, profileNamespace, victim, notebookImage(t, images)))
 	b.kubectl("-n", profileNamespace, "wait", "notebook/first", "--for=jsonpath={.status.readyReplicas}=1", "--timeout=2m")
 	person := b.signsIn(t, gateway, nil, loginUser, loginPassword, profileNamespace)
 	session := person.cookie("/", sessionCookie)

@@ -27,7 +27,7 @@ func TestExposeOnARealNode(t *testing.T) {
 	if os.Geteuid() != 0 {
 		t.Fatal("a real node needs root: run it with sudo")
 	}
-	b := newBed(t, "--nodes", "real")
+	b := newBed(t, "--nodes", "real", "--network-policies")
 	t.Setenv("HTTP_PROXY", b.state().Proxy) // the way to the bed's addresses from outside of its network
 	// The bed's network is one machine with no other link: what a neighbour would find by ARP is made local.
 	if out, err := exec.Command(programs(t).Devcluster, "exec", "--dir", b.Dir, "--", "ip", "route", "add", "local", "10.0.0.224/27", "dev", "lo").CombinedOutput(); err != nil {

@@ -76,7 +76,7 @@ var faults = []fault{
 		cause: "OAuth2ProxyUnreachable", hop: "sign-in page", says: []string{"GET /jupyter/: 403 without a body", "scaled to zero"},
 	},
 	{
-		name: "Dex is down", make: scale("auth", "dex", 0), repair: scale("auth", "dex", 1),
+		name: "Dex is down", make: scale("auth", "dex", 0), repair: scale("auth", "dex", 2),
 		cause: "DexUnreachable", hop: "dex", says: []string{"GET /dex/healthz: 503", "scaled to zero"},
 	},
 	{

@@ -22,10 +22,10 @@ func TestRealLoginFaults(t *testing.T) {
 	if os.Geteuid() != 0 {
 		t.Fatal("a real node needs root: run it with sudo")
 	}
-	if realImages(t)["docker.io/istio/proxyv2:1.24.3"] != "real" {
+	if !realProxy(realImages(t)) {
 		t.Skip("the proxy is a stand-in, which knows no login: see the list above for why")
 	}
-	b := newBed(t, "--nodes", "real")
+	b := newBed(t, "--nodes", "real", "--network-policies")
 	if r := b.run(context.Background(), loginPassword, nil, "install", "--password-stdin", "--timeout", "5m"); r.Code != 0 {
 		t.Fatalf("install: %s", r)
 	}

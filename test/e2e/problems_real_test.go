@@ -31,7 +31,7 @@ func TestWhatTheLogsOfRealProgramsTell(t *testing.T) {
 	if os.Getuid() != 0 {
 		t.Skip("a real node needs root")
 	}
-	b := newBed(t, "--nodes", "real")
+	b := newBed(t, "--nodes", "real", "--network-policies")
 	b.must("install", "--timeout", "10m")
 	b.apply(`{apiVersion: v1, kind: Secret, metadata: {name: planted, namespace: kubeflow}, stringData: {anything: ` + plantedSecret + `}}`)
 

@@ -200,17 +200,17 @@ spec: {template: {spec: {containers: [{name: waits, image: "example.com/notebook
 		cause: diagnose.WebhookRefused, says: []string{"conflict", "refused"},
 	}, {
 		name:  "a webhook does not answer in time, as behind the firewall of a private cluster",
-		make:  func(b *bed) { undo = b.silence("admission-webhook-mutating-webhook-configuration") },
+		make:  func(b *bed) { undo = b.silence("poddefaults-webhook-mutating-webhook-configuration") },
 		undo:  back,
 		cause: diagnose.WebhookTimeout, says: []string{"deadline exceeded", "4443"},
 	}, {
 		name: "versions that do not belong together",
 		make: func(b *bed) {
 			pod := b.kubectl("-n", "istio-system", "get", "pod", "-l", "app=istio-ingressgateway", "-o", "jsonpath={.items[0].metadata.name}")
-			b.kubectl("-n", "istio-system", "set", "image", "pod/"+pod, "istio-proxy=docker.io/istio/proxyv2:1.22.0")
+			b.kubectl("-n", "istio-system", "set", "image", "pod/"+pod, "istio-proxy=registry.istio.io/release/proxyv2:1.28.0")
 		},
 		undo:  restarted("istio-system", "istio-ingressgateway"),
-		cause: diagnose.VersionSkew, says: []string{"istiod: 1.24.3", "istio-proxy 1.22.0"},
+		cause: diagnose.VersionSkew, says: []string{"istiod: 1.30.8", "istio-proxy 1.28.0"},
 	}}
 	for _, p := range problems {
 		t.Run(p.name, func(t *testing.T) {

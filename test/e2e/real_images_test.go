@@ -53,10 +53,20 @@ func realImages(t *testing.T, flags ...string) map[string]string {
 // one in each release.
 func isImage(name, of string) bool {
 	repository, _, _ := strings.Cut(name, ":")
-	if of == "istio/pilot" {
-		return strings.Contains(repository, "istio") && strings.HasSuffix(repository, "/pilot")
+	if program, ok := strings.CutPrefix(of, "istio/"); ok {
+		return strings.Contains(repository, "istio") && strings.HasSuffix(repository, "/"+program)
 	}
 	return repository == of
+}
+
+// realProxy tells whether Istio's proxy is the component itself, which the login takes.
+func realProxy(images map[string]string) bool {
+	for name, kind := range images {
+		if isImage(name, "istio/proxyv2") && kind == "real" {
+			return true
+		}
+	}
+	return false
 }
 
 // notebookImage is the form's first one, which the bed has.

@@ -14,9 +14,9 @@ import (
 )
 
 func (b *bed) podDefaultsCertificate(t *testing.T) {
-	if got := b.kubectl("-n", "kubeflow", "get", "certificate", "admission-webhook-cert",
+	if got := b.kubectl("-n", "kubeflow", "get", "certificate", "poddefaults-webhook-cert",
 		"-o", `jsonpath={.status.conditions[?(@.type=="Ready")].status}`); got != "True" {
-		t.Fatalf("Certificate kubeflow/admission-webhook-cert: Ready is %q, want True", got)
+		t.Fatalf("Certificate kubeflow/poddefaults-webhook-cert: Ready is %q, want True", got)
 	}
 	decode := func(text string) *x509.Certificate {
 		raw, err := base64.StdEncoding.DecodeString(text)
@@ -33,11 +33,11 @@ func (b *bed) podDefaultsCertificate(t *testing.T) {
 		}
 		return c
 	}
-	leaf := decode(b.kubectl("-n", "kubeflow", "get", "secret", "webhook-certs", "-o", `jsonpath={.data.tls\.crt}`))
+	leaf := decode(b.kubectl("-n", "kubeflow", "get", "secret", "poddefaults-webhook-certs", "-o", `jsonpath={.data.tls\.crt}`))
 	roots := x509.NewCertPool()
-	roots.AddCert(decode(b.kubectl("get", "mutatingwebhookconfiguration", "admission-webhook-mutating-webhook-configuration",
+	roots.AddCert(decode(b.kubectl("get", "mutatingwebhookconfiguration", "poddefaults-webhook-mutating-webhook-configuration",
 		"-o", "jsonpath={.webhooks[0].clientConfig.caBundle}")))
-	if _, err := leaf.Verify(x509.VerifyOptions{DNSName: "admission-webhook-service.kubeflow.svc", Roots: roots}); err != nil {
+	if _, err := leaf.Verify(x509.VerifyOptions{DNSName: "poddefaults-webhook-service.kubeflow.svc", Roots: roots}); err != nil {
 		t.Errorf("the API server would not trust the webhook: %v", err)
 	}
 }
@@ -54,7 +54,9 @@ type pod struct {
 	Spec     struct{ InitContainers, Containers []container }
 }
 
-func (b *bed) sidecar(t *testing.T) {
+// sidecar looks at what istiod adds to a pod: the proxy with an image, and beside it an init
+// container that sets up the pod's network, or sees that Istio's CNI plugin has.
+func (b *bed) sidecar(t *testing.T, image, network string) {
 	out, err := b.tryKubectl(`{"apiVersion":"v1","kind":"Pod","metadata":{"name":"probe","namespace":"kubeflow"},
 		"spec":{"containers":[{"name":"c","image":"probe"}]}}`, "create", "--dry-run=server", "-o", "json", "-f", "-")
 	if err != nil {
@@ -76,15 +78,14 @@ func (b *bed) sidecar(t *testing.T) {
 		t.Fatalf("no init container %s among %+v", name, p.Spec.InitContainers)
 		return container{}
 	}
-	init, proxy := find("istio-init"), find("istio-proxy")
+	init, proxy := find(network), find("istio-proxy")
 	for _, c := range []container{init, proxy} {
-		if want := "docker.io/istio/proxyv2:1.24.3"; c.Image != want {
-			t.Errorf("image of %s = %s, want %s", c.Name, c.Image, want)
+		if c.Image != image {
+			t.Errorf("image of %s = %s, want %s", c.Name, c.Image, image)
 		}
 	}
-	// What pilot-agent of 1.24 takes.
 	if len(init.Args) == 0 || init.Args[0] != "istio-iptables" || !slices.Contains(init.Args, "15006") {
-		t.Errorf("arguments of istio-init = %q, want istio-iptables with port 15006", init.Args)
+		t.Errorf("arguments of %s = %q, want istio-iptables with port 15006", network, init.Args)
 	}
 	if len(proxy.Args) < 2 || proxy.Args[0] != "proxy" || proxy.Args[1] != "sidecar" || !slices.Contains(proxy.Args, "--domain") {
 		t.Errorf("arguments of istio-proxy = %q, want proxy sidecar --domain ...", proxy.Args)

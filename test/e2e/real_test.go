@@ -17,15 +17,15 @@ import (
 // profileNamespace is the first user's, by the default address.
 const profileNamespace = "kubeflow-user-example-com"
 
-// TestRealNode installs onto a node whose containers run, with the components themselves where they can be had,
-// and takes everything out again. It needs root; its images are built first, which takes about twenty minutes the
+// TestRealNode installs onto a node whose containers run and whose network policies are enforced, with the components
+// themselves where they can be had, and takes everything out again. It needs root; its images are built first, which takes about twenty minutes the
 // first time. What is a stand-in here (Kubeflow's own programs) the log says.
 func TestRealNode(t *testing.T) {
 	if os.Geteuid() != 0 {
 		t.Fatal("a real node needs root: run it with sudo")
 	}
 	images := realImages(t)
-	b := newBed(t, "--nodes", "real")
+	b := newBed(t, "--nodes", "real", "--network-policies")
 	before := b.versions("")
 
 	const password = "correct horse battery staple"
@@ -53,7 +53,21 @@ func TestRealNode(t *testing.T) {
 			t.Errorf("creating a Certificate without names: %v, want it refused by webhook.cert-manager.io", err)
 		}
 	})
-	t.Run("istiod injects the sidecar of our templates", b.sidecar)
+	t.Run("istiod injects the sidecar of our templates", func(t *testing.T) {
+		b.sidecar(t, "registry.istio.io/release/proxyv2:1.30.8", "istio-validation")
+	})
+	t.Run("no pod has a container with rights, but for the CNI plugin's on the node", func(t *testing.T) {
+		for line := range strings.Lines(b.kubectl("get", "pods", "-A", "-o",
+			`jsonpath={range .items[*]}{.metadata.namespace}/{.metadata.name} {.spec.initContainers[*].securityContext.capabilities.add}{.spec.containers[*].securityContext.capabilities.add}{"\n"}{end}`)) {
+			name, added, _ := strings.Cut(strings.TrimSpace(line), " ")
+			if added != "" && !strings.HasPrefix(name, "kube-system/") {
+				t.Errorf("pod %s adds capabilities: %s", name, added)
+			}
+		}
+	})
+	t.Run("status finds nothing wrong", func(t *testing.T) {
+		wantSays(t, b.must("status").Stdout, "release 26.03", "Ready: 14 components")
+	})
 	t.Run("Dex answers discovery with its issuer", func(t *testing.T) {
 		code, body := b.get(t, "http://dex.auth.svc.cluster.local:5556/dex/.well-known/openid-configuration")
 		var d struct{ Issuer string }
@@ -69,10 +83,10 @@ func TestRealNode(t *testing.T) {
 		}
 	})
 	t.Run("a notebook runs with its volume and its PodDefault", func(t *testing.T) {
-		b.notebook(t, notebookImage(t, images), images["docker.io/istio/proxyv2:1.24.3"] == "real")
+		b.notebook(t, notebookImage(t, images), realProxy(images))
 	})
 	t.Run("a person logs in through the gateway, creates a notebook and opens it, and nobody else does", func(t *testing.T) {
-		if images["docker.io/istio/proxyv2:1.24.3"] != "real" {
+		if !realProxy(images) {
 			t.Skip("the proxy is a stand-in, which knows no login: see the list above for why")
 		}
 		b.login(t, password, notebookImage(t, images))

@@ -30,7 +30,7 @@ const mostSilence = 5 * time.Second
 // TestRolloutsLeaveNobodyWithoutAnAnswer replaces the pods that requests pass: Envoy,
 // istiod, Dex and oauth2-proxy are themselves; web app and notebook are stand-ins.
 func TestRolloutsLeaveNobodyWithoutAnAnswer(t *testing.T) {
-	rolloutsLeaveNobodyWithoutAnAnswer(t, "1.10")
+	rolloutsLeaveNobodyWithoutAnAnswer(t, "26.03", "--network-policies")
 }
 
 func rolloutsLeaveNobodyWithoutAnAnswer(t *testing.T, release string, flags ...string) {

@@ -29,9 +29,9 @@ type fault struct {
 
 var faults = []fault{{
 	name: "another image",
-	do:   [][]string{{"-n", "kubeflow", "set", "image", "deployment/profiles-deployment", "manager=ghcr.io/kubeflow/kubeflow/profile-controller:v1.9.2"}},
+	do:   [][]string{{"-n", "kubeflow", "set", "image", "deployment/profiles-deployment", "manager=ghcr.io/kubeflow/dashboard/profile-controller:v1.10.0"}},
 	want: diagnose.Drift, component: "profiles", state: report.Ready,
-	says: []string{"kubectl-set", "containers[manager].image was ghcr.io/kubeflow/kubeflow/profile-controller:v1.10.0, is ghcr.io/kubeflow/kubeflow/profile-controller:v1.9.2"},
+	says: []string{"kubectl-set", "containers[manager].image was ghcr.io/kubeflow/dashboard/profile-controller:v2.0.0, is ghcr.io/kubeflow/dashboard/profile-controller:v1.10.0"},
 }, {
 	name: "a configuration edited by hand",
 	do:   [][]string{{"-n", "auth", "patch", "configmap", "dex", "--type=merge", "-p", `{"data":{"config.yaml":"issuer: http://elsewhere"}}`}},
@@ -71,18 +71,18 @@ var faults = []fault{{
 	do: [][]string{
 		{"-n", "cert-manager", "scale", "deployment", "cert-manager-cainjector", "--replicas=0"},
 		{"-n", "cert-manager", "wait", "--for=delete", "pod", "-l", "app=cainjector", "--timeout=60s"},
-		{"patch", "mutatingwebhookconfiguration", "admission-webhook-mutating-webhook-configuration", "--type=json", "-p", `[{"op":"remove","path":"/webhooks/0/clientConfig/caBundle"}]`},
+		{"patch", "mutatingwebhookconfiguration", "poddefaults-webhook-mutating-webhook-configuration", "--type=json", "-p", `[{"op":"remove","path":"/webhooks/0/clientConfig/caBundle"}]`},
 	},
 	undo: [][]string{{"-n", "cert-manager", "scale", "deployment", "cert-manager-cainjector", "--replicas=1"}},
 	want: diagnose.WebhookCABundleMissing, component: "poddefaults", says: []string{"no clientConfig.caBundle", "cainjector"},
 }, {
 	name: "nobody behind a webhook",
 	do: [][]string{
-		{"-n", "kubeflow", "scale", "deployment", "admission-webhook-deployment", "--replicas=0"},
+		{"-n", "kubeflow", "scale", "deployment", "poddefaults-webhook-deployment", "--replicas=0"},
 		{"-n", "kubeflow", "wait", "--for=delete", "pod", "-l", "app=poddefaults", "--timeout=60s"},
 	},
-	undo: [][]string{{"-n", "kubeflow", "scale", "deployment", "admission-webhook-deployment", "--replicas=1"}},
-	want: diagnose.WebhookWithoutEndpoints, component: "poddefaults", says: []string{"admission-webhook-deployment.kubeflow.org", "ready endpoints: 0"},
+	undo: [][]string{{"-n", "kubeflow", "scale", "deployment", "poddefaults-webhook-deployment", "--replicas=1"}},
+	want: diagnose.WebhookWithoutEndpoints, component: "poddefaults", says: []string{"poddefaults-webhook-deployment.kubeflow.org", "ready endpoints: 0"},
 }, {
 	name: "the provider taken out of the mesh",
 	do:   [][]string{{"-n", "istio-system", "patch", "configmap", "istio", "--type=merge", "-p", `{"data":{"mesh":"rootNamespace: istio-system"}}`}},
@@ -101,7 +101,7 @@ var faults = []fault{{
 }, {
 	name: "the login switched off",
 	do:   [][]string{{"-n", "auth", "scale", "deployment", "dex", "--replicas=0"}},
-	want: diagnose.ScaledToZero, component: "dex", says: []string{"Deployment auth/dex", "replicas: 0", "kubectl -n auth scale deployment dex --replicas=1"},
+	want: diagnose.ScaledToZero, component: "dex", says: []string{"Deployment auth/dex", "replicas: 0", "kubectl -n auth scale deployment dex --replicas=2"},
 }, {
 	name: "a program that crashes",
 	do:   [][]string{{"-n", "auth", "set", "image", "deployment/dex", "dex=images.invalid/crash:v1"}},

@@ -18,9 +18,9 @@ func TestStatusOfAStackOfSomebodyElse(t *testing.T) {
 	b := newBed(t)
 	manifests := b.must("render").Stdout
 	manifests = strings.NewReplacer(
-		"cert-manager-controller:v1.16.1", "cert-manager-controller:v1.15.3",
-		"cert-manager-webhook:v1.16.1", "cert-manager-webhook:v1.15.3",
-		"cert-manager-cainjector:v1.16.1", "cert-manager-cainjector:v1.15.3",
+		"cert-manager-controller:v1.20.3", "cert-manager-controller:v1.20.1",
+		"cert-manager-webhook:v1.20.3", "cert-manager-webhook:v1.20.1",
+		"cert-manager-cainjector:v1.20.3", "cert-manager-cainjector:v1.20.1",
 		"jupyter-web-app-config\n", "jupyter-web-app-config-t6fdc2gbb5\n",
 		"kubectl-jupyter/component", "example.com/component",
 	).Replace(manifests)
@@ -36,7 +36,7 @@ func TestStatusOfAStackOfSomebodyElse(t *testing.T) {
 		t.Error("it is taken for an installation of this plugin")
 	}
 	for _, c := range r.Components {
-		if c.Name == "cert-manager" && (c.Version != "v1.15.3" || c.Offered != "v1.16.1") {
+		if c.Name == "cert-manager" && (c.Version != "v1.20.1" || c.Offered != "v1.20.3") {
 			t.Errorf("cert-manager: version %q, offered %q", c.Version, c.Offered)
 		}
 	}

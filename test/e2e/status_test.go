@@ -98,17 +98,17 @@ func TestStatus(t *testing.T) {
 
 func (b *bed) formats() {
 	t := b.t
-	wantSays(t, b.must("status").Stdout, "NAME", "STATE", "PODS", "cert-manager", "v1.16.1", "2/2", "URL:", "Users:    user@example.com", "Ready: 14 components.")
+	wantSays(t, b.must("status").Stdout, "NAME", "STATE", "PODS", "cert-manager", "v1.20.3", "2/2", "URL:", "Users:    user@example.com", "Ready: 14 components.")
 	wantSays(t, b.must("status", "-o", "wide").Stdout, "OBJECTS", "OFFERED", "TITLE", "Jupyter Web App")
 	short := b.must("status", "-o", "short").Stdout
-	wantSays(t, short, "profile default", "Kubernetes v1.", "versions: cert-manager v1.16.1")
+	wantSays(t, short, "profile default", "Kubernetes v1.", "versions: cert-manager v1.20.3")
 	if lines := strings.Count(short, "\n"); lines > 5 || strings.Contains(short, "user@example.com") || strings.Contains(short, "127.0.0.1") {
 		t.Errorf("the short form of a whole stack has %d lines, or tells who and where:\n%s", lines, short)
 	}
 	if names := strings.Fields(b.must("status", "-o", "name").Stdout); len(names) != 14 || names[0] != "cert-manager" {
 		t.Errorf("names: %q", names)
 	}
-	if got := b.must("status", "-o", "jsonpath={.state} {.components[?(@.name=='dex')].pods.ready}").Stdout; got != "Ready 1\n" {
+	if got := b.must("status", "-o", "jsonpath={.state} {.components[?(@.name=='dex')].pods.ready}").Stdout; got != "Ready 2\n" {
 		t.Errorf("jsonpath: %q", got)
 	}
 	wantSays(t, b.must("status", "-o", "yaml").Stdout, "kind: Status", "state: Ready")

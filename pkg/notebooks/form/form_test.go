@@ -17,10 +17,14 @@ import (
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/notebooks"
 )
 
-// shipped is the form that an installation brings.
-func shipped(t *testing.T) *Form {
+// shipped is the form that an installation of release 1.10 brings, whose web app made the
+// recorded objects.
+func shipped(t *testing.T) *Form { return shippedBy(t, "1.10") }
+
+// shippedBy is the form that an installation of a release brings.
+func shippedBy(t *testing.T, release string) *Form {
 	t.Helper()
-	source, err := components.NewEmbedded(components.DefaultRelease)
+	source, err := components.NewEmbedded(release)
 	if err != nil {
 		t.Fatal(err)
 	}

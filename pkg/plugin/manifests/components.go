@@ -49,7 +49,7 @@ answer. Injection: new pods get their sidecar. Ready: all of it works.`,
 			kubectl jupyter components -o wide
 
 			# List the components of another release
-			kubectl jupyter components --release 26.03
+			kubectl jupyter components --release 1.10
 
 			# List all components in JSON, for use by programs
 			kubectl jupyter components -o json`),

@@ -88,7 +88,7 @@ func TestEachReleaseBuildsItsOwnPrograms(t *testing.T) {
 		}
 		return names
 	}
-	is110, is2603 := names(""), names("26.03")
+	is110, is2603 := names("1.10"), names("")
 	for _, tt := range []struct {
 		program       string
 		in110, in2603 bool

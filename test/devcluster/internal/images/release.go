@@ -7,10 +7,10 @@ import (
 )
 
 // DefaultRelease is the release of the stack whose images are meant unless another is named.
-const DefaultRelease = "1.10"
+const DefaultRelease = "26.03"
 
 // Releases are the releases of the stack that there are images for.
-var Releases = []string{DefaultRelease, "26.03"}
+var Releases = []string{"1.10", "26.03"}
 
 // Catalogue lists the images of a release of the stack, or of several with commas between
 // them, the node's own first. An image that several releases have is listed once.
@@ -32,9 +32,9 @@ func Catalogue(releases string) ([]Image, error) {
 
 func imagesOf(release string) ([]Image, error) {
 	switch release {
-	case "", DefaultRelease:
+	case "1.10":
 		return images110(), nil
-	case "26.03":
+	case "", DefaultRelease:
 		return images2603(), nil
 	}
 	return nil, fmt.Errorf("--release %q: there are images for %s", release, strings.Join(Releases, " and "))

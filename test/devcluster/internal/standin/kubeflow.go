@@ -22,7 +22,7 @@ func Behaviours() []pods.Behaviour {
 		{Name: ProfilesName, Images: []string{"profile-controller"}, Run: runProfiles},
 		{Name: NotebooksName, Images: []string{"notebook-controller"}, Run: runNotebooks},
 		{Name: PodDefaultsName, Images: []string{"poddefaults-webhook"}, Run: runPodDefaults},
-		{Name: kfam.Name, Images: []string{"kfam"}, Run: runKFAM},
+		{Name: kfam.Name, Images: []string{"kfam", "access-management"}, Run: runKFAM},
 		{Name: webapp.Name, Images: []string{"jupyter-web-app"}, Run: runWebApp},
 	}
 }

@@ -3,7 +3,7 @@
 //
 //	make bench UPSTREAM=DIR
 //
-// DIR is a clone of kubeflow/manifests at v1.10.1. A missed target is a line in the
+// DIR is a clone of kubeflow/manifests at 26.03.1. A missed target is a line in the
 // report, not a failure: the exit code is 0 as long as everything could be measured.
 package main
 
@@ -27,9 +27,9 @@ import (
 // bench is one run of the program.
 type bench struct {
 	programs bedkit.Programs
-	// upstream is the clone; filled, where it is not empty, stands in for userNamespace.
-	upstream, filled string
-	runs             int
+	// upstream is the clone.
+	upstream string
+	runs     int
 	// topNodes replaces the sizes of figure f.
 	topNodes              int
 	podDelay, acceptDelay time.Duration
@@ -77,7 +77,7 @@ func run(ctx context.Context, args []string) error {
 	kubectl := flags.String("kubectl", "", "the peer's kubectl; by default the one in -bin, else the one on PATH")
 	only := flags.String("only", "", "figures to measure, such as a,c; all when empty")
 	out := flags.String("out", filepath.Join("docs", "benchmarks.md"), "file to write the report to; - prints it")
-	flags.StringVar(&b.upstream, "upstream", "", "clone of kubeflow/manifests at v1.10.1")
+	flags.StringVar(&b.upstream, "upstream", "", "clone of kubeflow/manifests at 26.03.1")
 	flags.IntVar(&b.runs, "runs", 3, "how often each installation is timed")
 	flags.DurationVar(&b.acceptDelay, "accept-delay", 0, "time until a pod of figure a is Ready")
 	flags.DurationVar(&b.podDelay, "pod-delay", 20*time.Second, "simulated image pull of figure b")
@@ -103,15 +103,6 @@ func run(ctx context.Context, args []string) error {
 	machine, err := b.machine(ctx)
 	if err != nil {
 		return err
-	}
-	if needsUpstream(chosen) {
-		remove, err := b.fillPlaceholders(ctx)
-		if remove != nil {
-			defer remove()
-		}
-		if err != nil {
-			return err
-		}
 	}
 	var figures []*figure
 	var failed error

@@ -76,6 +76,13 @@ func shareNote(runs []timed) string {
 	return note + "."
 }
 
+// serverNote says how long the cluster alone would take if nothing in it had to wait.
+func serverNote(runs []timed) string {
+	m := middle(runs)
+	cores := runtime.NumCPU()
+	return fmt.Sprintf("The cluster alone needs at least %s for it: its CPU time on %d cores, if none of it had to wait for anything.", seconds(m.bed/time.Duration(cores)), cores)
+}
+
 func lostNote(how string, runs []sequence) string {
 	lost := joined(of(runs, func(s sequence) string { return fmt.Sprint(s.lost) }))
 	note := fmt.Sprintf("%s, the upstream sequence does not create %s of its %d objects (one number for each run)", how, lost, runs[0].objects)
@@ -162,7 +169,7 @@ func document(m machine, figures []*figure) string {
 
 // upstreamHead says how the figures against upstream's sequence were taken.
 func upstreamHead(w *strings.Builder, m machine) {
-	fmt.Fprintf(w, "Written by `make bench UPSTREAM=DIR`, DIR being a clone of kubeflow/manifests at v1.10.1.\n")
+	fmt.Fprintf(w, "Written by `make bench UPSTREAM=DIR`, DIR being a clone of kubeflow/manifests at 26.03.1.\n")
 	fmt.Fprintf(w, "Both sides were measured in one run, each installation on a fresh cluster of test/devcluster: a real control plane (etcd,\nkube-apiserver, kube-controller-manager, kube-scheduler %s) and the real cert-manager on this machine, on which the\nplugin and kubectl run as well. Its nodes are simulated: no container runs, and a pod is Ready after a delay that\nsimulates the image pull. istiod, Dex, oauth2-proxy and Kubeflow's controllers are stand-ins.\n\n", m.server)
 }
 

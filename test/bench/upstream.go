@@ -10,8 +10,8 @@ import (
 	"time"
 )
 
-// step is one line of the installation that upstream's README of v1.10.1 describes:
-// build a directory, apply it, and wait for what the README waits for.
+// step is one line of the installation that upstream's README of 26.03 and the scripts it
+// refers to describe: build a directory, apply it, and wait for what they wait for.
 type step struct {
 	dir   string
 	waits [][]string
@@ -21,30 +21,35 @@ type step struct {
 // in the README's order. The fifteenth is the first user's Profile, which the plugin
 // installs too.
 var upstreamSteps = []step{
-	{dir: "common/cert-manager/base"},
-	{dir: "common/cert-manager/kubeflow-issuer/base", waits: [][]string{
+	{dir: "common/kubeflow-namespace/base"},
+	{dir: "common/cert-manager/base", waits: [][]string{
 		{"wait", "--for=condition=Ready", "pod", "-l", "app in (cert-manager,webhook)", "--timeout=180s", "-n", "cert-manager"},
 		{"wait", "--for=jsonpath={.subsets[0].addresses[0].targetRef.kind}=Pod", "endpoints", "-l", "app in (cert-manager,webhook)", "--timeout=180s", "-n", "cert-manager"},
 	}},
-	{dir: "common/istio-1-24/istio-crds/base"},
-	{dir: "common/istio-1-24/istio-namespace/base"},
-	{dir: "common/istio-1-24/istio-install/overlays/oauth2-proxy", waits: [][]string{
+	{dir: "common/cert-manager/overlays/kubeflow"},
+	{dir: "common/istio/istio-crds/base"},
+	{dir: "common/istio/istio-namespace/base"},
+	{dir: "common/istio/istio-install/overlays/oauth2-proxy", waits: [][]string{
 		{"wait", "--for=condition=Ready", "pods", "--all", "-n", "istio-system", "--timeout=300s"},
 	}},
 	{dir: "common/oauth2-proxy/overlays/m2m-dex-only", waits: [][]string{
 		{"wait", "--for=condition=Ready", "pod", "-l", "app.kubernetes.io/name=oauth2-proxy", "--timeout=180s", "-n", "oauth2-proxy"},
 	}},
+	{dir: "common/istio/kubeflow-istio-resources/base"},
+	{dir: "common/kubeflow-roles/base"},
 	{dir: "common/dex/overlays/oauth2-proxy", waits: [][]string{
 		{"wait", "--for=condition=Ready", "pods", "--all", "--timeout=180s", "-n", "auth"},
 	}},
-	{dir: "common/kubeflow-namespace/base"},
-	{dir: "common/kubeflow-roles/base"},
-	{dir: "common/istio-1-24/kubeflow-istio-resources/base"},
-	{dir: "apps/admission-webhook/upstream/overlays/cert-manager"},
-	{dir: "apps/jupyter/notebook-controller/upstream/overlays/kubeflow"},
-	{dir: "apps/jupyter/jupyter-web-app/upstream/overlays/istio"},
-	{dir: "apps/profiles/upstream/overlays/kubeflow"},
-	{dir: userNamespace},
+	{dir: "applications/dashboard/upstream/poddefaults-webhooks/overlays/cert-manager", waits: rolledOut("poddefaults-webhook-deployment")},
+	{dir: "applications/dashboard/upstream/profile-controller/overlays/kubeflow-pss", waits: rolledOut("profiles-deployment")},
+	{dir: "applications/notebooks-v1/upstream/jupyter-web-app/overlays/istio", waits: rolledOut("jupyter-web-app-deployment")},
+	{dir: "applications/notebooks-v1/upstream/notebook-controller/overlays/kubeflow", waits: rolledOut("notebook-controller-deployment")},
+	{dir: "common/user-namespace/base"},
+}
+
+// rolledOut is how upstream's scripts wait for the programs of dashboard and notebooks.
+func rolledOut(deployment string) [][]string {
+	return [][]string{{"-n", "kubeflow", "rollout", "status", "deployment/" + deployment, "--timeout=60s"}}
 }
 
 // allReady is how upstream's own tests wait for the end of an installation.
@@ -58,12 +63,12 @@ const attempts = 6
 
 func checkUpstream(dir string) error {
 	if dir == "" {
-		return fmt.Errorf("-upstream: name a clone of kubeflow/manifests at v1.10.1")
+		return fmt.Errorf("-upstream: name a clone of kubeflow/manifests at 26.03.1")
 	}
 	for _, s := range upstreamSteps {
 		file := filepath.Join(dir, s.dir, "kustomization.yaml")
 		if _, err := os.Stat(file); err != nil {
-			return fmt.Errorf("-upstream %s: not a clone of kubeflow/manifests at v1.10.1: %w", dir, err)
+			return fmt.Errorf("-upstream %s: not a clone of kubeflow/manifests at 26.03.1: %w", dir, err)
 		}
 	}
 	return nil
@@ -147,7 +152,7 @@ func (b *bed) wait(ctx context.Context, total *sample, args []string) error {
 // buildAndApply is `kubectl kustomize DIR | kubectl apply -f -`. It tells whether
 // everything was accepted.
 func (b *bed) buildAndApply(ctx context.Context, s step, total *sample) (bool, error) {
-	build := exec.CommandContext(ctx, b.programs.Kubectl, "kustomize", b.directory(s))
+	build := exec.CommandContext(ctx, b.programs.Kubectl, "kustomize", filepath.Join(b.upstream, s.dir))
 	apply := exec.CommandContext(ctx, b.programs.Kubectl, "apply", "-f", "-")
 	build.Env, apply.Env = b.Env(), b.Env()
 	// An os pipe, as a shell makes it: both run at the same time.
@@ -187,7 +192,7 @@ func (b *bed) buildAndApply(ctx context.Context, s step, total *sample) (bool, e
 // again is not there.
 func (b *bed) countLost(ctx context.Context, out *sequence) error {
 	for _, s := range upstreamSteps {
-		built, err := b.must(ctx, "kustomize", b.directory(s))
+		built, err := b.must(ctx, "kustomize", filepath.Join(b.upstream, s.dir))
 		if err != nil {
 			return err
 		}

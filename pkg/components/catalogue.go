@@ -180,6 +180,8 @@ func podDefaults(version, hub, name, secret string) Component {
 			Condition: Admission,
 			Workload:  "kubeflow/" + name + "-deployment",
 			Webhooks:  []WebhookRef{{"MutatingWebhookConfiguration", name + "-mutating-webhook-configuration"}},
+			// It writes an annotation for each PodDefault that it applies.
+			Handled: `has(object.metadata.annotations) && object.metadata.annotations.exists(k, k.startsWith("poddefault.admission.kubeflow.org/"))`,
 		}},
 	}
 }

@@ -81,6 +81,10 @@ type Gate struct {
 	Probes   []Probe
 	// Needs has to hold before the probes can be sent at all (their namespace, say).
 	Needs []Need
+	// Handled is a CEL expression that holds for an object which a mutating webhook of the
+	// component has handled. With it two configurations can follow one another in an upgrade
+	// so that each object is handled once; empty: the new one begins when the old one is gone.
+	Handled string
 }
 
 // Produced names an object that a controller must have made before the component is Ready.
@@ -160,7 +164,9 @@ type Release struct {
 	// what the release's Istio was tested with upstream (inclusive, minor versions of 1.x).
 	ServedMin, ServedMax int
 	TestedMin, TestedMax int
-	Components           []Component `json:"components"`
+	// NoWayBack is why an older release cannot replace this one; empty for the first release.
+	NoWayBack  string      `json:"-"`
+	Components []Component `json:"components"`
 }
 
 // Component finds an entry by name.

@@ -16,6 +16,7 @@ func release2603() *Release {
 		// Istio 1.30 and cert-manager 1.20 name no older server.
 		ServedMin: 32, ServedMax: 37,
 		TestedMin: 32, TestedMax: 36,
+		NoWayBack: "release 26.03 lets the namespaces of users enforce the Pod Security level baseline, which refuses the sidecars of older releases, and Istio does not support sidecars that are newer than its control plane",
 		Components: []Component{
 			certManager("v1.20.3"),
 			kubeflowIssuer(upstream),

@@ -8,12 +8,13 @@ const (
 	WebhookNotRefusing   = "WebhookNotRefusing"
 	InjectorNotInjecting = "InjectorNotInjecting"
 	InstallIncomplete    = "InstallIncomplete"
+	UpgradeIncomplete    = "UpgradeIncomplete"
 	OwnerCaseDiffers     = "OwnerCaseDiffers"
 	ProfileFailed        = "ProfileFailed"
 	ProfileOwnerInvalid  = "ProfileOwnerInvalid"
 )
 
 var statusWeight = map[string]int{
-	InstallIncomplete: 95, VersionSkew: 82, CertificateExpiring: 63, WebhookNotRefusing: 49, InjectorNotInjecting: 49, Drift: 16,
+	InstallIncomplete: 95, UpgradeIncomplete: 95, VersionSkew: 82, CertificateExpiring: 63, WebhookNotRefusing: 49, InjectorNotInjecting: 49, Drift: 16,
 	ProfileOwnerInvalid: 39, ProfileFailed: 38, OwnerCaseDiffers: 37,
 }

@@ -54,4 +54,6 @@ type Versions struct {
 	Server *report.Target `json:"server,omitempty"`
 	// Installed is what the inventory in the cluster says, absent where there is none.
 	Installed *rollout.Settings `json:"installed,omitempty"`
+	// Newer is the latest release that this plugin has, empty where it is installed.
+	Newer string `json:"newerRelease,omitempty"`
 }

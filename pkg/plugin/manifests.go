@@ -27,13 +27,19 @@ func (f *ManifestFlags) Add(cmd *cobra.Command) {
 	fs := cmd.Flags()
 	fs.StringVar(&f.profile, "profile", components.ProfileDefault, "Size of the installation: "+strings.Join(components.Profiles(), " or ")+"; slim fits on a node with 2 CPUs and 4 GiB of memory, including one running notebook")
 	fs.StringVar(&f.userEmail, "user-email", components.DefaultUserEmail, "E-mail address of the first user, who owns the first namespace")
-	fs.StringVarP(&f.kustomization, "kustomize", "k", "", "Kustomization `directory` to apply on top of the manifests")
-	fs.StringVar(&f.registry, "registry", "", "Pull every image from `HOST[:PORT][/PREFIX]` instead of its own registry")
-	fs.StringArrayVar(&f.images, "image", nil, "Override an image, as `NAME=REF` with NAME without its tag; can be repeated")
+	f.AddCustom(cmd)
 	fs.BoolVar(&f.secureCookies, "secure-cookies", false, "If true, mark cookies Secure; browsers then reject them over plain HTTP")
 	// Goes together with TLS on the gateway; alone it only locks people out.
 	_ = fs.MarkHidden("secure-cookies")
 	Complete(cmd, "profile", components.Profiles)
+}
+
+// AddCustom adds the flags that change the manifests of a release, and not which it is.
+func (f *ManifestFlags) AddCustom(cmd *cobra.Command) {
+	fs := cmd.Flags()
+	fs.StringVarP(&f.kustomization, "kustomize", "k", "", "Kustomization `directory` to apply on top of the manifests")
+	fs.StringVar(&f.registry, "registry", "", "Pull every image from `HOST[:PORT][/PREFIX]` instead of its own registry")
+	fs.StringArrayVar(&f.images, "image", nil, "Override an image, as `NAME=REF` with NAME without its tag; can be repeated")
 }
 
 // Source of the manifests.

@@ -133,6 +133,8 @@ const (
 	Created Action = "created"
 	// Configured: it was there and has changed.
 	Configured Action = "configured"
+	// Replaced: deleted and created, since a field of it cannot be changed.
+	Replaced Action = "replaced"
 	// Unchanged: it was as it should be.
 	Unchanged Action = "unchanged"
 	// Pruned: deleted by an installation that no longer has it.
@@ -276,6 +278,8 @@ type Report struct {
 	Foreign bool `json:"foreign,omitempty"`
 	// LeftOut names the components that the installation was made without.
 	LeftOut []string `json:"leftOut,omitempty"`
+	// Newer is the latest release that this plugin has, empty where it is installed.
+	Newer string `json:"newerRelease,omitempty"`
 	// WayIn is how a person gets to the web app.
 	WayIn *WayIn `json:"wayIn,omitempty"`
 }

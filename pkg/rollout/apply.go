@@ -9,7 +9,6 @@ import (
 	"sync"
 	"time"
 
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
@@ -33,6 +32,10 @@ type run struct {
 	recording sync.Mutex
 	record    record
 	last      *LastRun
+	// late are the objects that an upgrade sends last, by wave
+	late map[key]int
+	// outlived are objects of the release before that go at the end and were in no inventory
+	outlived []member
 
 	work sync.WaitGroup
 	fail context.CancelCauseFunc
@@ -45,12 +48,19 @@ func (e *Engine) Apply(ctx context.Context, plan *Plan, survey *Survey) (*report
 	if len(survey.conflicts) > 0 {
 		return nil, nil, &Failure{Err: fmt.Errorf("%d objects belong to another owner, the first is %s: nothing was changed", len(survey.conflicts), survey.conflicts[0])}
 	}
+	if plan.From != nil && !e.options.Wait {
+		// What is pruned serves until the rest is ready.
+		waiting := *e
+		waiting.options.Wait = true
+		e = &waiting
+	}
 	bounded, release := e.bounded(ctx)
 	defer release()
 	working, fail := context.WithCancelCause(bounded)
 	defer fail(nil)
+	course := survey.course(plan)
 	r := &run{
-		Engine: e, plan: plan, survey: survey, graph: newGraph(plan), slots: newSlots(inFlight, definitionsInFlight),
+		Engine: e, plan: plan, survey: survey, graph: newGraph(plan, course), late: course.late, slots: newSlots(inFlight, definitionsInFlight),
 		readyFacts: map[key]*fact{}, started: time.Now(), fail: fail, record: maps.Clone(survey.record),
 	}
 	err := r.do(working)
@@ -120,7 +130,10 @@ func (r *run) do(ctx context.Context) error {
 			return context.Cause(ctx)
 		}
 	}
-	return r.prune(ctx)
+	if err := r.prune(ctx); err != nil {
+		return err
+	}
+	return r.conclude(ctx)
 }
 
 // start runs one step of the work; the first that fails ends the run.
@@ -166,7 +179,13 @@ func (r *run) bring(ctx context.Context, n *node, u *unstructured.Unstructured) 
 		}
 		return r.establish(ctx, n, u, nil)
 	}
-	for _, p := range append(r.graph.prerequisites(n, u), r.startsAfter(u)...) {
+	if r.late[k] > 0 {
+		if u.GroupVersionKind().GroupKind() != namespaceKind {
+			return nil
+		}
+		u = stillLoose(u, r.survey.changes[k].Live)
+	}
+	for _, p := range slices.Concat(r.withoutHeld(n, u, r.graph.prerequisites(n, u)), r.startsAfter(u), r.follows(n, u)) {
 		if !p.fact.holds() {
 			r.note(n, k, waitsFor+p.say)
 		}
@@ -231,6 +250,9 @@ func (r *run) send(ctx context.Context, n *node, u *unstructured.Unstructured) (
 			return nil, "", err
 		}
 	}
+	if err := r.makeWay(ctx, n, u, change); err != nil {
+		return nil, "", err
+	}
 	rank := urgency(u)
 	if n.foundation(u) {
 		rank = min(rank, urgentFoundation)
@@ -278,22 +300,6 @@ func (r *run) write(ctx context.Context, u, live *unstructured.Unstructured) (*u
 		return nil, err
 	}
 	return client.Apply(ctx, u.GetName(), withoutForeign(u, live), metav1.ApplyOptions{FieldManager: FieldManager, Force: r.options.Adopt})
-}
-
-// prune deletes what an earlier run brought and this plan no longer has.
-func (r *run) prune(ctx context.Context) error {
-	return r.parallel(ctx, len(r.survey.pruned), func(ctx context.Context, i int) error {
-		m := r.survey.pruned[i]
-		ref := m.key.ref()
-		uid := m.meta.UID
-		background := metav1.DeletePropagationBackground
-		err := r.resource(m).Delete(ctx, m.key.name, metav1.DeleteOptions{Preconditions: &metav1.Preconditions{UID: &uid}, PropagationPolicy: &background})
-		if err != nil && !apierrors.IsNotFound(err) {
-			return refusal(ref, err)
-		}
-		r.events.emit(report.Event{Kind: report.EventObject, Component: m.component, Object: &ref, Action: report.Pruned})
-		return nil
-	})
 }
 
 var namespaceKind = schema.GroupKind{Kind: "Namespace"}

@@ -73,6 +73,8 @@ func (c *count) one() {
 type node struct {
 	components.Rendered
 	existing bool
+	// moved are Services that choose other pods than before
+	moved map[key]bool
 	// accepted, foundations and ready count objects; established counts definitions.
 	accepted, foundations, established, ready *count
 	// gates holds Admission and Injection where the component has such a gate.
@@ -102,17 +104,19 @@ type graph struct {
 	used map[schema.GroupKind]bool
 }
 
-func newGraph(plan *Plan) *graph {
+// newGraph makes the graph of a plan. Nothing waits for what is late, and no workload for a
+// Service that moves to its pods.
+func newGraph(plan *Plan, c course) *graph {
 	g := &graph{byRef: map[string]*node{}, namespaces: map[string]*fact{}, kinds: map[schema.GroupKind]*fact{}, used: map[schema.GroupKind]bool{}}
 	add := func(r components.Rendered, existing bool) {
 		n := &node{
-			Rendered: r, existing: existing, state: report.Waiting, changes: map[report.Action]int{}, subject: map[key]string{},
+			Rendered: r, existing: existing, moved: c.moved, state: report.Waiting, changes: map[report.Action]int{}, subject: map[key]string{},
 			gates: map[components.Condition]*fact{},
 		}
 		for _, gate := range r.Component.Gates {
 			n.gates[gate.Condition] = newFact()
 		}
-		definitions, foundations := 0, 0
+		definitions, foundations, sent := 0, 0, len(r.Objects)
 		for _, u := range r.Objects {
 			g.used[u.GroupVersionKind().GroupKind()] = true
 			if u.GetKind() == crdKind {
@@ -126,9 +130,10 @@ func newGraph(plan *Plan) *graph {
 			}
 			if u.GetKind() == "Namespace" && !existing {
 				g.namespaces[u.GetName()] = newFact()
+			} else if c.late[keyOf(u)] > 0 {
+				sent--
 			}
 		}
-		sent := len(r.Objects)
 		if existing {
 			sent, foundations = 0, 0
 		}
@@ -160,7 +165,7 @@ func isFoundation(u *unstructured.Unstructured) bool {
 // also what they would make themselves if they did not find it, as Dex does with the
 // kinds of its store. It would be somebody else's for the next run.
 func (n *node) foundation(u *unstructured.Unstructured) bool {
-	return isFoundation(u) || slices.ContainsFunc(n.Component.Leaves, func(l components.Leftover) bool {
+	return isFoundation(u) && !n.moved[keyOf(u)] || slices.ContainsFunc(n.Component.Leaves, func(l components.Leftover) bool {
 		return l.Matches(u.GetKind(), u.GetNamespace(), u.GetName())
 	})
 }

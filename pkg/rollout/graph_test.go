@@ -17,7 +17,7 @@ func TestAWorkloadWaitsForWhatItWouldMakeItself(t *testing.T) {
 	account := object(t, `{apiVersion: v1, kind: ServiceAccount, metadata: {namespace: auth, name: dex}}`)
 	dex := &components.Component{Name: "dex", Leaves: []components.Leftover{{Group: "apiextensions.k8s.io", Kind: crdKind, Name: "*.dex.coreos.com"}}}
 	plan := &Plan{Rendered: []components.Rendered{{Component: dex, Objects: []*unstructured.Unstructured{own, other, account}}}}
-	r := &run{Engine: &Engine{events: newEmitter(nil)}, plan: plan, graph: newGraph(plan)}
+	r := &run{Engine: &Engine{events: newEmitter(nil)}, plan: plan, graph: newGraph(plan, course{})}
 	n := r.graph.nodes[0]
 	r.accepted(n, account, report.Created)
 	if n.foundations.holds() {

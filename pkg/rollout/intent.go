@@ -20,6 +20,14 @@ type Intent struct {
 	Given     func(flag string) bool
 
 	Only, Skip, UseExisting []string
+	// Upgrade allows Source to be of a later release than the one that is installed.
+	Upgrade bool
+
+	// from is the release that is replaced, where that has been begun or is to be.
+	from *components.Release
+	// resumed tells that it has been begun, without that it leaves these components out.
+	resumed bool
+	without []string
 }
 
 // Keep takes from the last run what was not named this time: an install without
@@ -57,21 +65,6 @@ func (i *Intent) Keep(s *Settings) error {
 	return m.Validate()
 }
 
-// keepRelease takes the release that is installed. Another one could not follow it: it has
-// names and selectors that cannot be changed in place.
-func (i *Intent) keepRelease(s *Settings) error {
-	asked := i.Source.Release().Name
-	if s.Release == "" || s.Release == asked {
-		return nil
-	}
-	if i.Given("release") {
-		return fmt.Errorf("--release: release %s is installed, and replacing it with release %s is not supported yet, nothing was changed: omit the flag, or uninstall first", s.Release, asked)
-	}
-	var err error
-	i.Source, err = s.Source()
-	return err
-}
-
 // Names are the components to send. Installed are those of an earlier run.
 func (i *Intent) Names(installed []string) ([]string, error) {
 	return Select(i.Source.Release(), i.Manifests.Profile, i.Only, slices.Concat(i.Skip, i.UseExisting), slices.Concat(i.UseExisting, installed))
@@ -92,6 +85,8 @@ func (i *Intent) Plan(ctx context.Context, engine *Engine, blind bool) (*Plan, e
 	var there *found
 	var installed []string
 	switch {
+	case i.from != nil:
+		return i.upgradePlan(ctx, engine)
 	case blind:
 		installed = release.Names() // nothing may be read, so nothing is known to be missing
 	case partial:
@@ -107,18 +102,17 @@ func (i *Intent) Plan(ctx context.Context, engine *Engine, blind bool) (*Plan, e
 	if err != nil {
 		return nil, err
 	}
+	plan := &Plan{Release: release, Settings: i.settings(), Partial: partial, found: there}
+	return plan, plan.render(ctx, i.Source, names, slices.Concat(i.UseExisting, installed), i.Manifests)
+}
+
+func (i *Intent) settings() Settings {
 	m := i.Manifests
-	plan := &Plan{
-		Release: release,
-		Settings: Settings{
-			Release: release.Name, Profile: m.Profile, UserEmail: m.UserEmail,
-			SecureCookies: m.SecureCookies, Registry: m.Registry, Images: m.Images,
-			UseExisting: i.UseExisting, Kustomization: m.Kustomization, TLS: m.TLS, NotebookOrigin: m.NotebookOrigin,
-		},
-		Partial: partial,
-		found:   there,
+	return Settings{
+		Release: i.Source.Release().Name, Profile: m.Profile, UserEmail: m.UserEmail,
+		SecureCookies: m.SecureCookies, Registry: m.Registry, Images: m.Images,
+		UseExisting: i.UseExisting, Kustomization: m.Kustomization, TLS: m.TLS, NotebookOrigin: m.NotebookOrigin,
 	}
-	return plan, plan.render(ctx, i.Source, names, slices.Concat(i.UseExisting, installed), m)
 }
 
 // render makes the objects of the named components, and of those in the cluster that

@@ -51,8 +51,8 @@ func TestAnInstallationKeepsItsRelease(t *testing.T) {
 		{"nothing is installed", intent("26.03", "release"), "", "26.03", ""},
 		{"nothing was typed", intent("1.10"), "26.03", "26.03", ""},
 		{"the same was typed", intent("26.03", "release"), "26.03", "26.03", ""},
-		{"a later one was typed", intent("26.03", "release"), "1.10", "", "replacing it with release 26.03 is not supported yet, nothing was changed"},
-		{"an earlier one was typed", intent("1.10", "release"), "26.03", "", "--release: release 26.03 is installed"},
+		{"a later one was typed", intent("26.03", "release"), "1.10", "", "nothing was changed: to replace it with release 26.03, run `kubectl jupyter upgrade --to 26.03`"},
+		{"an earlier one was typed", intent("1.10", "release"), "26.03", "", "--release: release 26.03 is installed, and an older one (1.10) cannot replace it, nothing was changed: "},
 		{"one that is none of ours", intent("1.10"), "99.9", "", "release 99.9 is installed, which this version of the plugin does not have"},
 	} {
 		t.Run(test.name, func(t *testing.T) {

@@ -101,6 +101,10 @@ func parentFor(plan *Plan, live *unstructured.Unstructured, tooling string) (*un
 			tooling = old
 		}
 	}
+	// Those of replaced Deployments are members until the upgrade is complete.
+	if delete(kinds, replicaSetKind); plan.Settings.From != "" {
+		kinds[replicaSetKind] = true
+	}
 	for _, r := range plan.Rendered {
 		for _, u := range r.Objects {
 			kinds[u.GroupVersionKind().GroupKind().String()] = true

@@ -74,7 +74,7 @@ func (l *LastRun) PendingRefs() []report.Ref {
 // after one that finished leaves that one's record, so that it writes nothing.
 func (r *run) begin() {
 	before := readLastRun(r.survey.parent)
-	idle := !slices.ContainsFunc(r.survey.Changes(), func(c Change) bool { return c.Action != report.Unchanged })
+	idle := r.plan.From == nil && !slices.ContainsFunc(r.survey.Changes(), func(c Change) bool { return c.Action != report.Unchanged })
 	if idle && (before == nil || before.Result == RunFinished) {
 		r.last = before
 		return

@@ -27,6 +27,9 @@ func (p Part) Plan(ctx context.Context, names ...string) (*Plan, error) {
 	if p.Settings.Kustomization != "" && p.Kustomization == "" {
 		return nil, fmt.Errorf("the installation uses -k %s: specify it again to keep its changes", p.Settings.Kustomization)
 	}
+	if p.Settings.From != "" {
+		return nil, fmt.Errorf("the upgrade from release %s to release %s is not complete: complete it with `kubectl jupyter upgrade`, then run this command again", p.Settings.From, p.Settings.Release)
+	}
 	o := p.Settings.Options()
 	o.ForServer(int(p.Cluster.Version.Minor()))
 	o.Kustomization, o.IgnoreExcluded = p.Kustomization, p.IgnoreExcluded

@@ -109,7 +109,38 @@ func (e *Engine) Permissions(ctx context.Context, plan *Plan) ([]string, error) 
 			}
 		}
 	}
+	e.askUpgrade(&needed, plan)
 	return e.denied(ctx, needed.questions)
+}
+
+// askUpgrade asks for what an upgrade does beside an installation: it deletes what goes, and
+// makes the ReplicaSets of replaced Deployments members of the inventory.
+func (e *Engine) askUpgrade(needed *inquiry, plan *Plan) {
+	if plan.From == nil {
+		return
+	}
+	planned := map[key]bool{}
+	for _, r := range plan.Rendered {
+		for _, u := range r.Objects {
+			planned[keyOf(u)] = true
+			if u.GetKind() == "Deployment" {
+				needed.ask(replicaSets.GroupResource(), u.GetNamespace(), "list", "patch", "delete")
+				needed.ask(schema.GroupResource{Group: "apps", Resource: "deployments"}, u.GetNamespace(), "delete")
+			}
+		}
+		if before, err := plan.From.Component(r.Component.Name); err == nil {
+			for _, k := range outgrowable(plan, before) {
+				if resource, err := e.cluster.Mapper.Preferred(schema.GroupKind{Group: k.group, Kind: k.kind}); err == nil {
+					needed.ask(resource.GroupResource(), k.namespace, "get", "delete")
+				}
+			}
+		}
+	}
+	for _, m := range plan.found.members {
+		if !planned[m.key] && !keptKind(m.key.kind) && speaksFor(plan, m.component) {
+			needed.ask(m.version.GroupResource(), m.key.namespace, "delete")
+		}
+	}
 }
 
 // UninstallPermissions lists what the user may not do and an uninstallation needs.

@@ -51,7 +51,7 @@ func TestAReleaseIsAFolderAndAValue(t *testing.T) {
 			t.Fatal(err)
 		}
 		plan := &Plan{Release: release, Rendered: rendered}
-		graph := newGraph(plan)
+		graph := newGraph(plan, course{})
 		server := graph.byRef["server"]
 		waits := map[string][]string{}
 		for _, u := range server.Objects {

@@ -150,7 +150,7 @@ func (r *run) failure(ctx context.Context, err error, out *report.Report) *Failu
 	f := &Failure{Err: err, Stood: stood(out)}
 	switch {
 	case ctx.Err() != nil && !errors.Is(context.Cause(ctx), ErrTimeout):
-		f.Err = fmt.Errorf("%w: %s; run install again to continue", ErrInterrupted, f.Stood)
+		f.Err = fmt.Errorf("%w: %s; run %s again to continue", ErrInterrupted, f.Stood, r.plan.command())
 		return f
 	case errors.Is(err, ErrTimeout):
 		f.Err = fmt.Errorf("%w: %s", err, f.Stood)
@@ -171,6 +171,14 @@ func (r *run) failure(ctx context.Context, err error, out *report.Report) *Failu
 	}
 	out.Causes = f.Causes
 	return f
+}
+
+// command that completes a run of the plan.
+func (p *Plan) command() string {
+	if p.From != nil {
+		return "upgrade"
+	}
+	return "install"
 }
 
 // unexplained is what is left to say when nothing in the cluster tells more: which

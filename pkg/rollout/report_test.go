@@ -32,7 +32,7 @@ func TestAComponentNeverSeemsToGoBackwards(t *testing.T) {
 			last, state = e.Done, e.State
 			runtime.Gosched() // as a view that prints lets others run
 		})
-		r := &run{Engine: &Engine{events: events}, plan: plan, graph: newGraph(plan), readyFacts: map[key]*fact{}}
+		r := &run{Engine: &Engine{events: events}, plan: plan, graph: newGraph(plan, course{}), readyFacts: map[key]*fact{}}
 		n := r.graph.nodes[0]
 		for _, u := range all {
 			r.accepted(n, u, report.Created)

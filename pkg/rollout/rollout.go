@@ -71,7 +71,9 @@ func New(c *cluster.Cluster, o Options) *Engine {
 
 // Plan is what is to be in the cluster.
 type Plan struct {
-	Release  *components.Release
+	Release *components.Release
+	// From is the release that an upgrade replaces; nil for every other run.
+	From     *components.Release
 	Settings Settings
 	Rendered []components.Rendered
 	// Existing are components that Rendered needs and that are in the cluster already:
@@ -89,7 +91,11 @@ type Plan struct {
 // Settings are the choices that a later run keeps when it does not name others.
 // They are recorded with the inventory.
 type Settings struct {
-	Release       string            `json:"release"`
+	Release string `json:"release"`
+	// From is the release that an upgrade to Release replaces, as long as it is not complete.
+	From string `json:"from,omitempty"`
+	// Without are the components that were left out of it, since they were not installed.
+	Without       []string          `json:"without,omitempty"`
 	Profile       string            `json:"profile"`
 	UserEmail     string            `json:"userEmail"`
 	SecureCookies bool              `json:"secureCookies,omitempty"`

@@ -53,7 +53,7 @@ func TestCausesAreFoundAlsoWhenTheCallersTimeIsUp(t *testing.T) {
 		asked = ctx.Err() == nil
 		return nil
 	}
-	r := &run{Engine: &Engine{cluster: &cluster.Cluster{}, events: newEmitter(nil), options: Options{Explain: explain}}, plan: plan, graph: newGraph(plan), survey: &Survey{}}
+	r := &run{Engine: &Engine{cluster: &cluster.Cluster{}, events: newEmitter(nil), options: Options{Explain: explain}}, plan: plan, graph: newGraph(plan, course{}), survey: &Survey{}}
 	ctx, cancel := context.WithTimeoutCause(t.Context(), time.Nanosecond, fmt.Errorf("%w after 1ns", ErrTimeout))
 	defer cancel()
 	<-ctx.Done()

@@ -181,9 +181,9 @@ func (e *Engine) Survey(ctx context.Context, plan *Plan) (*Survey, error) {
 			change.Action = report.Unchanged
 		default:
 			var err error
-			if conflict, err = e.look(ctx, s, u, change); isAnswer(err) {
+			if conflict, err = e.look(ctx, s, u, change); isAnswer(err) && !change.replaces(plan, err) {
 				refused = err
-			} else if err != nil {
+			} else if err != nil && change.Action != report.Replaced {
 				return err
 			}
 		}
@@ -352,7 +352,7 @@ func (e *Engine) absentNamespaces(ctx context.Context, s *Survey, objects []*uns
 func prunable(plan *Plan, s *Survey) []member {
 	var out []member
 	for k, m := range s.members {
-		if _, wanted := s.changes[k]; !wanted && planned(plan, m.component) && !keptKind(k.kind) && m.meta.DeletionTimestamp == nil {
+		if _, wanted := s.changes[k]; !wanted && speaksFor(plan, m.component) && !keptKind(k.kind) && m.meta.DeletionTimestamp == nil {
 			out = append(out, m)
 		}
 	}
@@ -360,8 +360,8 @@ func prunable(plan *Plan, s *Survey) []member {
 	return out
 }
 
-// planned tells whether the plan speaks for a component, so that what it does not list is to go.
-func planned(plan *Plan, component string) bool {
+// speaksFor tells whether the plan speaks for a component, so that what it does not list is to go.
+func speaksFor(plan *Plan, component string) bool {
 	for _, r := range plan.Rendered {
 		if r.Component.Name == component {
 			return !r.Component.UserData

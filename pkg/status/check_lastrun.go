@@ -48,14 +48,19 @@ func checkLastRun(s *Snapshot) []report.Cause {
 		Evidence: []string{"started " + last.Started.UTC().Format("2006-01-02 15:04:05 UTC")},
 		Remedy:   "complete it: kubectl jupyter install",
 	}
+	what := "install"
+	if from := s.Inventory.Settings.From; from != "" {
+		what = fmt.Sprintf("upgrade from release %s to release %s", from, s.Inventory.Settings.Release)
+		c.Name, c.Severity, c.Remedy = diagnose.UpgradeIncomplete, report.Warning, "complete it: kubectl jupyter upgrade"
+	}
 	switch last.Result {
 	case rollout.RunFailed:
-		c.Summary = "the last install failed"
+		c.Summary = "the last " + what + " failed"
 		c.Evidence = append(c.Evidence, last.Reason)
 	case rollout.RunInterrupted:
-		c.Summary = "the last install was interrupted"
+		c.Summary = "the last " + what + " was interrupted"
 	default:
-		c.Summary = "the last install has not finished: it is still running, or it was killed"
+		c.Summary = "the last " + what + " has not finished: it is still running, or it was killed"
 	}
 	if lacking := s.notCreated(); len(lacking) > 0 {
 		c.Severity, c.Also = report.Error, lacking

@@ -38,6 +38,7 @@ func (s *Snapshot) Report(causes []report.Cause) *report.Report {
 	}
 	if s.Inventory != nil {
 		out.Profile, out.Release = s.Inventory.Settings.Profile, s.Inventory.Settings.Release
+		out.Newer = s.Inventory.Settings.Newest()
 	}
 	for i := range s.Expected {
 		out.Components = append(out.Components, s.row(&s.Expected[i], causes))

@@ -75,6 +75,9 @@ func Status(w io.Writer, r *report.Report, wide bool, style Style, now time.Time
 	if len(r.LeftOut) > 0 {
 		fmt.Fprintf(&b, "Skipped:  %s\n", strings.Join(r.LeftOut, ", "))
 	}
+	if r.Newer != "" {
+		fmt.Fprintf(&b, "Newer:    release %s (to replace release %s with it: kubectl jupyter upgrade)\n", r.Newer, r.Release)
+	}
 	b.WriteString(style.State(r.State, Verdict(r)) + "\n")
 	_, err := w.Write(b.Bytes())
 	return err

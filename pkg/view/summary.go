@@ -42,11 +42,11 @@ func Summary(w io.Writer, r Result, style Style) {
 		installed++
 	}
 	// What controllers made is ready too, but it is not what was installed.
-	for _, a := range []report.Action{report.Created, report.Configured, report.Unchanged} {
+	for _, a := range []report.Action{report.Created, report.Configured, report.Replaced, report.Unchanged} {
 		objects += counts[a]
 	}
 	elapsed := Elapsed(time.Duration(r.Elapsed * float64(time.Second)))
-	changed := counts[report.Created] + counts[report.Configured] + counts[report.Pruned]
+	changed := counts[report.Created] + counts[report.Configured] + counts[report.Replaced] + counts[report.Pruned]
 	fmt.Fprintln(w)
 	switch {
 	case changed == 0 && unready == 0:
@@ -98,7 +98,7 @@ func Counts(rows []report.Component) map[report.Action]int {
 // CountsText is "178 created, 3 unchanged".
 func CountsText(counts map[report.Action]int) string {
 	var parts []string
-	for _, a := range []report.Action{report.Created, report.Configured, report.Pruned, report.Deleted, report.Unchanged, report.Kept} {
+	for _, a := range []report.Action{report.Created, report.Configured, report.Replaced, report.Pruned, report.Deleted, report.Unchanged, report.Kept} {
 		if n := counts[a]; n > 0 {
 			parts = append(parts, fmt.Sprintf("%d %s", n, a))
 		}

@@ -26,6 +26,7 @@ func New(streams genericiooptions.IOStreams) *cobra.Command {
 	return plugin.NewCommand(streams,
 		preflight.New,
 		install.New,
+		install.NewUpgrade,
 		uninstall.New,
 		status.New,
 		supportbundle.New,

@@ -103,6 +103,16 @@ func (f *InstallFlags) add(cmd *cobra.Command) {
 
 // ToOptions checks everything that can be checked without a cluster.
 func (f *InstallFlags) ToOptions(b *plugin.Base, given func(string) bool) (*InstallOptions, error) {
+	o, err := f.check(b)
+	if err != nil {
+		return nil, err
+	}
+	o.Intent, err = f.choices.Intent(given)
+	return o, err
+}
+
+// check is all of ToOptions that says nothing of what is to be installed.
+func (f *InstallFlags) check(b *plugin.Base) (*InstallOptions, error) {
 	if err := plugin.CheckTimeout(f.timeout); err != nil {
 		return nil, err
 	}
@@ -122,12 +132,8 @@ func (f *InstallFlags) ToOptions(b *plugin.Base, given func(string) bool) (*Inst
 	case f.passwordStdin && (f.diff || f.dryRun != plugin.DryRunNone):
 		return nil, errors.New("--password-stdin cannot be used in a dry run")
 	}
-	intent, err := f.choices.Intent(given)
-	if err != nil {
-		return nil, err
-	}
 	return &InstallOptions{
-		base: b, Intent: intent,
+		base:  b,
 		Adopt: f.choices.Adopt, SkipPreflight: f.skipPreflight, PasswordStdin: f.passwordStdin, Timeout: f.timeout, Wait: f.wait,
 		DryRun: f.dryRun, Diff: f.diff, Format: f.output,
 	}, nil

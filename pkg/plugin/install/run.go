@@ -79,18 +79,35 @@ func (o *InstallOptions) Run(ctx context.Context) error {
 		return o.printChanges(survey.Changes())
 	}
 	fmt.Fprintf(messages, "Installing release %s (profile %s) into %s.\n", plan.Release.Name, plan.Settings.Profile, c.Where())
+	return o.apply(ctx, &attempt{c, engine, plan, survey, started, messages, progress, machine})
+}
+
+// attempt is a run with everything that it has found out before its first write.
+type attempt struct {
+	cluster  *cluster.Cluster
+	engine   *rollout.Engine
+	plan     *rollout.Plan
+	survey   *rollout.Survey
+	started  time.Time
+	messages *plugin.Messages
+	progress view.Progress
+	machine  *view.Events
+}
+
+// apply does what has been planned, and tells how it went.
+func (o *InstallOptions) apply(ctx context.Context, a *attempt) error {
 	// From here on a warning must not tear the progress display apart.
-	messages.To(progress)
-	out, credentials, failed := engine.Apply(ctx, plan, survey)
-	progress.Close()
-	messages.To(o.base.ErrOut)
+	a.messages.To(a.progress)
+	out, credentials, failed := a.engine.Apply(ctx, a.plan, a.survey)
+	a.progress.Close()
+	a.messages.To(o.base.ErrOut)
 	if out != nil {
-		out.Elapsed = time.Since(started).Seconds() // with the look at what was there
-		if in, err := login.FindWayIn(ctx, c); failed == nil && err == nil {
+		out.Elapsed = time.Since(a.started).Seconds() // with the look at what was there
+		if in, err := login.FindWayIn(ctx, a.cluster); failed == nil && err == nil {
 			out.WayIn = &in
 		}
 	}
-	return errors.Join(failed, o.end(ctx, out, credentials, survey, machine, failed))
+	return errors.Join(failed, o.end(ctx, out, credentials, a.survey, a.machine, failed))
 }
 
 func (o *InstallOptions) dry() bool { return o.Diff || o.DryRun == plugin.DryRunServer }

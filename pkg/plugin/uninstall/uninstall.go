@@ -176,7 +176,7 @@ func (o *UninstallOptions) printPlan(r *rollout.Removal) error {
 // nobody can answer, so --yes is wanted.
 func (o *UninstallOptions) confirm(ctx context.Context, c *cluster.Cluster, r *rollout.Removal) error {
 	w := o.base.ErrOut
-	fmt.Fprintf(w, "The following objects will be deleted from %s:\n  %s\n", c.Where(), kinds(r.Deleted()))
+	fmt.Fprintf(w, "The following objects will be deleted from %s:\n  %s\n", c.Where(), plugin.Kinds(r.Deleted()))
 	for _, line := range keptLines(r.Kept()) {
 		fmt.Fprintf(w, "%s\n", line)
 	}
@@ -200,22 +200,9 @@ func keptLines(kept []rollout.Kept) []string {
 		byReason[k.Why] = append(byReason[k.Why], k.Ref)
 	}
 	for i, why := range reasons {
-		reasons[i] = fmt.Sprintf("Kept: %s (%s).", kinds(byReason[why]), why)
+		reasons[i] = fmt.Sprintf("Kept: %s (%s).", plugin.Kinds(byReason[why]), why)
 	}
 	return reasons
-}
-
-// kinds counts objects by kind: "Deployment 3, Service 4".
-func kinds(refs []report.Ref) string {
-	counts := map[string]int{}
-	for _, r := range refs {
-		counts[r.Kind]++
-	}
-	parts := make([]string, 0, len(counts))
-	for kind, n := range counts {
-		parts = append(parts, fmt.Sprintf("%s %d", kind, n))
-	}
-	return plugin.List(parts)
 }
 
 func (o *UninstallOptions) end(out *report.Report, r *rollout.Removal, machine *view.Events, failed error) error {

@@ -89,6 +89,7 @@ func (o *VersionOptions) ask(ctx context.Context, v *plugin.Versions) error {
 	}
 	v.Server = &c.Target
 	v.Installed, err = rollout.ReadSettings(ctx, c)
+	v.Newer = v.Installed.Newest()
 	return err
 }
 
@@ -125,6 +126,12 @@ func (o *VersionOptions) print(w io.Writer, v plugin.Versions, failed error) err
 	installed := "nothing"
 	if v.Installed != nil {
 		installed = fmt.Sprintf("release %s, profile %s", v.Installed.Release, v.Installed.Profile)
+		if v.Installed.From != "" {
+			installed += fmt.Sprintf("; the upgrade from release %s is not complete (kubectl jupyter upgrade)", v.Installed.From)
+		}
+		if v.Newer != "" {
+			installed += fmt.Sprintf("; release %s is newer (kubectl jupyter upgrade)", v.Newer)
+		}
 	}
 	_, err := fmt.Fprintf(w, "Installed: %s\n", installed)
 	return err

@@ -1,0 +1,151 @@
+package rollout
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+
+	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/cluster"
+	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/components"
+	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/report"
+)
+
+// prune deletes what an earlier run brought and this plan no longer has: webhook
+// configurations before the programs that answer them.
+func (r *run) prune(ctx context.Context) error {
+	var first, then []member
+	for _, m := range append(r.survey.pruned, r.outlived...) {
+		if isWebhookConfiguration(m.key.kind) {
+			first = append(first, m)
+		} else {
+			then = append(then, m)
+		}
+	}
+	if err := r.deleteMembers(ctx, first); err != nil {
+		return err
+	}
+	return r.deleteMembers(ctx, then)
+}
+
+func (r *run) deleteMembers(ctx context.Context, members []member) error {
+	return r.parallel(ctx, len(members), func(ctx context.Context, i int) error {
+		m := members[i]
+		ref := m.key.ref()
+		uid := m.meta.UID
+		background := metav1.DeletePropagationBackground
+		err := r.resource(m).Delete(ctx, m.key.name, metav1.DeleteOptions{Preconditions: &metav1.Preconditions{UID: &uid}, PropagationPolicy: &background})
+		if apierrors.IsNotFound(err) {
+			return nil
+		}
+		if err != nil {
+			return refusal(ref, err)
+		}
+		r.events.emit(report.Event{Kind: report.EventObject, Component: m.component, Object: &ref, Action: report.Pruned})
+		return nil
+	})
+}
+
+// conclude ends an upgrade: what components of the release before have made and the new
+// ones do not use goes, and what restricts comes.
+func (r *run) conclude(ctx context.Context) error {
+	if r.plan.From == nil {
+		return nil
+	}
+	left, err := r.Engine.outgrown(ctx, r.plan)
+	if err != nil {
+		return err
+	}
+	if err := r.deleteMembers(ctx, left); err != nil {
+		return err
+	}
+	for wave := 1; wave <= lateWaves; wave++ {
+		type late struct {
+			n *node
+			u *unstructured.Unstructured
+		}
+		var objects []late
+		for _, n := range r.graph.nodes {
+			for _, u := range n.Objects {
+				if !n.existing && r.late[keyOf(u)] == wave {
+					objects = append(objects, late{n, u})
+				}
+			}
+		}
+		err := r.parallel(ctx, len(objects), func(ctx context.Context, i int) error {
+			n, u := objects[i].n, objects[i].u
+			_, action, err := r.send(ctx, n, u)
+			if err != nil {
+				return err
+			}
+			r.cameLate(n, u, action)
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+	}
+	r.plan.Settings.From, r.plan.Settings.Without = "", nil
+	return nil
+}
+
+// cameLate counts an object that nothing has waited for. A namespace has been counted.
+func (r *run) cameLate(n *node, u *unstructured.Unstructured, action report.Action) {
+	ref := cluster.RefOf(u)
+	n.mu.Lock()
+	if u.GroupVersionKind().GroupKind() != namespaceKind {
+		n.acceptedN++
+		n.readyN++
+		n.changes[action]++
+	}
+	delete(n.subject, keyOf(u))
+	n.mu.Unlock()
+	r.events.emit(report.Event{Kind: report.EventObject, Component: n.Component.Name, Object: &ref, Action: action})
+	r.progress(n)
+}
+
+// outgrown are the objects that components of the release before have made at run time
+// under names which the new release does not use, such as a certificate's Secret.
+func (e *Engine) outgrown(ctx context.Context, plan *Plan) ([]member, error) {
+	var out []member
+	for _, r := range plan.Rendered {
+		before, err := plan.From.Component(r.Component.Name)
+		if err != nil {
+			continue // the release before did not have it
+		}
+		for _, k := range outgrowable(plan, before) {
+			resource, err := e.cluster.Mapper.Preferred(schema.GroupKind{Group: k.group, Kind: k.kind})
+			if err != nil {
+				continue // its kind is not defined here
+			}
+			meta, err := e.cluster.Metadata.Resource(resource.GroupVersionResource).Namespace(k.namespace).Get(ctx, k.name, metav1.GetOptions{})
+			if apierrors.IsNotFound(err) {
+				continue
+			}
+			if err != nil {
+				return nil, fmt.Errorf("%s: %w", k.ref(), err)
+			}
+			out = append(out, member{k, r.Component.Name, resource.GroupVersionResource, meta})
+		}
+	}
+	return out, nil
+}
+
+// outgrowable are the names, without patterns, that a component of the release before uses
+// at run time and nothing of the new release does.
+func outgrowable(plan *Plan, before *components.Component) []key {
+	var out []key
+	for _, l := range before.Leaves {
+		k := key{l.Group, l.Kind, l.Namespace, l.Name}
+		planned := slices.ContainsFunc(components.ObjectsOf(plan.Rendered), func(u *unstructured.Unstructured) bool { return keyOf(u) == k })
+		if !strings.ContainsAny(l.Namespace+l.Name, `*?[\`) && !keptKind(l.Kind) && !planned && leftBy(plan.Release, k) == "" {
+			out = append(out, k)
+		}
+	}
+	return out
+}

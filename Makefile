@@ -48,7 +48,7 @@ e2e: build devcluster $(BIN)/browser ## Run end-to-end tests on a real node, wit
 	go test -tags e2e_real -count=1 -timeout 60m -v ./test/e2e/
 
 .PHONY: e2e-releases
-e2e-releases: build devcluster ## Run the end-to-end test of release 1.10 on a real node (requires root; builds images for about ten minutes the first time)
+e2e-releases: build devcluster $(BIN)/browser ## Run the end-to-end test of release 1.10 on a real node (requires root; builds images for about ten minutes the first time)
 	go test -tags e2e_real -count=1 -timeout 60m -v -run TestRelease ./test/e2e/ -other-releases
 
 KILLS ?= 3
@@ -57,7 +57,7 @@ KILLS ?= 3
 e2e-upgrade: build devcluster ## Upgrade from 1.10 to 26.03 on a real node, then kill KILLS (3) upgrades at random moments (requires root; builds images of both releases the first time)
 	go test -tags e2e_real -count=1 -timeout 180m -v -run TestUpgrade ./test/e2e/ -upgrades -kills $(KILLS)
 
-$(BIN)/browser: test/browser/main.go test/browser/go.mod
+$(BIN)/browser: $(wildcard test/browser/*)
 	go build -C test/browser -o $(CURDIR)/$(BIN)/ .
 
 FUZZTIME ?= 1m

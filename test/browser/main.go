@@ -4,6 +4,9 @@
 //
 //	browser -url http://10.0.0.1/jupyter/ -user ada@example.com -out DIR < password
 //
+// With -notebook it opens one as the web app does, and has it serve a page that tries to act
+// in the web app as its visitor.
+//
 // It prints, as JSON, the title and text of each page, and what the web app answered to
 // a request of the page that would change something if it were valid: a browser that
 // has dropped the CSRF cookie is refused there.
@@ -25,7 +28,7 @@ import (
 )
 
 // patience bounds the whole: a page that does not come is a failure, not a hang.
-const patience = 90 * time.Second
+const patience = 4 * time.Minute
 
 // seen is one page.
 type seen struct {
@@ -49,7 +52,11 @@ type answer struct {
 	Body   string `json:"body"`
 }
 
-type options struct{ url, user, password, namespace, out, proxy, chromium string }
+type options struct {
+	url, user, password, namespace, out, proxy, chromium string
+	notebook, victim, image                              string
+	anyCertificate                                       bool
+}
 
 func main() {
 	var o options
@@ -58,6 +65,10 @@ func main() {
 	flag.StringVar(&o.namespace, "namespace", "", "the person's namespace")
 	flag.StringVar(&o.out, "out", "", "folder for the pictures")
 	flag.StringVar(&o.proxy, "proxy", "", "HTTP proxy on the way, such as http://127.0.0.1:8080")
+	flag.StringVar(&o.notebook, "notebook", "", "a notebook that is to serve a hostile page; empty: only log in")
+	flag.StringVar(&o.victim, "victim", "", "the notebook that the page tries to delete")
+	flag.StringVar(&o.image, "image", "", "the image of notebooks that the page tries to create")
+	flag.BoolVar(&o.anyCertificate, "any-certificate", false, "take any certificate")
 	flag.StringVar(&o.chromium, "chromium", "chromium", "the browser")
 	flag.Parse()
 	password, err := io.ReadAll(os.Stdin)
@@ -82,6 +93,9 @@ func run(ctx context.Context, o options) error {
 		// Chromium's own sandbox refuses root, who runs tests on a real node.
 		flags = append(flags, chromedp.NoSandbox)
 	}
+	if o.anyCertificate {
+		flags = append(flags, chromedp.Flag("ignore-certificate-errors", true))
+	}
 	if o.proxy != "" {
 		flags = append(flags, chromedp.ProxyServer(o.proxy))
 	}
@@ -90,37 +104,51 @@ func run(ctx context.Context, o options) error {
 	ctx, end = chromedp.NewContext(ctx)
 	defer end()
 
-	// What the browser shows instead is the best explanation of a page that did not come.
-	stuck := func(name string, err error) error {
-		p := look(context.WithoutCancel(ctx), o.out, "stuck")
-		return fmt.Errorf("%s: %w: the page is %q (%s): %.500s", name, err, p.Title, p.URL, p.Text)
+	if o.notebook != "" {
+		return separate(ctx, o)
 	}
-	const button = `form[action*="/oauth2/start"] button[type=submit]`
-	var out outcome
-	if err := chromedp.Do(ctx, chromedp.Navigate(o.url), chromedp.WaitVisible(button)); err != nil {
-		return stuck("the page to sign in", err)
+	out, err := signIn(ctx, o, o.url)
+	if err != nil {
+		return err
 	}
-	out.SignIn = look(ctx, o.out, "1-sign-in")
-	if err := chromedp.Do(ctx, chromedp.Click(button), chromedp.WaitVisible("input[name=password]")); err != nil {
-		return stuck("the form of Dex", err)
-	}
-	out.Form = look(ctx, o.out, "2-dex")
-	if err := chromedp.Do(ctx, chromedp.SendKeys("input[name=login]", o.user), chromedp.SendKeys("input[name=password]", o.password)); err != nil {
-		return stuck("filling the form in", err)
-	}
-	// Over Dex and oauth2-proxy back to the web app, in one go.
-	if _, err := chromedp.RunResponse(ctx, chromedp.Submit("input[name=password]")); err != nil {
-		return stuck("the web app", err)
-	}
-	out.App = look(ctx, o.out, "3-app")
 	ask := fmt.Sprintf(`fetch(%q, {method: "POST", body: "{}", headers: {"Content-Type": "application/json",
 		"X-XSRF-TOKEN": (document.cookie.match(/XSRF-TOKEN=([^;]*)/) || ["", ""])[1]}})
 		.then(async a => ({status: a.status, body: await a.text()}))`, "/jupyter/api/namespaces/"+o.namespace+"/notebooks")
-	var err error
 	if out.Change, err = chromedp.Run(ctx, chromedp.Evaluate[answer](ask, chromedp.EvalAwaitPromise)); err != nil {
-		return stuck("a request of the page", err)
+		return stuck(ctx, o, "a request of the page", err)
 	}
 	return json.NewEncoder(os.Stdout).Encode(out)
+}
+
+// button of oauth2-proxy's page.
+const button = `form[action*="/oauth2/start"] button[type=submit]`
+
+// stuck says what the browser shows instead: the best explanation of a page that did not come.
+func stuck(ctx context.Context, o options, name string, err error) error {
+	p := look(context.WithoutCancel(ctx), o.out, "stuck")
+	return fmt.Errorf("%s: %w: the page is %q (%s): %.500s", name, err, p.Title, p.URL, p.Text)
+}
+
+// signIn opens a page, logs in and looks at what comes after it.
+func signIn(ctx context.Context, o options, at string) (*outcome, error) {
+	out := &outcome{}
+	if err := chromedp.Do(ctx, chromedp.Navigate(at), chromedp.WaitVisible(button)); err != nil {
+		return nil, stuck(ctx, o, "the page to sign in", err)
+	}
+	out.SignIn = look(ctx, o.out, "1-sign-in")
+	if err := chromedp.Do(ctx, chromedp.Click(button), chromedp.WaitVisible("input[name=password]")); err != nil {
+		return nil, stuck(ctx, o, "the form of Dex", err)
+	}
+	out.Form = look(ctx, o.out, "2-dex")
+	if err := chromedp.Do(ctx, chromedp.SendKeys("input[name=login]", o.user), chromedp.SendKeys("input[name=password]", o.password)); err != nil {
+		return nil, stuck(ctx, o, "filling the form in", err)
+	}
+	// Over Dex and oauth2-proxy back to where it began, in one go.
+	if _, err := chromedp.RunResponse(ctx, chromedp.Submit("input[name=password]")); err != nil {
+		return nil, stuck(ctx, o, "the page after the login", err)
+	}
+	out.App = look(ctx, o.out, "3-app")
+	return out, nil
 }
 
 // look takes down what the browser shows, and a picture of it. A picture that fails is

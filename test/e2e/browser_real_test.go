@@ -14,23 +14,28 @@ import (
 	"testing"
 )
 
-// inABrowser logs a person in with Chromium, which drops the cookies that a browser
-// drops and runs the scripts that a page has. Its pictures are kept in the folder that
-// E2E_PICTURES names.
-func (b *bed) inABrowser(t *testing.T) {
-	var chromium string
+// chromium is the browser of this machine, and the folder for its pictures: the one that
+// E2E_PICTURES names, or one that goes.
+func chromium(t *testing.T) (path, pictures string) {
+	t.Helper()
 	for _, name := range []string{"chromium", "google-chrome"} {
-		if path, err := exec.LookPath(name); err == nil {
-			chromium = path
+		if found, err := exec.LookPath(name); err == nil {
+			path = found
 		}
 	}
-	if chromium == "" {
+	if path == "" {
 		t.Skip("no Chromium here: Debian's package chromium has it")
 	}
-	pictures := os.Getenv("E2E_PICTURES")
-	if pictures == "" {
+	if pictures = os.Getenv("E2E_PICTURES"); pictures == "" {
 		pictures = t.TempDir()
 	}
+	return path, pictures
+}
+
+// inABrowser logs a person in with Chromium, which drops the cookies that a browser
+// drops and runs the scripts that a page has.
+func (b *bed) inABrowser(t *testing.T) {
+	chromium, pictures := chromium(t)
 	cmd := exec.CommandContext(t.Context(), filepath.Join(programs(t).Bin, "browser"), "-chromium", chromium, "-proxy", os.Getenv("HTTP_PROXY"),
 		"-url", webAppURL, "-user", loginUser, "-namespace", profileNamespace, "-out", pictures)
 	cmd.Stdin = strings.NewReader(loginPassword)

@@ -29,12 +29,15 @@ func (b *Base) Look(ctx context.Context, timeout time.Duration, w io.Writer) (*c
 	return c, settings, err
 }
 
-// Installed is where the manifests of the installed release come from; of the default one
-// where nothing is installed, or where that may not be read.
+// Installed is where the manifests of the installed release come from; of the release that
+// is nearest to what is there where nothing was recorded, or that may not be read.
 func (b *Base) Installed(ctx context.Context, c *cluster.Cluster) (components.Source, error) {
 	settings, err := rollout.ReadSettings(ctx, c)
 	if err != nil && !apierrors.IsForbidden(err) {
 		return nil, err
+	}
+	if settings == nil {
+		return rollout.SourceThere(ctx, c)
 	}
 	return settings.Source()
 }

@@ -123,9 +123,11 @@ func Collect(ctx context.Context, c *cluster.Cluster, source components.Source) 
 		// A release that this version does not have is looked at as the nearest thing to it.
 		if installed, err := inventory.Settings.Source(); err == nil {
 			source = installed
-			k.s.Release = source.Release()
 		}
+	} else if source, err = rollout.SourceThere(ctx, c); err != nil {
+		return nil, err
 	}
+	k.s.Release = source.Release()
 
 	k.lists()
 	g, first := errgroup.WithContext(ctx)

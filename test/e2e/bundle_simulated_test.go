@@ -23,7 +23,7 @@ func supportBundle(t *testing.T, b *bed) {
 			"manifest.yaml":                {"values of Secrets", "objects/auth/configmaps.yaml", "serverVersion: v1."},
 			"versions.yaml":                {"profile: default"},
 			"status.yaml":                  {"kind: Status", "name: dex"},
-			"status.txt":                   {"ServerUntested"},
+			"status.txt":                   {"release 26.03, profile default", "Ready: 14 components."},
 			"nodes.yaml":                   {"cpu-0", "kubelet: "},
 			"definitions.txt":              {"notebooks.kubeflow.org", "passwords.dex.coreos.com"},
 			"events/auth.txt":              {"Warning Failed pod/planted x1: login as dex:[redacted]"},

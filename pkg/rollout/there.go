@@ -36,6 +36,24 @@ func SourceThere(ctx context.Context, c *cluster.Cluster) (components.Source, er
 	return components.NewEmbedded(components.DefaultRelease)
 }
 
+// KeepThere takes the release that SourceThere names, where no run has recorded one: not
+// all objects of a release can become those of another in place.
+func (i *Intent) KeepThere(ctx context.Context, c *cluster.Cluster) error {
+	there, err := SourceThere(ctx, c)
+	if err != nil {
+		return err
+	}
+	is, asked := there.Release().Name, i.Source.Release().Name
+	if is == components.DefaultRelease || is == asked {
+		return nil
+	}
+	if i.Given("release") {
+		return fmt.Errorf("--release: release %s is installed, although the cluster has no record of it, nothing was changed: install without the flag, which records it, and then run `kubectl jupyter upgrade --to %s`", is, asked)
+	}
+	i.Source = there
+	return nil
+}
+
 var deployments = schema.GroupVersionResource{Group: "apps", Version: "v1", Resource: "deployments"}
 
 // onlyIn lists the Deployments, NAMESPACE/NAME, of the release's webhooks that no other

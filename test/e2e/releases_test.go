@@ -45,6 +45,14 @@ func TestAnotherReleaseIsInstalledAndKept(t *testing.T) {
 			if diff := cmp.Diff(before, b.versions(memberSelector)); diff != "" {
 				t.Errorf("the refused run changed resource versions:\n%s", diff)
 			}
+			// Also where nothing is recorded any more.
+			b.kubectl("-n", "kube-system", "delete", "configmap", "kubectl-jupyter")
+			wantSays(t, b.jupyter("status").Stdout, "release "+release.Name)
+			refused = b.jupyter("install", "--release", components.DefaultRelease)
+			wantSays(t, refused.Stderr, "release "+release.Name+" is installed, although the cluster has no record of it")
+			b.must("install", "--timeout", "5m")
+			wantSays(t, b.must("version").Stdout, "Installed: release "+release.Name)
+
 			b.must("uninstall", "--yes", "--delete-crds", "--delete-data")
 			if left := b.versions(memberSelector); len(left) > 0 {
 				t.Errorf("after uninstall these are left: %v", left)

@@ -49,6 +49,11 @@ func (o *InstallOptions) Run(ctx context.Context) error {
 	if err := o.Intent.Keep(settings); err != nil {
 		return err
 	}
+	if settings == nil && forbidden == nil {
+		if err := o.Intent.KeepThere(ctx, c); err != nil {
+			return err
+		}
+	}
 	progress, machine := o.base.Progress(o.Format == view.JSON && !o.dry())
 	defer progress.Close()
 	engine := rollout.New(c, rollout.Options{

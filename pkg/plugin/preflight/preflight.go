@@ -116,6 +116,11 @@ func (o *PreflightOptions) Run(ctx context.Context) error {
 	if err := o.Intent.Keep(settings); err != nil {
 		return err
 	}
+	if settings == nil && !blind {
+		if err := o.Intent.KeepThere(ctx, c); err != nil {
+			return err
+		}
+	}
 	progress, _ := o.base.Progress(false)
 	defer progress.Close()
 	engine := rollout.New(c, rollout.Options{Timeout: o.Timeout, Adopt: o.Adopt, AskAll: true, KeepRefusals: true, Events: progress.Event, Tooling: version.Get().Tooling()})

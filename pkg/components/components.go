@@ -179,6 +179,21 @@ func (r *Release) Component(name string) (*Component, error) {
 	return nil, fmt.Errorf("unknown component %q: the components are %s", name, strings.Join(r.Names(), ", "))
 }
 
+// Accepts refuses choices that the release has no use for, naming the flag.
+func (r *Release) Accepts(o Options) error {
+	for _, d := range []struct{ flag, dir string }{{"cni-bin-dir", o.CNI.BinDir}, {"cni-conf-dir", o.CNI.ConfDir}} {
+		if d.dir != "" && !r.UsesCNI() {
+			return fmt.Errorf("--%s: release %s does not install Istio's CNI plugin: omit the flag", d.flag, r.Name)
+		}
+	}
+	return nil
+}
+
+// UsesCNI tells whether Istio's CNI plugin is part of the release.
+func (r *Release) UsesCNI() bool {
+	return slices.ContainsFunc(r.Components, func(c Component) bool { return c.Values[cniValue] == "true" })
+}
+
 // Names lists the components in catalogue order, which is a valid order of installation.
 func (r *Release) Names() []string {
 	names := make([]string, len(r.Components))

@@ -1,6 +1,7 @@
 package components
 
 import (
+	"cmp"
 	"fmt"
 	"net/mail"
 	"path"
@@ -47,6 +48,9 @@ type Options struct {
 	// IgnoreExcluded has MetalLB's speakers announce from nodes that load balancers are told
 	// to leave out. It is for a cluster that has no others, such as one control plane alone.
 	IgnoreExcluded bool
+	// CNI are the nodes' directories for Istio's CNI plugin; empty: the usual ones. Releases
+	// without the plugin have no use for them.
+	CNI CNI
 	// Registry (HOST[:PORT][/PREFIX]) replaces the host of every image.
 	Registry string
 	// Images replaces single images: repository without tag -> full reference.
@@ -58,7 +62,32 @@ type Options struct {
 	Kustomization string
 }
 
+// CNI is where container runtimes look for CNI plugins on the nodes.
+type CNI struct {
+	// BinDir has the programs, ConfDir their configuration.
+	BinDir  string `json:"binDir,omitempty"`
+	ConfDir string `json:"confDir,omitempty"`
+}
+
+func (c CNI) validate() error {
+	for _, d := range []struct{ flag, dir string }{{"cni-bin-dir", c.BinDir}, {"cni-conf-dir", c.ConfDir}} {
+		if d.dir != "" && (!path.IsAbs(d.dir) || path.Clean(d.dir) != d.dir || d.dir == "/" || strings.ContainsAny(d.dir, "$()\n")) {
+			return fmt.Errorf("--%s: %q is not an absolute path such as %s", d.flag, d.dir, defaultCNI.BinDir)
+		}
+	}
+	return nil
+}
+
+// defaultCNI is what container runtimes use unless they are configured otherwise.
+var defaultCNI = CNI{BinDir: "/opt/cni/bin", ConfDir: "/etc/cni/net.d"}
+
+// WithDefaults fills in what is empty.
+func (c CNI) WithDefaults() CNI {
+	return CNI{BinDir: cmp.Or(c.BinDir, defaultCNI.BinDir), ConfDir: cmp.Or(c.ConfDir, defaultCNI.ConfDir)}
+}
+
 func (o Options) withDefaults() Options {
+	o.CNI = o.CNI.WithDefaults()
 	if o.Profile == "" {
 		o.Profile = ProfileDefault
 	}
@@ -116,6 +145,9 @@ func (o Options) Validate() error {
 		return err
 	}
 	if err := o.NotebookOrigin.validate(); err != nil {
+		return err
+	}
+	if err := o.CNI.validate(); err != nil {
 		return err
 	}
 	if err := validRegistry(o.Registry); err != nil {

@@ -17,6 +17,9 @@ const (
 	EmailToken   = "$(USER_EMAIL)"
 	ProfileToken = "$(USER_PROFILE)"
 
+	cniBinToken  = "$(CNI_BIN_DIR)"
+	cniConfToken = "$(CNI_CONF_DIR)"
+
 	// generatedOpen starts a placeholder for a secret that is made in the cluster:
 	// $(generated:NAME). Rendered output shows the placeholder, never a value.
 	generatedOpen = "$(generated:"
@@ -57,6 +60,7 @@ func (c *Component) tokens(o Options) *strings.Replacer {
 	pairs := []string{
 		versionToken, c.Version,
 		EmailToken, o.UserEmail, ProfileToken, o.ProfileName(),
+		cniBinToken, o.CNI.BinDir, cniConfToken, o.CNI.ConfDir,
 		tlsSecretToken, o.TLS.Secret, tlsHostsToken, strings.Join(o.TLS.Hosts, " "),
 		notebookHostToken, o.NotebookOrigin.Host, nodePortsToken, o.NotebookOrigin.nodePorts(),
 	}

@@ -12,10 +12,11 @@ const (
 	CapacityTooSmall     = "CapacityTooSmall"
 	NodesExcluded        = "NodesExcluded"
 	MemoryOverstated     = "MemoryOverstated"
+	CNIChainUnsupported  = "CNIChainUnsupported"
 )
 
 var preflightWeight = map[string]int{
 	ServerUnsupported: 110, PermissionMissing: 105, BelongsToOthers: 96, ObjectRefused: 94,
 	CapacityTooSmall: 90, ServerUntested: 40, MemoryOverstated: 38, ExistingInstallation: 36,
-	EarlierInstallation: 8, NodesExcluded: 7,
+	CNIChainUnsupported: 37, EarlierInstallation: 8, NodesExcluded: 7,
 }

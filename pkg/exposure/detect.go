@@ -12,6 +12,7 @@ import (
 
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/cluster"
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/components"
+	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/platform"
 )
 
 // Detection is what assigns LoadBalancer addresses in a cluster, and how that is known.
@@ -259,9 +260,9 @@ func (s *Snapshot) platform() Platform {
 // PlatformOf tells by one node whether the cluster's network is one that minikube or kind made.
 func PlatformOf(n *corev1.Node) Platform {
 	switch {
-	case n.Labels["minikube.k8s.io/name"] != "" || n.Labels["minikube.k8s.io/version"] != "":
+	case platform.IsMinikube(n):
 		return PlatformMinikube
-	case strings.HasPrefix(n.Spec.ProviderID, "kind://"):
+	case platform.IsKind(n):
 		return PlatformKind
 	}
 	return PlatformOther

@@ -20,6 +20,7 @@ type ManifestFlags struct {
 	registry      string
 	images        []string
 	secureCookies bool
+	cni           components.CNI
 }
 
 func (f *ManifestFlags) Add(cmd *cobra.Command) {
@@ -40,6 +41,8 @@ func (f *ManifestFlags) AddCustom(cmd *cobra.Command) {
 	fs.StringVarP(&f.kustomization, "kustomize", "k", "", "Kustomization `directory` to apply on top of the manifests")
 	fs.StringVar(&f.registry, "registry", "", "Pull every image from `HOST[:PORT][/PREFIX]` instead of its own registry")
 	fs.StringArrayVar(&f.images, "image", nil, "Override an image, as `NAME=REF` with NAME without its tag; can be repeated")
+	fs.StringVar(&f.cni.BinDir, "cni-bin-dir", "", "`Directory` of the nodes with the programs of CNI plugins, for Istio's CNI plugin; if not set, the usual one of the platform")
+	fs.StringVar(&f.cni.ConfDir, "cni-conf-dir", "", "`Directory` of the nodes with the configuration of CNI plugins; if not set, the usual one of the platform")
 }
 
 // Source of the manifests.
@@ -53,6 +56,7 @@ func (f *ManifestFlags) Options() (components.Options, error) {
 		Kustomization: f.kustomization,
 		Registry:      f.registry,
 		SecureCookies: f.secureCookies,
+		CNI:           f.cni,
 	}
 	for _, i := range f.images {
 		name, ref, ok := strings.Cut(i, "=")

@@ -31,6 +31,9 @@ type Facts struct {
 	// NotebookImages are those that the web app's form offers.
 	NotebookImages []string
 
+	// Directories of the nodes; nil where the plan puts nothing there.
+	Directories *rollout.Directories
+
 	// Missing are the rights that the access reviews deny.
 	Missing []string
 	// What the survey found. Tried counts the dry runs of objects that do not exist.

@@ -90,6 +90,9 @@ func newFacts(c *cluster.Cluster, o Options) *Facts {
 		Release: o.Plan.Release, Profile: o.Plan.Settings.Profile, UseExisting: o.Plan.Settings.UseExisting, CanSkip: o.CanSkip,
 		Excluded: map[string]string{}, done: map[string]bool{}, failed: map[string]error{},
 	}
+	if f.Directories = o.Plan.Directories; f.Directories != nil {
+		f.done[readDirectories] = true
+	}
 	for _, r := range o.Plan.Rendered {
 		f.Planned = append(f.Planned, r.Component.Name)
 		f.NotebookImages = append(f.NotebookImages, r.Component.ConfigImages...)

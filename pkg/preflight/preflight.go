@@ -103,11 +103,14 @@ const (
 	readProducts = "existing installations"
 	readSpaces   = "namespaces"
 	readAddress  = "load balancer"
+	// readDirectories was made when the plan was.
+	readDirectories = "directories of nodes"
 )
 
 var checks = []check{
 	{"server", "does the release work on this version of Kubernetes", nil, findServer},
 	{"platform", "which kind of cluster is it", nil, findPlatform},
+	{"cni", "where do the nodes keep CNI plugins", []string{readDirectories}, findDirectories},
 	{"permissions", "is the user allowed to do all of it", []string{readRights}, findPermissions},
 	{"objects", "would the server accept every object", []string{readSurvey}, findRefusals},
 	{"owners", "do any of the objects exist with another owner", []string{readSurvey, readProducts}, findOwners},

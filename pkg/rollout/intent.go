@@ -28,6 +28,9 @@ type Intent struct {
 	// resumed tells that it has been begun, without that it leaves these components out.
 	resumed bool
 	without []string
+
+	// recorded is what the last run did, for a run that does not do it again.
+	recorded CNISettings
 }
 
 // Keep takes from the last run what was not named this time: an install without
@@ -43,6 +46,7 @@ func (i *Intent) Keep(s *Settings) error {
 		return err
 	}
 	m := &i.Manifests
+	i.recorded = s.CNI
 	// Another first user would take the login of the one who is there.
 	if i.Given("user-email") && s.UserEmail != "" && m.UserEmail != s.UserEmail {
 		return fmt.Errorf("--user-email: the first user is already %s, and install does not change the first user: omit the flag", s.UserEmail)
@@ -53,6 +57,16 @@ func (i *Intent) Keep(s *Settings) error {
 		"secure-cookies": func() { m.SecureCookies = s.SecureCookies },
 		"registry":       func() { m.Registry = s.Registry },
 		"image":          func() { m.Images = s.Images },
+		"cni-bin-dir": func() {
+			if s.CNI.BinGiven {
+				m.CNI.BinDir = s.CNI.BinDir
+			}
+		},
+		"cni-conf-dir": func() {
+			if s.CNI.ConfGiven {
+				m.CNI.ConfDir = s.CNI.ConfDir
+			}
+		},
 		"use-existing": func() {
 			i.UseExisting = slices.DeleteFunc(slices.Clone(s.UseExisting), func(n string) bool { return slices.Contains(i.Only, n) })
 		},
@@ -102,16 +116,21 @@ func (i *Intent) Plan(ctx context.Context, engine *Engine, blind bool) (*Plan, e
 	if err != nil {
 		return nil, err
 	}
-	plan := &Plan{Release: release, Settings: i.settings(), Partial: partial, found: there}
-	return plan, plan.render(ctx, i.Source, names, slices.Concat(i.UseExisting, installed), i.Manifests)
+	directories, err := i.directories(ctx, engine, names)
+	if err != nil {
+		return nil, err
+	}
+	plan := &Plan{Release: release, Settings: i.settings(directories), Directories: directories, Partial: partial, found: there}
+	return plan, plan.render(ctx, i.Source, names, slices.Concat(i.UseExisting, installed), i.located(directories))
 }
 
-func (i *Intent) settings() Settings {
+func (i *Intent) settings(d *Directories) Settings {
 	m := i.Manifests
 	return Settings{
 		Release: i.Source.Release().Name, Profile: m.Profile, UserEmail: m.UserEmail,
 		SecureCookies: m.SecureCookies, Registry: m.Registry, Images: m.Images,
 		UseExisting: i.UseExisting, Kustomization: m.Kustomization, TLS: m.TLS, NotebookOrigin: m.NotebookOrigin,
+		CNI: i.cniSettings(d),
 	}
 }
 

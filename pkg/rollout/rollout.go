@@ -80,6 +80,8 @@ type Plan struct {
 	// somebody else's (--use-existing) or an earlier run's. Nothing of theirs is sent;
 	// their conditions are proven all the same.
 	Existing []components.Rendered
+	// Directories of the nodes, where Istio's CNI plugin is part of it.
+	Directories *Directories
 	// Partial is set when components were left out by --only or --skip: nothing of
 	// theirs is pruned.
 	Partial bool
@@ -108,6 +110,8 @@ type Settings struct {
 	TLS components.TLS `json:"tls,omitzero"`
 	// NotebookOrigin is what `expose --notebook-origin` chose.
 	NotebookOrigin components.NotebookOrigin `json:"notebookOrigin,omitzero"`
+	// CNI is where Istio's CNI plugin is on the nodes.
+	CNI CNISettings `json:"cni,omitzero"`
 }
 
 // Source of the manifests of the release that is installed; of the default one where
@@ -129,6 +133,6 @@ func (s *Settings) Source() (components.Source, error) {
 func (s Settings) Options() components.Options {
 	return components.Options{
 		Profile: s.Profile, UserEmail: s.UserEmail, SecureCookies: s.SecureCookies,
-		Registry: s.Registry, Images: s.Images, TLS: s.TLS, NotebookOrigin: s.NotebookOrigin,
+		Registry: s.Registry, Images: s.Images, TLS: s.TLS, NotebookOrigin: s.NotebookOrigin, CNI: s.CNI.CNI,
 	}
 }

@@ -108,7 +108,11 @@ func (i *Intent) upgradePlan(ctx context.Context, engine *Engine) (*Plan, error)
 			names = append(names, c.Name)
 		}
 	}
-	plan := &Plan{Release: release, From: i.from, Settings: i.settings(), found: there}
+	directories, err := i.directories(ctx, engine, names)
+	if err != nil {
+		return nil, err
+	}
+	plan := &Plan{Release: release, From: i.from, Settings: i.settings(directories), Directories: directories, found: there}
 	plan.Settings.From, plan.Settings.Without = i.from.Name, without
-	return plan, plan.render(ctx, i.Source, names, slices.Concat(i.UseExisting, installed), i.Manifests)
+	return plan, plan.render(ctx, i.Source, names, slices.Concat(i.UseExisting, installed), i.located(directories))
 }

@@ -55,6 +55,9 @@ func (f *choiceFlags) choice(b *plugin.Base, args []string) (choice, error) {
 	if err != nil {
 		return c, err
 	}
+	if err := source.Release().Accepts(c.Manifests); err != nil {
+		return c, err
+	}
 	c.Source = source
 	c.Components, err = chosen(source.Release(), c.Manifests.Profile, args)
 	return c, err

@@ -37,6 +37,7 @@ const (
 	CertificateUntrusted = "CertificateUntrusted"
 	MeshRootChanged      = "MeshRootChanged"
 	NotebookUnreachable  = "NotebookUnreachable"
+	NetworkPolicyBlocks  = "NetworkPolicyBlocks"
 )
 
 // A policy that is missing explains what is unprotected; a hop that does not answer,
@@ -47,5 +48,5 @@ var loginWeight = map[string]int{
 	GatewayUnreachable: 41, CertificateUntrusted: 41, DexUnreachable: 40, OAuth2ProxyUnreachable: 40, WebAppUnreachable: 39,
 	JWTIssuerUnknown: 38, JWKSKeyMissing: 37, RedirectURIUnregistered: 36, OIDCClientMismatch: 36, RouteMissing: 35,
 	SecureCookiesOverHTTP: 34, LoginLoop: 33, PasswordChangeIgnored: 32, LoginRefused: 31,
-	ProfileMissing: 29, NamespaceListFails: 28, WebSocketDropped: 27, MeshRootChanged: 42, NotebookUnreachable: 26,
+	ProfileMissing: 29, NamespaceListFails: 28, WebSocketDropped: 27, MeshRootChanged: 42, NetworkPolicyBlocks: 42, NotebookUnreachable: 26,
 }

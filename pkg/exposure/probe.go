@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/url"
 	"strconv"
+	"strings"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -153,6 +154,9 @@ func Answers(ctx context.Context, c *cluster.Cluster, way report.WayIn, say func
 		return nil
 	}
 	causes := append(snapshot.Causes(), Unreachable(way, failed))
+	if blocked := blockedByPolicies(ctx, c, strings.HasPrefix(way.URL, "https:")); blocked != nil {
+		causes = append([]report.Cause{*blocked}, causes...)
+	}
 	if !snapshot.GatewayRuns() {
 		// The way there is not at fault, as far as anybody can tell.
 		gateway := report.Ref{Group: "apps", Kind: "Deployment", Namespace: Namespace, Name: ServiceName}

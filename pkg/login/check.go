@@ -230,6 +230,7 @@ func (w *walk) conclude(ctx context.Context) {
 			w.causes = append(w.causes, c)
 		}
 	}
+	w.causes = append(w.causes, w.blocked()...)
 	if failed && len(w.subjects) > 0 && w.o.Explain != nil {
 		for _, c := range w.o.Explain(ctx, w.subjects) {
 			// The hop's own cause says as much.

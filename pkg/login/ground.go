@@ -8,6 +8,7 @@ import (
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	discoveryv1 "k8s.io/api/discovery/v1"
+	networkingv1 "k8s.io/api/networking/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"sigs.k8s.io/yaml"
 
@@ -66,6 +67,8 @@ type Ground struct {
 	// ClientAgrees tells whether Dex and oauth2-proxy hold the same client name and
 	// secret; nil where that could not be read.
 	ClientAgrees *bool
+	// NetworkPolicies of all namespaces.
+	NetworkPolicies []networkingv1.NetworkPolicy
 	// MeshRoot is the mesh's root certificate in PEM, MeshPods are pods with a sidecar.
 	MeshRoot string
 	MeshPods []corev1.Pod

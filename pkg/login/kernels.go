@@ -76,7 +76,7 @@ func (w *walk) kernel(ctx context.Context, n Notebook) verdict {
 		c.Remedy = fmt.Sprintf("kubectl -n %s get virtualservices\nkubectl -n %s logs deployment/notebook-controller-deployment", n.Namespace, stackNamespace)
 		return fail(a, "", c)
 	case a.err != nil, a.code >= http.StatusBadGateway && a.code <= http.StatusGatewayTimeout, strings.Contains(a.body, denied), toLogin(a):
-		return fail(a, "", w.notebookSilent(a, n, ref))
+		return fail(a, "", w.notebookSilent(a, n, ref)...)
 	case a.code == http.StatusNotFound:
 		return skip("the notebook's server has no event stream: it is not Jupyter Server 2")
 	}
@@ -90,7 +90,7 @@ func timedOut(err error) bool {
 }
 
 // notebookSilent names why a notebook that is ready does not answer through the gateway.
-func (w *walk) notebookSilent(a answer, n Notebook, ref report.Ref) report.Cause {
+func (w *walk) notebookSilent(a answer, n Notebook, ref report.Ref) []report.Cause {
 	var its []corev1.Pod
 	for i := range w.g.MeshPods {
 		if p := w.g.MeshPods[i]; p.Namespace == n.Namespace && p.Labels[notebookLabel] == n.Name {
@@ -100,7 +100,7 @@ func (w *walk) notebookSilent(a answer, n Notebook, ref report.Ref) report.Cause
 	// It does not answer, so it has not got another certificate since.
 	if causes := MeshRootCauses(w.g.MeshRoot, its, time.Time{}); len(causes) > 0 && a.err == nil && a.code == http.StatusServiceUnavailable {
 		causes[0].Evidence = append([]string{a.evidence()}, causes[0].Evidence...)
-		return causes[0]
+		return causes
 	}
 	c := report.Cause{
 		Name: diagnose.NotebookUnreachable, Severity: report.Error, Component: istioComponent, Object: ref,
@@ -111,6 +111,16 @@ func (w *walk) notebookSilent(a answer, n Notebook, ref report.Ref) report.Cause
 	}
 	if strings.Contains(a.body, denied) {
 		c.Summary += ": a policy denies the request"
+		return []report.Cause{c}
 	}
-	return c
+	gateway := podOf(w.g.Pods, istioNamespace, gatewayService)
+	if gateway == nil || len(its) == 0 {
+		return []report.Cause{c}
+	}
+	from := diagnose.Peer{Says: "the gateway", Namespace: gateway.Namespace, Labels: gateway.Labels}
+	if b := notebookBlocked(w.g.NetworkPolicies, &its[0], from); b != nil {
+		b.Severity = report.Error
+		return []report.Cause{*b, c}
+	}
+	return []report.Cause{c}
 }

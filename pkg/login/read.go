@@ -16,6 +16,7 @@ import (
 	"sigs.k8s.io/yaml"
 
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/cluster"
+	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/diagnose"
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/report"
 )
 
@@ -132,6 +133,11 @@ func (r *reader) hops(g *Ground) {
 		return nil
 	})
 	listWith(r, g, "", "Pod", "", metav1.ListOptions{LabelSelector: MeshPods, Limit: maxItems}, into(&g.MeshPods))
+	r.add(g, "NetworkPolicy of ", func(ctx context.Context) error {
+		policies, err := diagnose.NetworkPolicies(ctx, r.c, "")
+		r.Keep(func() { g.NetworkPolicies = policies })
+		return err
+	})
 	r.get(g, MeshRootRef, func(u *unstructured.Unstructured) error { g.MeshRoot = data(u)[MeshRootKey]; return nil })
 	r.get(g, meshRef, func(u *unstructured.Unstructured) (err error) {
 		g.Providers, err = parseMesh(data(u)["mesh"])

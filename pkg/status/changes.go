@@ -26,6 +26,7 @@ var watched = []schema.GroupKind{
 	{Group: "admissionregistration.k8s.io", Kind: "MutatingWebhookConfiguration"},
 	{Group: "admissionregistration.k8s.io", Kind: "ValidatingWebhookConfiguration"},
 	{Group: "cert-manager.io", Kind: "Certificate"},
+	{Group: "networking.k8s.io", Kind: "NetworkPolicy"},
 	{Group: "networking.istio.io", Kind: "Gateway"},
 	{Group: "networking.istio.io", Kind: "VirtualService"},
 	{Group: "security.istio.io", Kind: "AuthorizationPolicy"},

@@ -11,8 +11,23 @@ import (
 
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/cluster"
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/diagnose"
+	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/login"
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/report"
 )
+
+// checkNetworkPolicies: policies that keep people from the gateway, the gateway from what is
+// behind it, or pieces of the login from each other. Whether anything enforces them is not
+// known, and a gateway without an address is not for clients outside yet.
+func checkNetworkPolicies(s *Snapshot) []report.Cause {
+	base, reached := s.base()
+	causes := login.NetworkPolicyCauses(s.NetworkPolicies, s.Pods(), s.MeshPods, base != nil && base.Scheme == "https")
+	for i := range causes {
+		if causes[i].Component == "istio" && !reached {
+			causes[i].Severity = report.Info
+		}
+	}
+	return causes
+}
 
 // provider is one that the mesh's settings name for checks by somebody else.
 type provider struct {

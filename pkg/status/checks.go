@@ -30,6 +30,7 @@ var checks = []check{
 	{name: "certificates", find: checkCertificates},
 	{name: "meshRoot", find: checkMeshRoot},
 	{name: "mesh", find: checkMesh, complete: true},
+	{name: "networkPolicies", find: checkNetworkPolicies, complete: true},
 	{name: "storage", find: checkStorage},
 	{name: "drift", find: checkDrift, complete: true},
 	{name: "login", find: checkLogin, complete: true},

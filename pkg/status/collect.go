@@ -197,6 +197,7 @@ func (k *collector) lists() {
 		k.podsIn(ns)
 	}
 	k.meshPods()
+	k.networkPolicies()
 	k.get(meshConfig, false)
 	k.get(login.MeshRootRef, false)
 	k.passwords()

@@ -14,6 +14,7 @@ import (
 	"k8s.io/client-go/rest"
 
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/cluster"
+	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/diagnose"
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/login"
 )
 
@@ -60,6 +61,22 @@ func (k *collector) meshPods() {
 			k.Keep(func() { k.s.MeshPods = list.Items })
 		}
 		return k.add(r, err)
+	})
+}
+
+// networkPolicies plans the list of all of them, whoever made them: they add up.
+func (k *collector) networkPolicies() {
+	r := Read{Group: "networking.k8s.io", Kind: "NetworkPolicy", Labels: "all"}
+	k.Plan(func(ctx context.Context) error {
+		policies, err := diagnose.NetworkPolicies(ctx, k.c, "")
+		if apierrors.IsForbidden(err) {
+			return nil
+		}
+		if err != nil {
+			return k.add(r, err)
+		}
+		k.Keep(func() { k.s.NetworkPolicies = policies })
+		return nil
 	})
 }
 

@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	corev1 "k8s.io/api/core/v1"
+	networkingv1 "k8s.io/api/networking/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
@@ -35,6 +36,8 @@ type Snapshot struct {
 	StackPods []corev1.Pod
 	// MeshPods are the pods of all namespaces that have a sidecar: mostly people's notebooks.
 	MeshPods []corev1.Pod
+	// NetworkPolicies of all namespaces; none where they are more than could be read.
+	NetworkPolicies []networkingv1.NetworkPolicy
 	// Passwords are the e-mail addresses that Dex has passwords of, beside its configuration.
 	Passwords []string
 	// Reads tells what was asked for: an object that is not among Objects is absent only

@@ -16,6 +16,7 @@ type ChoiceFlags struct {
 	only        []string
 	skip        []string
 	useExisting []string
+	isolate     bool
 	Adopt       bool
 }
 
@@ -26,6 +27,7 @@ func (f *ChoiceFlags) Add(cmd *cobra.Command) {
 	fs.StringSliceVar(&f.skip, "skip", nil, "Skip these `components`; can be repeated")
 	fs.StringSliceVar(&f.useExisting, "use-existing", nil, "Use the existing installation of these `components` instead of installing them; can be repeated")
 	fs.BoolVar(&f.Adopt, "adopt", false, "If true, take ownership of existing objects, and of fields that another field manager owns")
+	fs.BoolVar(&f.isolate, "isolate-namespaces", false, "If true, isolate the namespaces of all users, now and when they are added, with a NetworkPolicy (see kubectl jupyter user isolate); if false, delete these policies")
 	for _, flag := range []string{"only", "skip", "use-existing"} {
 		Complete(cmd, flag, components.ComponentNames)
 	}
@@ -33,7 +35,7 @@ func (f *ChoiceFlags) Add(cmd *cobra.Command) {
 
 // Intent checks everything about the choices that can be checked without a cluster.
 func (f *ChoiceFlags) Intent(given func(string) bool) (rollout.Intent, error) {
-	intent := rollout.Intent{Given: given, Only: f.only, Skip: f.skip, UseExisting: f.useExisting}
+	intent := rollout.Intent{Given: given, Only: f.only, Skip: f.skip, UseExisting: f.useExisting, IsolateNamespaces: f.isolate}
 	var err error
 	if intent.Manifests, err = f.manifests.Options(); err != nil {
 		return intent, err

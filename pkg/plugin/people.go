@@ -2,10 +2,12 @@ package plugin
 
 import (
 	"context"
+	"fmt"
 	"time"
 
 	"github.com/spf13/cobra"
 
+	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/cluster"
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/rollout"
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/users"
 )
@@ -20,6 +22,15 @@ func (b *Base) People(ctx context.Context, timeout time.Duration) (*users.Instal
 		return nil, err
 	}
 	return users.Open(ctx, c)
+}
+
+// WarnUnenforced says where an isolated namespace is not, or may not be, since the
+// cluster's network does not do what policies say.
+func (b *Base) WarnUnenforced(ctx context.Context, c *cluster.Cluster) {
+	e, by, err := users.EnforcementOf(ctx, c)
+	if w := users.EnforcementWarning(e, by); err == nil && w != "" {
+		fmt.Fprintf(b.ErrOut, "warning: %s\n", w)
+	}
 }
 
 // completionTime is how long somebody waits for a completion.

@@ -21,6 +21,7 @@ import (
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/diagnose"
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/report"
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/rollout"
+	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/users"
 )
 
 // good is a cluster with nothing to say about, all of whose reads were made.
@@ -211,6 +212,16 @@ func TestEveryCheckNamesWhatItFinds(t *testing.T) {
 		{"nothing gives addresses", func(f *Facts) {
 			f.Address.Provider, f.Address.Evidence = "None", []string{"no LoadBalancer controller"}
 		}, Info, []string{"info NoLoadBalancerController"}, nil},
+		{"namespaces are to be isolated, and the network enforces that", func(f *Facts) {
+			f.Policies, f.Enforcer = users.Enforced, "DaemonSet kube-system/cilium (quay.io/cilium/cilium:v1)"
+		}, OK, nil, nil},
+		{
+			"namespaces are to be isolated, and the network does not enforce that", func(f *Facts) {
+				f.Policies, f.Enforcer = users.NotEnforced, "DaemonSet kube-flannel/kube-flannel-ds (flannel:v1)"
+			},
+			Warning, []string{"warning PoliciesNotEnforced"}, []string{"does not enforce network policies", "kube-flannel-ds", "Calico"},
+		},
+		{"namespaces are to be isolated, and nothing is known of the network", func(f *Facts) { f.Policies = users.NotKnown }, Info, []string{"info PoliciesNotEnforced"}, []string{"is not known"}},
 		{"nodes may not be read", func(f *Facts) { f.failed[readNodes] = forbidden("no") }, Unknown, []string{"warning Forbidden", "warning Forbidden"}, []string{`the check "nodes" could not run`}},
 		{"the server did not answer in time", func(f *Facts) { f.failed[readStorage] = errors.New("timeout") }, Unknown, []string{"warning Unreadable"}, []string{`"storage"`}},
 		{"rights are missing, so nothing was surveyed", func(f *Facts) { f.Missing, f.failed[readSurvey] = []string{"create pods in namespace a"}, errBlocked }, Fatal, []string{"fatal PermissionMissing"}, nil},

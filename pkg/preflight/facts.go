@@ -12,6 +12,7 @@ import (
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/exposure"
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/report"
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/rollout"
+	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/users"
 )
 
 // Facts are what a look has read.
@@ -63,6 +64,9 @@ type Facts struct {
 	Webhooks []Webhook
 	Existing []Existing
 	Address  exposure.Detection
+	// Policies tells whether network policies are enforced, and Enforcer what tells it.
+	Policies users.Enforcement
+	Enforcer string
 
 	// done and failed are reads, by name
 	done   map[string]bool

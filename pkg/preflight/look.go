@@ -59,6 +59,9 @@ func Look(ctx context.Context, c *cluster.Cluster, engine *rollout.Engine, o Opt
 	if !o.Brief {
 		l.start(reading, readAddress, l.address)
 	}
+	if o.Plan.Settings.IsolateNamespaces {
+		l.start(reading, readNetwork, l.network)
+	}
 	survey, err := l.survey(ctx)
 	l.work.Wait()
 	if err != nil {

@@ -103,6 +103,7 @@ const (
 	readProducts = "existing installations"
 	readSpaces   = "namespaces"
 	readAddress  = "load balancer"
+	readNetwork  = "network"
 	// readDirectories was made when the plan was.
 	readDirectories = "directories of nodes"
 )
@@ -119,6 +120,7 @@ var checks = []check{
 	{"storage", "will notebooks get their volumes", []string{readStorage}, findStorage},
 	{"leftovers", "is anything left over that would block or delay the installation", []string{readSurvey, readWebhooks, readSpaces}, findLeftovers},
 	{"address", "does anything assign LoadBalancer addresses", []string{readAddress}, findAddress},
+	{"isolation", "does the network enforce the policies that isolate namespaces", []string{readNetwork}, findIsolation},
 }
 
 // Judge answers every check. It is pure: the same facts give the same findings.

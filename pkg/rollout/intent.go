@@ -22,7 +22,11 @@ type Intent struct {
 	Only, Skip, UseExisting []string
 	// Upgrade allows Source to be of a later release than the one that is installed.
 	Upgrade bool
+	// IsolateNamespaces is a choice for later: who creates a namespace reads it.
+	IsolateNamespaces bool
 
+	// isolated is what the last run chose.
+	isolated bool
 	// from is the release that is replaced, where that has been begun or is to be.
 	from *components.Release
 	// resumed tells that it has been begun, without that it leaves these components out.
@@ -67,6 +71,7 @@ func (i *Intent) Keep(s *Settings) error {
 				m.CNI.ConfDir = s.CNI.ConfDir
 			}
 		},
+		"isolate-namespaces": func() { i.IsolateNamespaces = s.IsolateNamespaces },
 		"use-existing": func() {
 			i.UseExisting = slices.DeleteFunc(slices.Clone(s.UseExisting), func(n string) bool { return slices.Contains(i.Only, n) })
 		},
@@ -75,6 +80,7 @@ func (i *Intent) Keep(s *Settings) error {
 			take()
 		}
 	}
+	i.isolated = s.IsolateNamespaces
 	m.TLS, m.NotebookOrigin = s.TLS, s.NotebookOrigin // chosen by expose, and by nothing else
 	return m.Validate()
 }
@@ -124,13 +130,17 @@ func (i *Intent) Plan(ctx context.Context, engine *Engine, blind bool) (*Plan, e
 	return plan, plan.render(ctx, i.Source, names, slices.Concat(i.UseExisting, installed), i.located(directories))
 }
 
+// WasIsolated tells that the last run isolated the namespaces of people.
+func (i *Intent) WasIsolated() bool { return i.isolated }
+
 func (i *Intent) settings(d *Directories) Settings {
 	m := i.Manifests
 	return Settings{
 		Release: i.Source.Release().Name, Profile: m.Profile, UserEmail: m.UserEmail,
 		SecureCookies: m.SecureCookies, Registry: m.Registry, Images: m.Images,
 		UseExisting: i.UseExisting, Kustomization: m.Kustomization, TLS: m.TLS, NotebookOrigin: m.NotebookOrigin,
-		CNI: i.cniSettings(d),
+		CNI:               i.cniSettings(d),
+		IsolateNamespaces: i.IsolateNamespaces,
 	}
 }
 

@@ -112,6 +112,8 @@ type Settings struct {
 	NotebookOrigin components.NotebookOrigin `json:"notebookOrigin,omitzero"`
 	// CNI is where Istio's CNI plugin is on the nodes.
 	CNI CNISettings `json:"cni,omitzero"`
+	// IsolateNamespaces: the namespaces of people are closed by a network policy.
+	IsolateNamespaces bool `json:"isolateNamespaces,omitempty"`
 }
 
 // Source of the manifests of the release that is installed; of the default one where

@@ -48,6 +48,8 @@ type User struct {
 	Notebooks int `json:"notebooks"`
 	// Quota of the namespace, by resource; none where nothing is bounded.
 	Quota map[string]string `json:"quota,omitempty"`
+	// Isolated tells that the namespace has the policy that closes it.
+	Isolated bool `json:"isolated"`
 	// Since is when the Profile was made.
 	Since *time.Time `json:"since,omitempty"`
 }
@@ -73,10 +75,12 @@ type Users struct {
 // List returns everybody who has a Profile or a password, by e-mail address.
 func (u *Users) List(ctx context.Context) ([]User, error) {
 	var profiles, passwords []unstructured.Unstructured
+	var closed map[string]bool
 	notebooks := map[string]int{}
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() (err error) { profiles, err = u.all(ctx, profileKind); return err })
 	group.Go(func() (err error) { passwords, err = u.all(ctx, passwordKind); return err })
+	group.Go(func() (err error) { closed, err = u.isolated(ctx); return err })
 	group.Go(func() error {
 		r, err := u.Cluster.Mapper.Preferred(notebookKind)
 		if err != nil {
@@ -94,7 +98,11 @@ func (u *Users) List(ctx context.Context) ([]User, error) {
 	if err := group.Wait(); err != nil {
 		return nil, err
 	}
-	return u.join(profiles, passwords, notebooks), nil
+	all := u.join(profiles, passwords, notebooks)
+	for i := range all {
+		all[i].Isolated = closed[all[i].Profile]
+	}
+	return all, nil
 }
 
 // join puts together what belongs to one address. Dex compares addresses in lower case.

@@ -106,6 +106,8 @@ func TestTheInstallersRoleIsEnoughAndNotMore(t *testing.T) {
 		b.must("status")
 		b.must("user", "add", "ada@example.com")
 		b.must("user", "list")
+		b.must("user", "isolate", "ada@example.com")
+		b.must("user", "isolate", "ada@example.com", "--undo")
 		b.must("user", "set-password", "ada@example.com")
 		b.must("user", "set-password", "user@example.com")
 		b.must("expose", "--type", "NodePort", "--tls", "self-signed", "--probe=false")

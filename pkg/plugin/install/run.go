@@ -18,6 +18,7 @@ import (
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/plugin"
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/report"
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/rollout"
+	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/users"
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/version"
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/view"
 )
@@ -112,7 +113,34 @@ func (o *InstallOptions) apply(ctx context.Context, a *attempt) error {
 			out.WayIn = &in
 		}
 	}
-	return errors.Join(failed, o.end(ctx, out, credentials, a.survey, a.machine, failed))
+	if err := errors.Join(failed, o.end(ctx, out, credentials, a.survey, a.machine, failed)); err != nil {
+		return err
+	}
+	return o.isolate(ctx, a.cluster)
+}
+
+// isolate closes the namespaces of people where that was chosen, and opens them where it
+// was chosen before. Their namespaces are their Profiles' and not part of the plan.
+func (o *InstallOptions) isolate(ctx context.Context, c *cluster.Cluster) error {
+	if !o.Intent.IsolateNamespaces && !o.Intent.WasIsolated() {
+		return nil
+	}
+	ctx, cancel := rollout.Bounded(ctx, o.Timeout)
+	defer cancel()
+	people := &users.Users{Cluster: c}
+	done, err := people.IsolateAll(ctx, o.Intent.IsolateNamespaces)
+	if err != nil {
+		return fmt.Errorf("--isolate-namespaces: %w", err)
+	}
+	what := "Isolated"
+	if !o.Intent.IsolateNamespaces {
+		what = "No longer isolated"
+	}
+	fmt.Fprintf(o.base.ErrOut, "%s: %s.\n", what, report.Count(len(done), "namespace"))
+	if o.Intent.IsolateNamespaces {
+		o.base.WarnUnenforced(ctx, c)
+	}
+	return nil
 }
 
 func (o *InstallOptions) dry() bool { return o.Diff || o.DryRun == plugin.DryRunServer }

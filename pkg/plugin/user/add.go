@@ -20,12 +20,15 @@ type UserAddFlags struct {
 	cpu         string
 	memory      string
 	gpu         string
+	isolate     bool
 }
 
 // UserAddOptions are what is meant.
 type UserAddOptions struct {
-	base          *plugin.Base
-	Person        users.Person
+	base   *plugin.Base
+	Person users.Person
+	// Isolate closes the namespace; nil: as the installation says.
+	Isolate       *bool
 	PasswordStdin bool
 	Timeout       time.Duration
 	Format        string
@@ -43,7 +46,10 @@ a password is generated and printed once to standard error. A user who already h
 password is rejected; an existing Profile of the user is used as it is.
 
 A quota limits the total requests of the notebooks in the namespace. With a quota for CPU
-or memory, Kubernetes rejects pods that do not specify a request for it.`,
+or memory, Kubernetes rejects pods that do not specify a request for it.
+
+--isolate creates a NetworkPolicy in the namespace, see "kubectl jupyter user isolate". By
+default, namespaces are isolated if install was run with --isolate-namespaces.`,
 		Example: plugin.Examples(`
 			# Add a user with a generated password
 			kubectl jupyter user add ada@example.com
@@ -51,11 +57,14 @@ or memory, Kubernetes rejects pods that do not specify a request for it.`,
 			# Add a user with a quota, and with a different name for the namespace
 			kubectl jupyter user add ada@example.com --cpu 4 --memory 16Gi --gpu 1 --profile-name ada
 
+			# Add a user whose notebooks reach only their own namespace and the internet
+			kubectl jupyter user add ada@example.com --isolate
+
 			# Add a user with a password from a file
 			kubectl jupyter user add ada@example.com --password-stdin < password.txt`),
 		Args: oneEmail,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			o, err := f.ToOptions(b, args[0])
+			o, err := f.ToOptions(b, args[0], cmd.Flags().Changed)
 			return plugin.Run(cmd, o, err)
 		},
 		ValidArgsFunction: cobra.NoFileCompletions,
@@ -65,13 +74,14 @@ or memory, Kubernetes rejects pods that do not specify a request for it.`,
 	fs.StringVar(&f.cpu, "cpu", "", "CPU quota of the namespace, such as 4 or 500m")
 	fs.StringVar(&f.memory, "memory", "", "Memory quota of the namespace, such as 16Gi")
 	fs.StringVar(&f.gpu, "gpu", "", "GPU (nvidia.com/gpu) quota of the namespace")
+	fs.BoolVar(&f.isolate, "isolate", false, "If true, isolate the namespace with a NetworkPolicy; by default, as install --isolate-namespaces says")
 	f.addPassword(cmd)
 	f.addTimeout(cmd, "for the namespace and for Dex")
 	return cmd
 }
 
 // ToOptions checks what was typed.
-func (f *UserAddFlags) ToOptions(b *plugin.Base, email string) (*UserAddOptions, error) {
+func (f *UserAddFlags) ToOptions(b *plugin.Base, email string, given func(string) bool) (*UserAddOptions, error) {
 	person := users.Person{Email: email, Profile: f.profileName, Quota: map[string]string{}}
 	if err := person.Validate(); err != nil {
 		return nil, err
@@ -94,7 +104,11 @@ func (f *UserAddFlags) ToOptions(b *plugin.Base, email string) (*UserAddOptions,
 	if err := f.check(); err != nil {
 		return nil, err
 	}
-	return &UserAddOptions{base: b, Person: person, PasswordStdin: f.passwordStdin, Timeout: f.timeout, Format: f.output}, nil
+	o := &UserAddOptions{base: b, Person: person, PasswordStdin: f.passwordStdin, Timeout: f.timeout, Format: f.output}
+	if given("isolate") {
+		o.Isolate = &f.isolate
+	}
+	return o, nil
 }
 
 // Run adds the person and sees that they can sign in.
@@ -109,6 +123,15 @@ func (o *UserAddOptions) Run(ctx context.Context) error {
 	person := o.Person
 	if p.First.Is(person.Email) {
 		return fmt.Errorf("%s is the first user, created by the installation: run `kubectl jupyter user set-password %s` to set a new password", person.Email, person.Email)
+	}
+	closed := p.Settings.IsolateNamespaces
+	if o.Isolate != nil {
+		closed = *o.Isolate
+	}
+	if closed {
+		if err := p.MayIsolate(ctx); err != nil {
+			return err
+		}
 	}
 	password, generated, err := newPassword(ctx, o.base, o.PasswordStdin, person.Email)
 	if err != nil {
@@ -135,6 +158,11 @@ func (o *UserAddOptions) Run(ctx context.Context) error {
 	}
 	if err := p.AwaitHome(ctx, person.Name()); err != nil {
 		return fmt.Errorf("%s was added, but the namespace is not ready yet: %w", person.Email, err)
+	}
+	if closed {
+		if err := isolate(ctx, o.base, p, person.Name()); err != nil {
+			return fmt.Errorf("%s was added, but the namespace is not isolated: %w", person.Email, err)
+		}
 	}
 	return verified(ctx, o.base, p, person.Email, password)
 }

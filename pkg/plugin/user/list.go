@@ -35,7 +35,8 @@ func newUserListCommand(b *plugin.Base) *cobra.Command {
 		Long: `List users: every e-mail address that has a password in Dex or owns a Profile.
 
 PASSWORD shows whether the user can log in. NOTEBOOKS is the number of notebooks in the
-namespace of the user, running or stopped.`,
+namespace of the user, running or stopped. With -o wide, ISOLATED shows whether the
+namespace has the NetworkPolicy that isolates it.`,
 		Example: plugin.Examples(`
 			# List all users
 			kubectl jupyter user list
@@ -106,7 +107,7 @@ func (o *UserListOptions) Run(ctx context.Context) error {
 func userHeaders(wide bool) []string {
 	headers := []string{"EMAIL", "PROFILE", "PASSWORD", "NOTEBOOKS", "AGE"}
 	if wide {
-		headers = append(headers, "FIRST USER", "QUOTA")
+		headers = append(headers, "FIRST USER", "ISOLATED", "QUOTA")
 	}
 	return headers
 }
@@ -125,7 +126,7 @@ func userRows(all []users.User, wide bool, now time.Time) [][]string {
 			for _, name := range slices.Sorted(maps.Keys(u.Quota)) {
 				quota = append(quota, name+"="+u.Quota[name])
 			}
-			row = append(row, yes[u.First], strings.Join(quota, ","))
+			row = append(row, yes[u.First], yes[u.Isolated], strings.Join(quota, ","))
 		}
 		rows = append(rows, row)
 	}

@@ -16,7 +16,7 @@ func New(b *plugin.Base) *cobra.Command {
 		Use:     "user",
 		GroupID: plugin.GroupAccess,
 		Short:   "List, add and remove users, and change their passwords",
-		Long: `List, add and remove users, and change their passwords.
+		Long: `List, add and remove users, change their passwords, and isolate their namespaces.
 
 A user is an e-mail address with a password in Dex, and a Profile: a namespace for the
 notebooks of the user.`,
@@ -40,7 +40,7 @@ notebooks of the user.`,
 			return plugin.UnknownCommand(cmd, args[0])
 		},
 	}
-	cmd.AddCommand(newUserListCommand(b), newUserAddCommand(b), newUserSetPasswordCommand(b), newUserRemoveCommand(b))
+	cmd.AddCommand(newUserListCommand(b), newUserAddCommand(b), newUserSetPasswordCommand(b), newUserIsolateCommand(b), newUserRemoveCommand(b))
 	return cmd
 }
 

@@ -11,7 +11,7 @@ import (
 // node.
 func TestNamespacesAreIsolated(t *testing.T) {
 	b := newBed(t)
-	const ada, eve, home, hers, policy = "ada@example.com", "eve@example.com", "kubeflow-ada-example-com", "kubeflow-eve-example-com", "kubectl-jupyter-isolation"
+	const ada, eve, first, home, hers, policy = "ada@example.com", "eve@example.com", "kubeflow-user-example-com", "kubeflow-ada-example-com", "kubeflow-eve-example-com", "kubectl-jupyter-isolation"
 	closed := func(want ...string) {
 		t.Helper()
 		got := b.kubectl("get", "networkpolicies", "-A", "--field-selector=metadata.name="+policy, "--sort-by=.metadata.namespace", "-o", "jsonpath={.items[*].metadata.namespace}")
@@ -33,7 +33,7 @@ func TestNamespacesAreIsolated(t *testing.T) {
 		t.Errorf("the policy's owner and labels: %s", got)
 	}
 	wantSays(t, b.must("user", "list", "-o", "wide").Stdout, "ISOLATED")
-	if got := b.must("user", "list", "-o", `jsonpath={range .items[?(@.isolated)]}{.email}{" "}{end}`).Stdout; strings.TrimSpace(got) != ada {
+	if got := b.must("user", "list", "-o", `jsonpath={range .items[?(@.isolated==true)]}{.email}{" "}{end}`).Stdout; strings.TrimSpace(got) != ada {
 		t.Errorf("isolated are %q, want %s", got, ada)
 	}
 	b.must("user", "add", eve)
@@ -48,16 +48,16 @@ func TestNamespacesAreIsolated(t *testing.T) {
 	}
 
 	wantSays(t, b.must("install", "--isolate-namespaces", "--timeout", "3m").Stderr, "Isolated: 3 namespaces")
-	closed(home, hers, profileNamespace)
+	closed(home, hers, first)
 	b.must("user", "remove", eve, "--delete-namespace", "--yes")
 	b.must("user", "add", eve)
-	closed(home, hers, profileNamespace)
+	closed(home, hers, first)
 	b.kubectl("-n", hers, "delete", "networkpolicy", policy)
 	wantSays(t, b.must("install", "--timeout", "3m").Stderr, "Isolated: 3 namespaces") // remembered
-	closed(home, hers, profileNamespace)
+	closed(home, hers, first)
 	wantSays(t, b.must("user", "isolate", eve, "--undo").Stdout, "no longer isolated")
 	wantSays(t, b.must("user", "isolate", eve, "--undo").Stdout, "is not isolated")
-	closed(home, profileNamespace)
+	closed(home, first)
 	wantSays(t, b.must("install", "--isolate-namespaces=false", "--timeout", "3m").Stderr, "No longer isolated: 2 namespaces")
 	closed()
 	b.kubectl("-n", home, "get", "networkpolicy", "theirs")

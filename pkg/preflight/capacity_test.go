@@ -155,6 +155,28 @@ func TestPodsFindTheirPlaces(t *testing.T) {
 	}
 }
 
+func TestANodeIsCountedWhereItTakesAnyPodThatNoOtherNodeMustHave(t *testing.T) {
+	tolerant, everywhere := pod("tolerant", 100, 100), pod("agent", 100, 100)
+	everything := []corev1.Toleration{{Operator: corev1.TolerationOpExists}}
+	tolerant.Spec, everywhere.Spec = &corev1.PodSpec{Tolerations: everything}, &corev1.PodSpec{Tolerations: everything}
+	everywhere.PerNode = true
+	for name, tc := range map[string]struct {
+		pods     []Pod
+		excluded bool
+	}{
+		"a pod that tolerates its taint":                                {[]Pod{pod("a", 1, 1), tolerant}, false},
+		"no pod that tolerates its taint":                               {[]Pod{pod("a", 1, 1)}, true},
+		"only a DaemonSet's pod that tolerates its taint, as all do so": {[]Pod{pod("a", 1, 1), everywhere}, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			open, excluded := split([]corev1.Node{*node("plain"), *node("tainted", taint("dedicated"))}, tc.pods)
+			if _, is := excluded["tainted"]; is != tc.excluded || len(open)+len(excluded) != 2 {
+				t.Errorf("%d open, excluded %v; want the tainted one excluded: %v", len(open), excluded, tc.excluded)
+			}
+		})
+	}
+}
+
 func TestTheDemandOfAProfileIsTheSumOfItsPods(t *testing.T) {
 	source, err := components.NewEmbedded(components.DefaultRelease)
 	if err != nil {

@@ -66,6 +66,7 @@ func allows(n *corev1.Node, spec *corev1.PodSpec) bool {
 }
 
 // split parts the nodes into those that take any of the pods, and the reasons of the others.
+// A pod that runs on every node and tolerates everything opens none for the other pods.
 func split(nodes []corev1.Node, pods []Pod) (open []*corev1.Node, excluded map[string]string) {
 	excluded = map[string]string{}
 	for i := range nodes {
@@ -75,7 +76,7 @@ func split(nodes []corev1.Node, pods []Pod) (open []*corev1.Node, excluded map[s
 			continue
 		}
 		plain := &corev1.PodSpec{}
-		if t := repels(n, plain); t != nil && !slices.ContainsFunc(pods, func(p Pod) bool { return repels(n, p.Spec) == nil }) {
+		if t := repels(n, plain); t != nil && !slices.ContainsFunc(pods, func(p Pod) bool { return !p.PerNode && repels(n, p.Spec) == nil }) {
 			excluded[n.Name] = "taint " + t.ToString()
 			continue
 		}

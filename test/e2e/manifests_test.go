@@ -34,7 +34,6 @@ func theServerAcceptsEveryEmbeddedManifest(t *testing.T, b *bed) {
 	}{
 		{"the default profile", nil},
 		{"the small profile", []string{"--profile", "slim"}},
-		{"release 1.10 for an older server, with ordinary sidecars", []string{"--release", "1.10", "--kube-version", "1.28"}},
 		{"from a mirror, for another person", []string{"--registry", "registry.example.com/mirror", "--user-email", "ada@example.com"}},
 		{"MetalLB", []string{"metallb"}},
 		{"MetalLB of the small profile", []string{"metallb", "--profile", "slim"}},

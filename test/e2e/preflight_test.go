@@ -112,9 +112,9 @@ func TestPreflightSaysWhatWouldKeepAnInstallationFromWorking(t *testing.T) {
 			b.kubectl("taint", "node", n, "dedicated=others:NoSchedule")
 		}
 		// The stack's 2048Mi for istiod alone, and the others have to go somewhere.
-		b.resize(nodes[0], "1500m", "2200Mi")
+		b.resize(nodes[0], "1500m", "2500Mi")
 		l := b.preflight(t, 1)
-		l.want(t, "CapacityTooSmall", report.Fatal, "the stack does not fit", "memory is requested, 2200Mi is free",
+		l.want(t, "CapacityTooSmall", report.Fatal, "the stack does not fit", "memory is requested, 2500Mi is free",
 			"with --profile slim", "which fits, plus a notebook", "node "+nodes[1]+" is excluded: taint dedicated=others:NoSchedule")
 		l.want(t, "NodesExcluded", report.Info)
 		b.refuses(t, "the stack does not fit")

@@ -3,6 +3,7 @@
 package e2e
 
 import (
+	"fmt"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -36,6 +37,11 @@ func TestAnotherReleaseIsInstalledAndKept(t *testing.T) {
 			}
 			status := b.must("status")
 			wantSays(t, status.Stdout, "release "+release.Name, "Ready: ")
+
+			oldest := b.must("render", "--release", release.Name, "--kube-version", fmt.Sprintf("1.%d", release.ServedMin)).Stdout
+			if _, err := b.tryKubectl(oldest, "apply", "--server-side", "--force-conflicts", "--dry-run=server", "-f", "-"); err != nil {
+				t.Errorf("the manifests for the oldest server: %v", err)
+			}
 
 			refused := b.jupyter("install", "--release", components.DefaultRelease)
 			if refused.Code == 0 {

@@ -17,7 +17,8 @@ const NotebookPort = 8888
 type NotebookOrigin struct {
 	// Port: at NotebookPort of the web app's host.
 	Port bool `json:"port,omitempty"`
-	// Host: at a host name that is one label below the web app's.
+	// Host: at a host name that is one label below the web app's. With * as that label, each
+	// namespace has a host of its own.
 	Host string `json:"host,omitempty"`
 	// AppNodePort and NodePort are the node ports of the web app's port and of NotebookPort,
 	// where people come in through node ports; 0 elsewhere.
@@ -69,8 +70,8 @@ func (n NotebookOrigin) validate() error {
 	}
 	// The web app's host has to be a name of several labels too: browsers take no cookie for
 	// a whole top-level domain.
-	if len(validation.IsDNS1123Subdomain(n.Host)) > 0 || strings.Count(n.Host, ".") < 2 || net.ParseIP(n.Host) != nil {
-		return fmt.Errorf("--notebook-origin: host=%s must be a host name one label below that of the web app, such as notebooks.jupyter.example.com for jupyter.example.com", n.Host)
+	if len(validation.IsDNS1123Subdomain(strings.TrimPrefix(n.Host, "*."))) > 0 || strings.Count(n.Host, ".") < 2 || net.ParseIP(n.Host) != nil {
+		return fmt.Errorf("--notebook-origin: host=%s must be a host name one label below that of the web app, such as notebooks.jupyter.example.com for jupyter.example.com, or *.jupyter.example.com for a host for each namespace", n.Host)
 	}
 	return nil
 }

@@ -135,6 +135,9 @@ func TestChoicesAboutTheNotebooksOriginAreRefused(t *testing.T) {
 		"nothing":                         {components.NotebookOrigin{}, ""},
 		"a port":                          {components.NotebookOrigin{Port: true}, ""},
 		"a host":                          {components.NotebookOrigin{Host: "notebooks.jupyter.example.com"}, ""},
+		"a host for each namespace":       {components.NotebookOrigin{Host: "*.jupyter.example.com"}, ""},
+		"a star within a name":            {components.NotebookOrigin{Host: "a*.jupyter.example.com"}, "must be a host name"},
+		"all hosts of a top-level domain": {components.NotebookOrigin{Host: "*.example"}, "one label below that of the web app"},
 		"both":                            {components.NotebookOrigin{Port: true, Host: "n.j.example.com"}, "either port or host=n.j.example.com"},
 		"a host that would end a string":  {components.NotebookOrigin{Host: `a".b.c`}, "must be a host name"},
 		"a host below a top-level domain": {components.NotebookOrigin{Host: "notebooks.example"}, "one label below that of the web app"},
@@ -150,7 +153,7 @@ func TestChoicesAboutTheNotebooksOriginAreRefused(t *testing.T) {
 }
 
 func TestWhatIsTypedAboutTheNotebooksOriginIsReadAndWritten(t *testing.T) {
-	for _, text := range []string{"port", "host=notebooks.jupyter.example.com", "shared"} {
+	for _, text := range []string{"port", "host=notebooks.jupyter.example.com", "host=*.jupyter.example.com", "shared"} {
 		if n, err := components.ParseNotebookOrigin(text); err != nil || n.String() != text || n.On() != (text != "shared") {
 			t.Errorf("%s: %+v, %v", text, n, err)
 		}

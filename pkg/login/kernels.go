@@ -53,7 +53,7 @@ func (w *walk) kernels(ctx context.Context) verdict {
 // stream of the server's events: it starts nothing.
 func (w *walk) kernel(ctx context.Context, n Notebook) verdict {
 	path := fmt.Sprintf("/notebook/%s/%s/", n.Namespace, n.Name)
-	at := cmp.Or(w.o.Notebooks, w.base.Scheme+"://"+w.base.Host)
+	at := cmp.Or(w.notebooksOf(n.Namespace), w.base.Scheme+"://"+w.base.Host)
 	a := w.person.get(ctx, at+path+"api/events/subscribe",
 		"Connection", "Upgrade", "Upgrade", "websocket", "Sec-WebSocket-Version", "13", "Sec-WebSocket-Key", "a3ViZWN0bC1qdXB5dGVyLQ==",
 		"Origin", at)

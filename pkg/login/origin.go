@@ -92,6 +92,11 @@ func NextPort(app string) (port int, origin string) {
 	return port, (&url.URL{Scheme: u.Scheme, Host: net.JoinHostPort(u.Hostname(), strconv.Itoa(port))}).String()
 }
 
+// notebooksOf a namespace are at this origin; empty where that cannot be reached.
+func (w *walk) notebooksOf(namespace string) string {
+	return strings.Replace(w.o.Notebooks, "*", namespace, 1)
+}
+
 // origin tells that pages of notebooks cannot act in the web app: its origin refuses what
 // another page sends, and the notebooks' leads to it for whatever is not theirs. Nobody has
 // to be logged in for it.
@@ -111,7 +116,7 @@ func (w *walk) origin(ctx context.Context) verdict {
 		}
 		return c
 	}
-	from := w.o.Notebooks
+	from := w.notebooksOf("routes")
 	if from == "" {
 		from = "http://notebooks.invalid"
 	}
@@ -128,11 +133,11 @@ func (w *walk) origin(ctx context.Context) verdict {
 		v.came += "; the notebooks' origin is not reachable this way"
 		return v
 	}
-	led := w.stranger.get(ctx, w.o.Notebooks+path)
+	led := w.stranger.get(ctx, from+path)
 	switch {
 	case led.err != nil || led.stranded():
 		c := w.noConnection(led)
-		c.Summary = w.o.Notebooks + ", where notebooks are served, does not answer: no notebook can be opened"
+		c.Summary = from + ", where notebooks are served, does not answer: no notebook can be opened"
 		return fail(led, "", c)
 	case led.redirect() && led.location.Host != led.at.Host:
 		return pass(asked.request+" of another origin, "+strings.TrimPrefix(led.request, "GET ")+" of the notebooks'", asked, led)

@@ -111,13 +111,14 @@ func TestTheNotebooksOriginIsKnownFromOutside(t *testing.T) {
 		notebooks        *NotebookOrigin
 		url, want        string
 	}{
-		"shared":                  {balancer, plainGateway, &NotebookOrigin{}, "http://192.0.2.7/jupyter/", ""},
-		"not known":               {balancer, plainGateway, nil, "http://192.0.2.7/jupyter/", ""},
-		"a port":                  {balancer, plainGateway, &NotebookOrigin{Port: true}, "http://192.0.2.7/jupyter/", "http://192.0.2.7:8888"},
-		"a port, at node ports":   {nodePort, plainGateway, &NotebookOrigin{Port: true}, "http://10.0.0.5:31080/jupyter/", "http://10.0.0.5:31888"},
-		"a port that is not open": {noPort, plainGateway, &NotebookOrigin{Port: true}, "http://192.0.2.7/jupyter/", ""},
-		"a host":                  {balancer, plainGateway, &NotebookOrigin{Host: "n.j.example.com"}, "http://j.example.com/jupyter/", "http://n.j.example.com"},
-		"a host, at node ports":   {nodePort, plainGateway, &NotebookOrigin{Host: "n.j.example.com"}, "http://j.example.com:31080/jupyter/", "http://n.j.example.com:31080"},
+		"shared":                    {balancer, plainGateway, &NotebookOrigin{}, "http://192.0.2.7/jupyter/", ""},
+		"not known":                 {balancer, plainGateway, nil, "http://192.0.2.7/jupyter/", ""},
+		"a port":                    {balancer, plainGateway, &NotebookOrigin{Port: true}, "http://192.0.2.7/jupyter/", "http://192.0.2.7:8888"},
+		"a port, at node ports":     {nodePort, plainGateway, &NotebookOrigin{Port: true}, "http://10.0.0.5:31080/jupyter/", "http://10.0.0.5:31888"},
+		"a port that is not open":   {noPort, plainGateway, &NotebookOrigin{Port: true}, "http://192.0.2.7/jupyter/", ""},
+		"a host":                    {balancer, plainGateway, &NotebookOrigin{Host: "n.j.example.com"}, "http://j.example.com/jupyter/", "http://n.j.example.com"},
+		"a host for each namespace": {balancer, plainGateway, &NotebookOrigin{Host: "*.j.example.com"}, "http://j.example.com/jupyter/", "http://*.j.example.com"},
+		"a host, at node ports":     {nodePort, plainGateway, &NotebookOrigin{Host: "n.j.example.com"}, "http://j.example.com:31080/jupyter/", "http://n.j.example.com:31080"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			g := &Ground{Service: parse[corev1.Service](t, c.service), Gateway: parse[Gateway](t, c.gateway), Notebooks: c.notebooks}

@@ -240,7 +240,7 @@ type WayIn struct {
 	Address string `json:"address,omitempty"`
 	Port    int    `json:"port,omitempty"`
 	// Notebooks is the origin that notebooks are served at, such as http://192.0.2.1:8888;
-	// empty where it is the URL's own.
+	// * in it stands for the namespace. Empty where it is the URL's own.
 	Notebooks string `json:"notebooks,omitempty"`
 	// Via is the type of the gateway's Service: LoadBalancer, NodePort or ClusterIP.
 	Via string `json:"via,omitempty"`

@@ -215,7 +215,7 @@ func (s *separation) isHarmless(t *testing.T, origin string) {
 		t.Errorf("the page has tried %v", s.Tried)
 	}
 	for what, came := range s.Tried {
-		if !strings.HasPrefix(came, "refused: ") && !strings.HasPrefix(came, "403 the web app is at ") {
+		if !strings.HasPrefix(came, "refused: ") && !strings.HasPrefix(came, "403 that is at ") {
 			t.Errorf("a page of a notebook %s: %s", what, came)
 		}
 	}

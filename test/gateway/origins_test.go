@@ -86,6 +86,18 @@ func TestEachOriginServesItsOwnAndLeadsToTheOther(t *testing.T) {
 		"a host: Connect at the address":    {"n.j.example.com", "", app, notebookCluster, "GET", "192.0.2.1", "/notebook/", want{"302", "//n.j.example.com/notebook/"}},
 		"a host: the login":                 {"n.j.example.com", "", app, proxyCluster, "GET", "n.j.example.com", "/oauth2/start", want{"302", "//j.example.com/oauth2/start"}},
 		"a host: the web app, at notebooks": {"n.j.example.com", "", app, webAppCluster, "GET", "n.j.example.com:8443", "/jupyter/", want{"302", "//j.example.com:8443/jupyter/"}},
+
+		"a host for each namespace: the web app":          {"*.j.example.com", "", app, webAppCluster, "GET", "j.example.com", "/jupyter/", goesOn},
+		"a host for each namespace: a notebook":           {"*.j.example.com", "", app, notebookCluster, "GET", "ada.j.example.com", "/notebook/ada/first/", goesOn},
+		"a host for each namespace: Connect":              {"*.j.example.com", "", app, notebookCluster, "GET", "j.example.com", "/notebook/ada/first/lab", want{"302", "//ada.j.example.com/notebook/ada/first/lab"}},
+		"a host for each namespace: another's notebook":   {"*.j.example.com", "", app, notebookCluster, "GET", "bob.j.example.com:8443", "/notebook/ada/first/", want{"302", "//ada.j.example.com:8443/notebook/ada/first/"}},
+		"a host for each namespace: a kernel of another":  {"*.j.example.com", "", app, notebookCluster, "POST", "bob.j.example.com", "/notebook/ada/first/api/kernels", want{"403", ""}},
+		"a host for each namespace: the login":            {"*.j.example.com", "", app, proxyCluster, "GET", "ada.j.example.com", "/oauth2/start", want{"302", "//j.example.com/oauth2/start"}},
+		"a host for each namespace: a change in the app":  {"*.j.example.com", "", app, webAppCluster, "POST", "ada.j.example.com", "/jupyter/api/namespaces/ada/notebooks", want{"403", ""}},
+		"a host for each namespace: a route of nobody":    {"*.j.example.com", "", app, notebookCluster, "GET", "ada.j.example.com", "/theirs", want{"302", "//routes.j.example.com/theirs"}},
+		"a host for each namespace: that route":           {"*.j.example.com", "", app, notebookCluster, "GET", "routes.j.example.com", "/theirs", goesOn},
+		"a host for each namespace: a host below another": {"*.j.example.com", "", app, notebookCluster, "GET", "x.ada.j.example.com", "/notebook/ada/first/", want{"302", "//ada.j.example.com/notebook/ada/first/"}},
+		"a host for each namespace: a path in disguise":   {"*.j.example.com", "", app, notebookCluster, "GET", "j.example.com", "/notebook/evil.example@x/first/", want{"302", "//routes.j.example.com/notebook/evil.example@x/first/"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			code, location := decided(t, origins(t, c.host, c.nodePorts), request(c.door, c.cluster, c.method, c.authority, c.path)...)

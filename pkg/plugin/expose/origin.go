@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -15,7 +16,7 @@ import (
 )
 
 func addOrigin(cmd *cobra.Command, value *string) {
-	cmd.Flags().StringVar(value, "notebook-origin", "", fmt.Sprintf("Where notebooks are served: port, for port %d of the gateway; host=NAME, for a host name one label below that of the web app; or shared, for the origin of the web app; by default, the current setting is kept", components.NotebookPort))
+	cmd.Flags().StringVar(value, "notebook-origin", "", fmt.Sprintf("Where notebooks are served: port, for port %d of the gateway; host=NAME, for a host name one label below that of the web app, with * as that label for a host for each namespace; or shared, for the origin of the web app; by default, the current setting is kept", components.NotebookPort))
 	plugin.Complete(cmd, "notebook-origin", func() []string { return []string{"port", "host=", "shared"} })
 }
 
@@ -52,6 +53,9 @@ func announceOrigin(w io.Writer, o *exposure.Origin) {
 }
 
 func originText(n components.NotebookOrigin) string {
+	if strings.HasPrefix(n.Host, "*.") {
+		return fmt.Sprintf("hosts NAMESPACE.%[1]s, the web app at %[1]s", n.AppHost())
+	}
 	if n.Host != "" {
 		return fmt.Sprintf("host %s, the web app at %s", n.Host, n.AppHost())
 	}

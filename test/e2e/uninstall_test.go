@@ -92,6 +92,7 @@ func TestTheMeshsKeyIsKeptWhileANotebookNeedsIt(t *testing.T) {
 	b.must("install", "--timeout", "5m")
 	const team = "kubeflow-user-example-com"
 	b.apply(`{apiVersion: kubeflow.org/v1, kind: Notebook, metadata: {name: ada, namespace: ` + team + `}, spec: {template: {spec: {containers: [{name: ada, image: "example.com/notebook:1"}]}}}}`)
+	b.kubectl("-n", team, "wait", "--for=create", "pod/ada-0", "--timeout=60s")
 	b.kubectl("-n", team, "wait", "--for=condition=Ready", "pod/ada-0", "--timeout=60s")
 	key := func() string {
 		return b.kubectl("-n", "istio-system", "get", "secret", "istio-ca-secret", "-o", `jsonpath={.data.ca-cert\.pem}`)

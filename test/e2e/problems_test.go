@@ -101,6 +101,25 @@ func TestProblemsThatPeopleMeetAreNamedByStatus(t *testing.T) {
 		undo:  back,
 		cause: diagnose.NamespaceListFails, says: []string{"/api/namespaces", "kubeflow-user"},
 	}, {
+		name: "network policies keep clients from the gateway",
+		make: func(b *bed) {
+			b.kubectl("-n", "istio-system", "delete", "networkpolicy", "istio-ingressgateway")
+		},
+		undo:  installed,
+		cause: diagnose.NetworkPolicyBlocks, says: []string{"clients outside of the cluster", "default-allow-same-namespace-istio-system", "8080"},
+	}, {
+		name: "a policy of a person's namespace keeps the gateway from notebooks",
+		make: func(b *bed) {
+			b.apply(`{apiVersion: kubeflow.org/v1, kind: Notebook, metadata: {name: closed, namespace: ` + firstProfile + `}, spec: {template: {spec: {containers: [{name: closed, image: "example.com/notebook:1"}]}}}}`)
+			b.kubectl("-n", firstProfile, "wait", "--for=create", "pod/closed-0", "--timeout=60s")
+			b.apply(`{apiVersion: networking.k8s.io/v1, kind: NetworkPolicy, metadata: {name: own, namespace: ` + firstProfile + `}, spec: {podSelector: {}, ingress: [{from: [{podSelector: {}}]}]}}`)
+		},
+		undo: func(b *bed) {
+			b.kubectl("-n", firstProfile, "delete", "networkpolicy", "own")
+			b.kubectl("-n", firstProfile, "delete", "notebook", "closed")
+		},
+		cause: diagnose.NetworkPolicyBlocks, says: []string{"notebook " + firstProfile + "/closed", "8888"},
+	}, {
 		name:  "no Profile",
 		make:  func(b *bed) { b.kubectl("delete", "profile", firstProfile, "--timeout=60s") },
 		undo:  installed,

@@ -52,7 +52,8 @@ func New(b *plugin.Base) *cobra.Command {
 
 By default, the data of users is kept (Profiles, their namespaces, notebooks and volumes),
 and so are CustomResourceDefinitions, because deleting one deletes all objects of its kind.
-A namespace that contains objects of another owner is also kept.`,
+A namespace that contains objects of another owner is also kept, and so is the key of the
+mesh while notebooks run that have certificates of it.`,
 		Example: plugin.Examples(`
 			# Show what would be deleted and kept
 			kubectl jupyter uninstall --dry-run=server

@@ -9,11 +9,33 @@ import (
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/components"
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/report"
 )
+
+// othersOf are the components of the release that somebody else has made, if they are there
+// at all: those that the installation uses and has not made, and, where it is gone but for
+// what an uninstall has kept, those that nothing was kept of.
+func othersOf(release *components.Release, parent *unstructured.Unstructured, kept []member) (map[string]bool, error) {
+	out := map[string]bool{}
+	if parent == nil {
+		for _, c := range release.Components {
+			out[c.Name] = !slices.ContainsFunc(kept, func(m member) bool { return m.component == c.Name })
+		}
+		return out, nil
+	}
+	settings, err := settingsOf(parent)
+	if err != nil {
+		return nil, err
+	}
+	for _, name := range settings.UseExisting {
+		out[name] = true
+	}
+	return out, nil
+}
 
 // removeLeftovers deletes what components made at run time outside of their own
 // namespaces, such as the root certificate that istiod puts into every namespace.
@@ -33,7 +55,7 @@ func (e *Engine) removeLeftovers(ctx context.Context, release *components.Releas
 			return err
 		}
 		for _, m := range all {
-			if by := leftBy(release, m.key); by != "" && !r.trusted[m.key] {
+			if by := leftBy(release, m.key); by != "" && !r.others[by] && !r.trusted[m.key] {
 				m.component = by
 				left = append(left, m)
 			}

@@ -20,7 +20,7 @@ var podsResource = schema.GroupVersionResource{Version: "v1", Resource: "pods"}
 // the certificates that their sidecars have.
 func (e *Engine) keepTrusted(ctx context.Context, release *components.Release, r *Removal, ours map[key]bool) error {
 	for _, c := range release.Components {
-		if c.Trust == nil {
+		if c.Trust == nil || r.others[c.Name] {
 			continue
 		}
 		pods, err := e.staying(ctx, c.Trust.Pods, ours)

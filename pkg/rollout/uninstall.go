@@ -37,6 +37,8 @@ type Removal struct {
 	// steps in the order of deletion; what is in one step goes at once
 	steps [len(stepNames)][]member
 	kept  []Kept
+	// others are components whose leftovers are not the installation's
+	others map[string]bool
 	// trusted are leftovers that are kept
 	trusted map[key]bool
 }
@@ -109,6 +111,9 @@ func (e *Engine) PlanUninstall(ctx context.Context, release *components.Release,
 		case step != stepNotebooks && step != stepProfiles:
 			r.steps[step] = append(r.steps[step], m)
 		}
+	}
+	if r.others, err = othersOf(release, parent, all); err != nil {
+		return nil, err
 	}
 	accounts, err := e.accounts(ctx, release)
 	if err != nil {

@@ -49,7 +49,7 @@ func (o *Origin) Check(ctx context.Context, c *cluster.Cluster, source component
 }
 
 func (o *Origin) part(ctx context.Context, c *cluster.Cluster, source components.Source, engine *rollout.Engine) (rollout.Part, []string, error) {
-	return partOf(ctx, "--notebook-origin", rollout.Part{Cluster: c, Source: source, Kustomization: o.Kustomization}, engine, aboutOrigin, aboutOrigin...)
+	return partOf(ctx, "--notebook-origin", rollout.Part{Cluster: c, Source: source, Kustomization: o.Kustomization}, engine, aboutOrigin, "istio", gatewayComponent)
 }
 
 // Apply serves notebooks where it was chosen, after the gateway's Service and scheme are

@@ -6,6 +6,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -110,6 +111,50 @@ subjects: [{apiGroup: rbac.authorization.k8s.io, kind: User, name: ada}]`)
 		b.must("expose", "--undo")
 		if got := gateway(".spec.type") + gateway(".spec.ports[*].nodePort") + gateway(".metadata.annotations"); got != "ClusterIP" {
 			t.Errorf("after --undo: type, node ports and annotations = %q, want ClusterIP alone", got)
+		}
+	})
+
+	t.Run("notebooks get a port of their own, an install keeps it, and it goes when the origin is shared again", func(t *testing.T) {
+		was := b.versions("")
+		dry := b.must("expose", "--type", "ClusterIP", "--notebook-origin", "port", "--dry-run=client")
+		wantSays(t, dry.Stderr, "Notebooks would be served at port 8888 of the gateway.")
+		compareVersions(t, was, b.versions(""))
+
+		r := b.must("expose", "--type", "NodePort", "--notebook-origin", "port", "--probe=false", "-o", "json")
+		app, notebooks := gateway(`.spec.ports[?(@.port==80)].nodePort`), gateway(`.spec.ports[?(@.port==8888)].nodePort`)
+		wantSays(t, r.Stdout, `"notebooks": "http://10.0.1.1:`+notebooks+`"`)
+		script := func() string {
+			return b.kubectl("-n", "istio-system", "get", "envoyfilter", "kubeflow-gateway-origins", "-o", "yaml")
+		}
+		// Neither number is known before the Service has its port.
+		wantSays(t, script(), app+"="+notebooks)
+		servers := func() string {
+			return b.kubectl("-n", "kubeflow", "get", "gateway", "kubeflow-gateway", "-o", "jsonpath={.spec.servers[*].port.number}")
+		}
+		if got := servers(); got != "80 8888" {
+			t.Errorf("the gateway serves %s", got)
+		}
+		was = b.versions("")
+		wantSays(t, b.must("expose", "--probe=false").Stderr, "Nothing to change")
+		wantSays(t, b.must("install", "--only", "istio-crds,istio,kubeflow-namespace,kubeflow-gateway", "--timeout", "3m").Stderr, "nothing to change")
+		compareVersions(t, was, b.versions(""))
+
+		b.must("expose", "--type", "ClusterIP")
+		if strings.Contains(script(), app+"="+notebooks) {
+			t.Error("the node ports stay although there are none")
+		}
+		wantSays(t, b.must("expose", "--undo").Stderr, "notebooks keep an origin of their own")
+		wantSays(t, b.must("expose", "--type", "ClusterIP", "--notebook-origin", "shared").Stderr, "scripts of a notebook's page can act in the web app")
+		if got := servers() + " " + gateway(".spec.ports[*].port"); got != "80 15021 80 443" {
+			t.Errorf("the gateway and its Service have %s", got)
+		}
+		if r := b.jupyter("expose", "--type", "ClusterIP", "--notebook-origin", "host=n.j.example.com"); r.Code != 0 || !strings.Contains(script(), `"n.j.example.com"`) {
+			t.Errorf("a host: %s", r)
+		}
+		b.must("expose", "--type", "ClusterIP", "--notebook-origin", "shared")
+		b.must("expose", "--undo")
+		if left := b.kubectl("-n", "istio-system", "get", "envoyfilters", "-o", "name"); strings.Contains(left, "origins") {
+			t.Errorf("left: %s", left)
 		}
 	})
 

@@ -110,7 +110,7 @@ func TestTheInstallersRoleIsEnoughAndNotMore(t *testing.T) {
 		b.must("user", "isolate", "ada@example.com", "--undo")
 		b.must("user", "set-password", "ada@example.com")
 		b.must("user", "set-password", "user@example.com")
-		b.must("expose", "--type", "NodePort", "--tls", "self-signed", "--probe=false")
+		b.must("expose", "--type", "NodePort", "--tls", "self-signed", "--notebook-origin", "port", "--probe=false")
 		// Nothing runs MetalLB here, so that its webhook never gets a certificate. What is
 		// looked at when something fails is part of the rights.
 		r := b.jupyter("expose", "--type", "LoadBalancer", "--install-metallb", "--address-pool", "10.0.1.240-10.0.1.250", "--yes", "--timeout", "10s")

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -33,18 +34,31 @@ func (r *run) prune(ctx context.Context) error {
 	return r.deleteMembers(ctx, then)
 }
 
+// deleteMembers deletes objects. In an upgrade it waits for the pods of workloads: what comes
+// after them would be too strict for them.
 func (r *run) deleteMembers(ctx context.Context, members []member) error {
 	return r.parallel(ctx, len(members), func(ctx context.Context, i int) error {
 		m := members[i]
 		ref := m.key.ref()
 		uid := m.meta.UID
-		background := metav1.DeletePropagationBackground
-		err := r.resource(m).Delete(ctx, m.key.name, metav1.DeleteOptions{Preconditions: &metav1.Preconditions{UID: &uid}, PropagationPolicy: &background})
+		policy := metav1.DeletePropagationBackground
+		waits := r.plan.From != nil && isWorkload(m.key.kind)
+		if waits {
+			policy = metav1.DeletePropagationForeground
+		}
+		err := r.resource(m).Delete(ctx, m.key.name, metav1.DeleteOptions{Preconditions: &metav1.Preconditions{UID: &uid}, PropagationPolicy: &policy})
 		if apierrors.IsNotFound(err) {
 			return nil
 		}
 		if err != nil {
 			return refusal(ref, err)
+		}
+		if waits {
+			r.events.wait(m.component, ref, "is being deleted with its pods")
+			err := until(ctx, r.resource(m), m.key.name, "", func(u *unstructured.Unstructured) (bool, error) { return u == nil || u.GetUID() != uid, nil })
+			if err != nil {
+				return fmt.Errorf("%s: not deleted: %w", ref, err)
+			}
 		}
 		r.events.emit(report.Event{Kind: report.EventObject, Component: m.component, Object: &ref, Action: report.Pruned})
 		return nil
@@ -149,3 +163,50 @@ func outgrowable(plan *Plan, before *components.Component) []key {
 	}
 	return out
 }
+
+// standing says of an upgrade that has failed which programs answer nobody, and how to go
+// on. A program answers as long as a pod of it is available, of either release.
+func (r *run) standing(ctx context.Context) string {
+	silent := r.silent(ctx)
+	if len(silent) == 0 {
+		return fmt.Sprintf("programs of release %s serve where those of release %s are not ready; run `kubectl jupyter upgrade` again to continue", r.plan.From.Name, r.plan.Release.Name)
+	}
+	return fmt.Sprintf("no pod serves of %s; run `kubectl jupyter upgrade` again to continue", strings.Join(silent, ", "))
+}
+
+// silent are the Deployments of the plan of which no pod is available, and none of what the
+// component had in their place.
+func (r *run) silent(ctx context.Context) []string {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), silentFor)
+	defer cancel()
+	available := func(k key) bool {
+		resource := schema.GroupVersionResource{Group: "apps", Version: "v1", Resource: strings.ToLower(k.kind) + "s"}
+		u, err := r.cluster.Dynamic.Resource(resource).Namespace(k.namespace).Get(ctx, k.name, metav1.GetOptions{})
+		if err != nil {
+			return !apierrors.IsNotFound(err) // nobody knows
+		}
+		n, _, _ := unstructured.NestedInt64(u.Object, "status", "availableReplicas")
+		return n > 0
+	}
+	r.recording.Lock()
+	before := slices.Concat(r.survey.pruned, r.outlived)
+	r.recording.Unlock()
+	var out []string
+	for _, n := range r.graph.nodes {
+		for _, u := range n.Objects {
+			k := keyOf(u)
+			if n.existing || k.kind != "Deployment" || k.group != "apps" || available(k) {
+				continue
+			}
+			if !slices.ContainsFunc(before, func(m member) bool {
+				return m.component == n.Component.Name && m.key.group == "apps" && (m.key.kind == "Deployment" || m.key.kind == "ReplicaSet") && available(m.key)
+			}) {
+				out = append(out, k.ref().String())
+			}
+		}
+	}
+	return out
+}
+
+// silentFor bounds the reads after an upgrade has failed.
+const silentFor = 5 * time.Second

@@ -124,7 +124,7 @@ func (e *Engine) askUpgrade(needed *inquiry, plan *Plan) {
 		for _, u := range r.Objects {
 			planned[keyOf(u)] = true
 			if u.GetKind() == "Deployment" {
-				needed.ask(replicaSets.GroupResource(), u.GetNamespace(), "list", "patch", "delete")
+				needed.ask(replicaSets.GroupResource(), u.GetNamespace(), "get", "list", "watch", "patch", "delete")
 				needed.ask(schema.GroupResource{Group: "apps", Resource: "deployments"}, u.GetNamespace(), "delete")
 			}
 		}

@@ -157,6 +157,9 @@ func (r *run) failure(ctx context.Context, err error, out *report.Report) *Failu
 	default:
 		f.Err = fmt.Errorf("%w; %s", err, f.Stood)
 	}
+	if r.plan.From != nil {
+		f.Err = fmt.Errorf("%w; %s", f.Err, r.standing(ctx))
+	}
 	subjects := r.subjects()
 	if r.options.Explain != nil {
 		if ctx.Err() != nil {

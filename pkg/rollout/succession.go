@@ -30,9 +30,9 @@ func (i *Intent) keepRelease(s *Settings) error {
 		i.Source = installed
 		return nil
 	}
-	flag := "--release"
-	if i.Upgrade {
-		flag = "--to"
+	flag := "--to"
+	if i.Given("release") {
+		flag = "--release"
 	}
 	if older(asked.Name, s.Release) {
 		return fmt.Errorf("%s: release %s is installed, and an older one (%s) cannot replace it, nothing was changed: %s", flag, s.Release, asked.Name, installed.Release().NoWayBack)
@@ -115,4 +115,25 @@ func (i *Intent) upgradePlan(ctx context.Context, engine *Engine) (*Plan, error)
 	plan := &Plan{Release: release, From: i.from, Settings: i.settings(directories), Directories: directories, found: there}
 	plan.Settings.From, plan.Settings.Without = i.from.Name, without
 	return plan, plan.render(ctx, i.Source, names, slices.Concat(i.UseExisting, installed), i.located(directories))
+}
+
+// Leaving is a release for uninstall to remove: while an upgrade is not complete, what the
+// release before makes at run time goes too.
+func (s *Settings) Leaving(release *components.Release) (*components.Release, error) {
+	if s == nil || s.From == "" {
+		return release, nil
+	}
+	before, err := (&Settings{Release: s.From}).Source()
+	if err != nil {
+		return nil, err
+	}
+	out := *release
+	out.Components = slices.Clone(release.Components)
+	for i := range out.Components {
+		c := &out.Components[i]
+		if old, err := before.Release().Component(c.Name); err == nil {
+			c.Leaves = slices.Concat(c.Leaves, old.Leaves)
+		}
+	}
+	return &out, nil
 }

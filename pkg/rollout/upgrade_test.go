@@ -346,3 +346,23 @@ func TestAnUpgradeNamesTheReplicaSetsOfReplacedDeploymentsAsMembers(t *testing.T
 		t.Errorf("after the upgrade: kinds %v", kinds)
 	}
 }
+
+func TestUninstallRemovesWhatBothReleasesOfAnUpgradeHaveMade(t *testing.T) {
+	newer, err := components.ReleaseNamed("26.03")
+	if err != nil {
+		t.Fatal(err)
+	}
+	certs := key{"", "Secret", "kubeflow", "webhook-certs"}
+	for from, want := range map[string]string{"": "", "1.10": "poddefaults"} {
+		release, err := (&Settings{Release: "26.03", From: from}).Leaving(newer)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := leftBy(release, certs); got != want {
+			t.Errorf("from %q: %s is of component %q, want %q", from, certs.ref(), got, want)
+		}
+	}
+	if leftBy(newer, certs) != "" {
+		t.Error("the release itself has been changed")
+	}
+}

@@ -24,24 +24,42 @@ func checkSidecars(s *Snapshot) []report.Cause {
 	if control == "" {
 		return nil
 	}
-	var evidence []string
-	var owners []report.Ref
-	for _, p := range s.Pods() {
-		tag := tagOf(&p, "istio-proxy")
-		if owner := s.ownerOf(&p); tag != "" && tag != control && !slices.Contains(owners, owner) {
-			owners = append(owners, owner)
-			evidence = append(evidence, fmt.Sprintf("%s: istio-proxy %s", owner, tag))
+	var causes []report.Cause
+	add := func(pods []corev1.Pod, owner func(*corev1.Pod) report.Ref, c report.Cause) {
+		var owners []report.Ref
+		for i := range pods {
+			p := &pods[i]
+			ref, tag := owner(p), tagOf(p, "istio-proxy")
+			if ref.Kind == "" || tag == "" || tag == control || p.DeletionTimestamp != nil || slices.Contains(owners, ref) {
+				continue
+			}
+			owners = append(owners, ref)
+			c.Evidence = append(c.Evidence, fmt.Sprintf("%s: istio-proxy %s", ref, tag))
+		}
+		if len(owners) > 0 {
+			c.Name, c.Severity, c.Component, c.Object, c.Also = diagnose.VersionSkew, report.Warning, "istio", owners[0], owners[1:]
+			c.Evidence = append([]string{"istiod: " + control}, c.Evidence...)
+			if c.Remedy == "" {
+				c.Remedy = fmt.Sprintf("recreate the pods: kubectl -n %s rollout restart deployment", owners[0].Namespace)
+			}
+			causes = append(causes, c)
 		}
 	}
-	if len(owners) == 0 {
-		return nil
+	add(s.Pods(), s.ownerOf, report.Cause{Summary: "proxies have a different version than istiod: they were created before it changed"})
+	add(s.MeshPods, notebookOf, report.Cause{
+		Summary: "notebooks have sidecars of a different version than istiod: they were started before it changed, and get new ones when they start again",
+		Remedy:  "restart those that are not in use: kubectl jupyter upgrade --restart-notebooks=idle",
+	})
+	return causes
+}
+
+// notebookOf is the Notebook that a pod is of, empty for any other pod.
+func notebookOf(p *corev1.Pod) report.Ref {
+	name := p.Labels["notebook-name"]
+	if name == "" {
+		return report.Ref{}
 	}
-	return []report.Cause{{
-		Name: diagnose.VersionSkew, Severity: report.Warning, Component: "istio", Object: owners[0], Also: owners[1:],
-		Summary:  "proxies have a different version than istiod: they were created before it changed",
-		Evidence: append([]string{"istiod: " + control}, evidence...),
-		Remedy:   fmt.Sprintf("recreate the pods: kubectl -n %s rollout restart deployment", owners[0].Namespace),
-	}}
+	return report.Ref{Group: "kubeflow.org", Kind: "Notebook", Namespace: p.Namespace, Name: name}
 }
 
 // checkMeshRoot: sidecars that have their certificates of an earlier installation's key.

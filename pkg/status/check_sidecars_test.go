@@ -51,3 +51,33 @@ func TestANotebookOfAnEarlierMeshRootMakesTheMeshDegraded(t *testing.T) {
 		t.Errorf("the notebook was restarted, and there are causes: %+v", again)
 	}
 }
+
+func TestNotebooksWithSidecarsOfAnotherVersionAreNamedWithTheCommand(t *testing.T) {
+	s := lookedAt(t, "")
+	image := func(name, tag string) []corev1.Container {
+		return []corev1.Container{{Name: name, Image: "registry.example.com/proxyv2:" + tag}}
+	}
+	const control = "1.30.8"
+	controller := true
+	s.StackPods = []corev1.Pod{{
+		ObjectMeta: metav1.ObjectMeta{
+			Namespace: "istio-system", Name: "istiod-1-a", Labels: map[string]string{"pod-template-hash": "1"},
+			OwnerReferences: []metav1.OwnerReference{{Kind: "ReplicaSet", Name: "istiod-1", Controller: &controller}},
+		},
+		Spec: corev1.PodSpec{Containers: image("discovery", control)},
+	}}
+	pod := func(name, tag string) corev1.Pod {
+		return corev1.Pod{
+			ObjectMeta: metav1.ObjectMeta{Namespace: "team", Name: name + "-0", Labels: map[string]string{"notebook-name": name}},
+			Spec:       corev1.PodSpec{InitContainers: image("istio-proxy", tag)},
+		}
+	}
+	other := pod("ada", "1.0.0")
+	other.Labels = nil // not a notebook's
+	s.MeshPods = []corev1.Pod{pod("old", "1.0.0"), pod("new", control), other}
+	causes := checkSidecars(s)
+	wantCause(t, causes, diagnose.VersionSkew, report.Warning, "Notebook team/old: istio-proxy 1.0.0", "istiod: "+control)
+	if c := causes[0]; len(causes) != 1 || len(c.Also) > 0 || c.Remedy != "restart those that are not in use: kubectl jupyter upgrade --restart-notebooks=idle" {
+		t.Errorf("causes %+v", causes)
+	}
+}

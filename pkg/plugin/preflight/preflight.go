@@ -101,6 +101,7 @@ func (f *PreflightFlags) ToOptions(b *plugin.Base, given func(string) bool) (*Pr
 	if err != nil {
 		return nil, err
 	}
+	intent.Upgrade = given("release") // another release than the installed one is for upgrade
 	return &PreflightOptions{base: b, Intent: intent, Adopt: f.choices.Adopt, Timeout: f.timeout, Format: f.output}, nil
 }
 
@@ -128,7 +129,11 @@ func (o *PreflightOptions) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(messages, "Checking %s for an installation of release %s (profile %s). Nothing is changed.\n", c.Where(), plan.Release.Name, plan.Settings.Profile)
+	what := "an installation of"
+	if plan.From != nil {
+		what = fmt.Sprintf("an upgrade from release %s to", plan.From.Name)
+	}
+	fmt.Fprintf(messages, "Checking %s for %s release %s (profile %s). Nothing is changed.\n", c.Where(), what, plan.Release.Name, plan.Settings.Profile)
 	facts, _, err := preflight.Look(ctx, c, engine, preflight.OptionsFor(&o.Intent, plan, false))
 	progress.Close()
 	if err != nil {

@@ -9,9 +9,11 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"sigs.k8s.io/yaml"
 
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/cluster"
+	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/components"
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/plugin"
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/report"
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/rollout"
@@ -113,7 +115,7 @@ func (o *UninstallOptions) Run(ctx context.Context) error {
 	engine := rollout.New(c, rollout.Options{
 		Timeout: o.Timeout, Wait: o.Wait, Explain: plugin.Explain(c), Events: progress.Event, Tooling: version.Get().Tooling(),
 	})
-	source, err := o.base.Installed(ctx, c)
+	release, err := o.installed(ctx, c)
 	if err != nil {
 		return err
 	}
@@ -124,12 +126,12 @@ func (o *UninstallOptions) Run(ctx context.Context) error {
 	if err := rollout.Lacks(c, missing); err != nil {
 		return err
 	}
-	removal, err := engine.PlanUninstall(ctx, source.Release(), rollout.UninstallOptions{DeleteCRDs: o.DeleteCRDs, DeleteData: o.DeleteData})
+	removal, err := engine.PlanUninstall(ctx, release, rollout.UninstallOptions{DeleteCRDs: o.DeleteCRDs, DeleteData: o.DeleteData})
 	if errors.Is(err, rollout.ErrNothingInstalled) {
 		// What was asked for is so already, as with `kubectl delete --ignore-not-found`.
 		fmt.Fprintf(messages, "Nothing to do: %s in %s.\n", err, c.Where())
 		if machine != nil {
-			machine.Document(report.Report{APIVersion: report.APIVersion, Kind: "Report", Release: source.Release().Name, Target: c.Target})
+			machine.Document(report.Report{APIVersion: report.APIVersion, Kind: "Report", Release: release.Name, Target: c.Target})
 		}
 		return nil
 	}
@@ -143,7 +145,7 @@ func (o *UninstallOptions) Run(ctx context.Context) error {
 		return err
 	}
 	messages.To(progress)
-	out, failed := engine.Uninstall(ctx, source.Release(), removal)
+	out, failed := engine.Uninstall(ctx, release, removal)
 	if out != nil {
 		for _, c := range out.Components {
 			progress.Event(report.Event{Time: time.Now(), Kind: report.EventComponent, Component: c.Name, State: c.State, Done: c.Objects, Total: c.Objects})
@@ -153,6 +155,19 @@ func (o *UninstallOptions) Run(ctx context.Context) error {
 	progress.Close()
 	messages.To(o.base.ErrOut)
 	return errors.Join(failed, o.end(out, removal, machine, failed))
+}
+
+// installed is what has to be removed.
+func (o *UninstallOptions) installed(ctx context.Context, c *cluster.Cluster) (*components.Release, error) {
+	source, err := o.base.Installed(ctx, c)
+	if err != nil {
+		return nil, err
+	}
+	settings, err := rollout.ReadSettings(ctx, c)
+	if err != nil && !apierrors.IsForbidden(err) {
+		return nil, err
+	}
+	return settings.Leaving(source.Release())
 }
 
 func (o *UninstallOptions) connect(ctx context.Context, messages *plugin.Messages) (*cluster.Cluster, error) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"strings"
 
 	admissionv1 "k8s.io/api/admission/v1"
 	corev1 "k8s.io/api/core/v1"
@@ -115,11 +116,19 @@ func Inject(pod *corev1.Pod, v Values, native bool, revision string) ([]admissio
 	), nil
 }
 
+// image is a full reference where the values have one, and otherwise the hub's.
+func (v Values) image(name string) string {
+	if strings.Contains(name, "/") {
+		return name
+	}
+	return fmt.Sprintf("%s/%s:%v", v.Global.Hub, first(name, "proxyv2"), v.Global.Tag)
+}
+
 func initContainer(v Values) corev1.Container {
 	if v.Pilot.CNI.Enabled {
 		return corev1.Container{
 			Name:            "istio-validation",
-			Image:           fmt.Sprintf("%s/%s:%v", v.Global.Hub, first(v.Global.ProxyInit.Image, "proxyv2"), v.Global.Tag),
+			Image:           v.image(v.Global.ProxyInit.Image),
 			Args:            []string{"istio-iptables", "-p", "15001", "-z", "15006", "-u", "1337", "-m", "REDIRECT", "-i", "*", "-b", "*", "-d", "15090,15021,15020", "--run-validation", "--skip-rule-apply"},
 			Resources:       v.Global.Proxy.Resources,
 			SecurityContext: restricted(v),
@@ -127,7 +136,7 @@ func initContainer(v Values) corev1.Container {
 	}
 	return corev1.Container{
 		Name:      "istio-init",
-		Image:     fmt.Sprintf("%s/%s:%v", v.Global.Hub, first(v.Global.ProxyInit.Image, "proxyv2"), v.Global.Tag),
+		Image:     v.image(v.Global.ProxyInit.Image),
 		Args:      []string{"istio-iptables", "-p", "15001", "-z", "15006", "-u", "1337", "-m", "REDIRECT", "-i", "*", "-b", "*", "-d", "15090,15021,15020"},
 		Resources: v.Global.Proxy.Resources,
 		SecurityContext: &corev1.SecurityContext{
@@ -146,7 +155,7 @@ func sidecar(pod *corev1.Pod, v Values) (corev1.Container, error) {
 	return corev1.Container{
 		Name: "istio-proxy",
 		Image: first(pod.Annotations["sidecar.istio.io/proxyImage"],
-			fmt.Sprintf("%s/%s:%v", v.Global.Hub, first(v.Global.Proxy.Image, "proxyv2"), v.Global.Tag)),
+			v.image(v.Global.Proxy.Image)),
 		Args:      []string{"proxy", "sidecar", "--domain", "$(POD_NAMESPACE).svc.cluster.local"},
 		Ports:     []corev1.ContainerPort{{Name: "http-envoy-prom", ContainerPort: 15090, Protocol: corev1.ProtocolTCP}},
 		Resources: resources,

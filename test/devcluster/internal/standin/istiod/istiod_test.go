@@ -77,6 +77,11 @@ func TestANativeSidecarIsAnInitContainerThatGoesOnRunning(t *testing.T) {
 	if inits[1].Image != "registry.example/istio/proxyv2:1.24.3" {
 		t.Errorf("image %s", inits[1].Image)
 	}
+	full := values()
+	full.Global.Proxy.Image = "mirror.example/proxyv2:1.30.8"
+	if got := full.image(full.Global.Proxy.Image); got != "mirror.example/proxyv2:1.30.8" {
+		t.Errorf("a full reference becomes %s", got)
+	}
 	var containers []corev1.Container
 	if at(t, ops, "/spec/containers", &containers) {
 		t.Error("the pod's own containers are patched")

@@ -17,11 +17,12 @@ func TestHardening(t *testing.T) {
 		t.Fatal("a real node needs root: run it with sudo")
 	}
 	release := components.DefaultRelease
-	realImages(t, "--release", release)
+	images := realImages(t, "--release", release)
 	b := newBed(t, "--nodes", "real", "--release", release, "--network-policies")
 	if r := b.run(context.Background(), loginPassword, nil, "install", "--release", release, "--password-stdin", "--timeout", "5m"); r.Code != 0 {
 		t.Fatalf("install: %s", r)
 	}
 	t.Run("requests of published advisories are refused", func(t *testing.T) { advisories(t, b.in(t)) })
+	t.Run("isolated namespaces", func(t *testing.T) { isolation(t, b.in(t), notebookImage(t, images)) })
 	t.Run("a CONNECT does not end the gateway", func(t *testing.T) { connects(t, b.in(t)) })
 }

@@ -54,6 +54,7 @@ var everyCommand = []struct {
 		{args: "--dry-run=client -o yaml", alone: true}, {args: "--dry-run=server -o yaml"}, {args: "--diff"},
 		{args: "--password-stdin --timeout 5m -o json", stdin: plantedPassword + "\n"}, {args: "--diff --profile slim"}, {args: "--timeout 5m"},
 	}},
+	{"upgrade", []said{{args: "--dry-run=server", code: -1}}}, // nothing later is there
 	{"status", []said{{args: "-o wide"}, {args: "-o json"}, {args: "-o short"}}},
 	{"top", []said{{}, {args: "-o json"}}},
 	{"top gpus", []said{{}, {args: "-o json"}}},

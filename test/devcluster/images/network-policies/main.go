@@ -30,8 +30,12 @@ import (
 // version is that of the module; the linker can set another.
 var version = "v0.8.0"
 
-// chain is the chain of iptables that holds the rules.
-const chain = "NETWORK-POLICIES"
+// chain is the chain of iptables that holds the rules; inward is for packets to the node
+// itself, which take no other way.
+const (
+	chain  = "NETWORK-POLICIES"
+	inward = "NETWORK-POLICIES-IN"
+)
 
 // cleanUpTimeout bounds what is done after the request to stop.
 const cleanUpTimeout = 5 * time.Second
@@ -113,11 +117,18 @@ func rules(pods netip.Prefix, queue int) [][]string {
 		append([]string{"-A", chain, "-s", pods.String()}, to...),
 		append([]string{"-A", chain, "-d", pods.String(), "!", "-s", pods.String()}, to...),
 		{"-I", "POSTROUTING", "-j", chain},
+		{"-N", inward},
+		{"-A", inward, "-m", "conntrack", "--ctstate", "ESTABLISHED,RELATED", "-j", "RETURN"},
+		append([]string{"-A", inward, "-s", pods.String()}, to...),
+		{"-I", "INPUT", "-j", inward},
 	}
 }
 
 func undo() [][]string {
-	return [][]string{{"-D", "POSTROUTING", "-j", chain}, {"-F", chain}, {"-X", chain}}
+	return [][]string{
+		{"-D", "POSTROUTING", "-j", chain}, {"-F", chain}, {"-X", chain},
+		{"-D", "INPUT", "-j", inward}, {"-F", inward}, {"-X", inward},
+	}
 }
 
 func iptables(ctx context.Context, args ...string) error {

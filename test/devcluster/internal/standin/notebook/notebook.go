@@ -5,14 +5,17 @@ package notebook
 import (
 	"context"
 	"crypto/sha1" // the WebSocket protocol's
+	"crypto/tls"
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
 	"html"
 	"io"
+	"net"
 	"net/http"
 	"strings"
 	"sync/atomic"
+	"time"
 
 	"github.com/kubectl-jupyter/kubectl-jupyter/test/devcluster/internal/standin/serve"
 )
@@ -48,6 +51,7 @@ func Handler(prefix string) http.Handler {
 	mux.HandleFunc("GET "+prefix+"/api/kernels", answer([]any{}))
 	mux.HandleFunc("GET "+prefix+"/api/terminals", answer([]any{}))
 	mux.HandleFunc("GET "+prefix+"/echo", echo)
+	mux.HandleFunc("GET "+prefix+"/reach", reach)
 	var memory atomic.Value // of type []byte
 	mux.HandleFunc("GET "+prefix+"/memory", func(w http.ResponseWriter, _ *http.Request) {
 		kept, _ := memory.Load().([]byte)
@@ -62,6 +66,48 @@ func Handler(prefix string) http.Handler {
 		memory.Store(keep)
 	})
 	return mux
+}
+
+// reachTimeout bounds one attempt: what a network policy drops is never answered.
+const reachTimeout = 4 * time.Second
+
+// Reached is what a notebook heard when it asked somebody else.
+type Reached struct {
+	// Code of the answer, or 0 with an error; for a name that is looked up, Addresses.
+	Code      int      `json:"code"`
+	Error     string   `json:"error,omitempty"`
+	Addresses []string `json:"addresses,omitempty"`
+}
+
+// reach asks the address in "url", or looks up the name in "host", as a program in a
+// notebook would: what it may reach is what is tested with it. Certificates do not matter.
+func reach(w http.ResponseWriter, r *http.Request) {
+	ctx, cancel := context.WithTimeout(r.Context(), reachTimeout)
+	defer cancel()
+	var out Reached
+	var err error
+	if host := r.URL.Query().Get("host"); host != "" {
+		out.Addresses, err = net.DefaultResolver.LookupHost(ctx, host)
+	} else {
+		out.Code, err = ask(ctx, r.URL.Query().Get("url"))
+	}
+	if err != nil {
+		out.Error = err.Error()
+	}
+	answer(out)(w, r)
+}
+
+func ask(ctx context.Context, address string) (int, error) {
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, address, http.NoBody)
+	if err != nil {
+		return 0, err
+	}
+	transport := &http.Transport{DisableKeepAlives: true, TLSClientConfig: &tls.Config{InsecureSkipVerify: true}}
+	response, err := (&http.Client{Transport: transport}).Do(request)
+	if err != nil {
+		return 0, err
+	}
+	return response.StatusCode, response.Body.Close()
 }
 
 // memoryBytes is how much the process remembers. Like the state of a kernel it is lost when

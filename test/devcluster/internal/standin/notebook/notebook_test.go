@@ -1,8 +1,10 @@
 package notebook
 
 import (
+	"encoding/json"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"strings"
 	"testing"
 )
@@ -17,6 +19,31 @@ func TestHandlerAnswersBelowItsPrefixOnly(t *testing.T) {
 		if w.Code != want {
 			t.Errorf("GET %s = %d, want %d", path, w.Code, want)
 		}
+	}
+}
+
+func TestANotebookTellsWhatItReaches(t *testing.T) {
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusTeapot) }))
+	gone := server.URL
+	h := Handler("/notebook/jane/n1")
+	ask := func(query string) Reached {
+		w := httptest.NewRecorder()
+		h.ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/notebook/jane/n1/reach?"+query, nil))
+		var out Reached
+		if err := json.Unmarshal(w.Body.Bytes(), &out); err != nil {
+			t.Fatalf("%v: %s", err, w.Body)
+		}
+		return out
+	}
+	if got := ask("url=" + url.QueryEscape(gone)); got.Code != http.StatusTeapot || got.Error != "" {
+		t.Errorf("a server that is there: %+v", got)
+	}
+	server.Close()
+	if got := ask("url=" + url.QueryEscape(gone)); got.Code != 0 || got.Error == "" {
+		t.Errorf("a server that is gone: %+v", got)
+	}
+	if got := ask("host=127.0.0.1"); len(got.Addresses) != 1 {
+		t.Errorf("an address: %+v", got)
 	}
 }
 

@@ -28,7 +28,7 @@ func editConfig(text string, ranges []Range) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("address-pools: %w", err)
 	}
-	if pools.YNode().Kind != yaml.SequenceNode {
+	if pools.YNode() == nil || pools.YNode().Kind != yaml.SequenceNode {
 		return "", fmt.Errorf("address-pools is not a list")
 	}
 	var kept []*yaml.Node

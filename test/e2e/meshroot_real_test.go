@@ -16,17 +16,28 @@ import (
 // running has its certificate of the mesh's key. With the key it answers after the next
 // installation; without it the gateway refuses it, and that is what is said. Envoy and
 // istiod are themselves.
-func TestANotebookAnswersOverAnUninstallOnARealNode(t *testing.T) {
+func TestANotebookAnswersOverAnUninstallOnARealNode(t *testing.T) { overAnUninstall(t) }
+
+// TestRelease110ANotebookAnswersOverAnUninstall is the same for somebody who has not upgraded.
+func TestRelease110ANotebookAnswersOverAnUninstall(t *testing.T) {
+	if !*otherReleases {
+		t.Skip("make e2e-releases runs it")
+	}
+	overAnUninstall(t, "--release", "1.10")
+}
+
+// overAnUninstall takes the flags that choose a release.
+func overAnUninstall(t *testing.T, release ...string) {
 	if os.Geteuid() != 0 {
 		t.Fatal("a real node needs root: run it with sudo")
 	}
-	images := realImages(t)
+	images := realImages(t, release...)
 	if !realProxy(images) {
 		t.Skip("the proxy is a stand-in, which has no certificate: see the list above for why")
 	}
-	b := newBed(t, "--nodes", "real")
+	b := newBed(t, append([]string{"--nodes", "real"}, release...)...)
 	install := func() {
-		if r := b.run(context.Background(), loginPassword, nil, "install", "--password-stdin", "--timeout", "5m"); r.Code != 0 {
+		if r := b.run(context.Background(), loginPassword, nil, append([]string{"install", "--password-stdin", "--timeout", "5m"}, release...)...); r.Code != 0 {
 			t.Fatalf("install: %s", r)
 		}
 		b.kubectl("-n", "istio-system", "patch", "service", "istio-ingressgateway", "-p", `{"spec":{"externalIPs":["`+gatewayAddress+`"]}}`)

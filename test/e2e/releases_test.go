@@ -66,3 +66,29 @@ func TestAnotherReleaseIsInstalledAndKept(t *testing.T) {
 		})
 	}
 }
+
+// The nodes are simulated, so that nothing runs that could look into the directories.
+func TestTheCNIPluginGoesWhereThePlatformKeepsItsPlugins(t *testing.T) {
+	b := newBed(t)
+	b.kubectl("label", "nodes", "--all", "microk8s.io/cluster=true")
+	volumes := func() string {
+		return b.kubectl("-n", "kube-system", "get", "daemonset", "istio-cni-node", "-o", `jsonpath={.spec.template.spec.volumes[*].hostPath.path}`)
+	}
+	const bin, conf = "/var/snap/microk8s/current/opt/cni/bin", "/var/snap/microk8s/current/args/cni-network"
+	wantSays(t, b.must("preflight").Stdout, "plugins in "+bin+", configuration in "+conf+": MicroK8s (label microk8s.io/cluster of node")
+	b.must("install", "--timeout", "5m")
+	wantSays(t, volumes(), bin, conf)
+	wantSays(t, b.must("install").Stderr, "nothing to change")
+	eventually(t, "the stack is Ready", func() bool { return b.report().State == report.Ready })
+
+	// What somebody has chosen stays; what the platform says is found again.
+	b.must("install", "--cni-bin-dir", "/srv/cni/bin", "--timeout", "5m")
+	wantSays(t, volumes(), "/srv/cni/bin", conf)
+	b.kubectl("label", "nodes", "--all", "microk8s.io/cluster-")
+	b.must("install", "--timeout", "5m")
+	wantSays(t, volumes(), "/srv/cni/bin", "/etc/cni/net.d")
+	wantSays(t, b.must("preflight").Stdout, "the platform is not recognized", "--cni-bin-dir chose the first")
+	if r := b.jupyter("install", "--cni-conf-dir", "cni/net.d"); r.Code == 0 {
+		t.Errorf("a path that is not absolute was taken: %s", r)
+	}
+}

@@ -95,8 +95,8 @@ func (b *bed) opens(t *testing.T, image string) *opened {
 	b.apply(fmt.Sprintf(`
 apiVersion: kubeflow.org/v1
 kind: Notebook
-metadata: {name: %s, namespace: %s}
-spec: {template: {spec: {serviceAccountName: default-editor, containers: [{name: %[1]s, image: %q}]}}}
+metadata: {name: %[1]s, namespace: %[2]s}
+spec: {template: {spec: {serviceAccountName: default-editor, containers: [{name: %[1]s, image: %[3]q}]}}}
 `, openNotebook, profileNamespace, image))
 	b.kubectl("-n", profileNamespace, "wait", "notebook/"+openNotebook, "--for=jsonpath={.status.readyReplicas}=1", "--timeout=2m")
 	o := &opened{b: b, pod: b.notebookPod(), state: "x = 1"}

@@ -42,7 +42,12 @@ func rolloutsLeaveNobodyWithoutAnAnswer(t *testing.T, release string, flags ...s
 	if r := b.run(context.Background(), loginPassword, nil, "install", "--release", release, "--password-stdin", "--timeout", "5m"); r.Code != 0 {
 		t.Fatalf("install: %s", r)
 	}
-	open := b.opens(t, notebookImage(t, images))
+	b.opens(t, notebookImage(t, images)).rollouts(t)
+}
+
+// rollouts replaces the pods of the stack in several ways.
+func (o *opened) rollouts(t *testing.T) {
+	t.Helper()
 	host := strings.TrimPrefix(gateway, "http://")
 	for _, step := range []struct {
 		name string
@@ -60,7 +65,7 @@ func rolloutsLeaveNobodyWithoutAnAnswer(t *testing.T, release string, flags ...s
 		}},
 	} {
 		t.Run(step.name, func(t *testing.T) {
-			open.during(t, func() { step.do(b.in(t)) })
+			o.during(t, func() { step.do(o.b.in(t)) })
 		})
 	}
 }

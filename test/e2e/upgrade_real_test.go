@@ -75,6 +75,7 @@ func TestUpgradeOnARealNode(t *testing.T) {
 		b := b.in(t)
 		wantSays(t, b.must("status").Stdout, "release "+newRelease, "Ready: ")
 	})
+	t.Run("nobody is without an answer for long while pods of the new release are replaced", open.rollouts)
 	t.Run("a person logs in and creates a notebook", func(t *testing.T) {
 		b.in(t).login(t, loginPassword, imageOf(t, images, "/notebook-servers/jupyter-scipy:v1.11.0"))
 	})

@@ -71,7 +71,7 @@ func istio(version string, mesh istioMesh) Component {
 	c := Component{
 		Name: "istio", Title: "Istio", Version: version,
 		Values: map[string]string{
-			"ISTIO_HUB": mesh.hub, cniValue: fmt.Sprint(mesh.cni),
+			"ISTIO_HUB": mesh.hub, CNIValue: fmt.Sprint(mesh.cni),
 			"SIDECAR_CPU": mesh.sidecarCPU, "SIDECAR_MEMORY": mesh.sidecarMemory, "SLIM_SIDECAR_MEMORY": mesh.slimSidecarMemory,
 		},
 		Namespaces: []string{"istio-system"},
@@ -113,8 +113,8 @@ func istio(version string, mesh istioMesh) Component {
 	return c
 }
 
-// cniValue is "true" where Istio's CNI plugin is on the nodes.
-const cniValue = "ISTIO_CNI"
+// CNIValue is "true" where Istio's CNI plugin is on the nodes.
+const CNIValue = "ISTIO_CNI"
 
 // istioMesh is what differs between Istio's versions beside the version itself.
 type istioMesh struct {

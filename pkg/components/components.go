@@ -167,6 +167,8 @@ type Release struct {
 	// NoWayBack is why an older release cannot replace this one; empty for the first release.
 	NoWayBack  string      `json:"-"`
 	Components []Component `json:"components"`
+	// Clone is where its manifests come from, nil where they are part of the binary.
+	Clone *Clone `json:"clone,omitempty"`
 }
 
 // Component finds an entry by name.
@@ -191,7 +193,7 @@ func (r *Release) Accepts(o Options) error {
 
 // UsesCNI tells whether Istio's CNI plugin is part of the release.
 func (r *Release) UsesCNI() bool {
-	return slices.ContainsFunc(r.Components, func(c Component) bool { return c.Values[cniValue] == "true" })
+	return slices.ContainsFunc(r.Components, func(c Component) bool { return c.Values[CNIValue] == "true" })
 }
 
 // Names lists the components in catalogue order, which is a valid order of installation.

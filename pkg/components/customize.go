@@ -41,13 +41,9 @@ func customize(rendered []Rendered, dir string) ([]Rendered, error) {
 		if len(r.Objects) == 0 {
 			continue
 		}
-		var all []byte
-		for _, u := range r.Objects {
-			data, err := u.MarshalJSON() // a JSON document is a YAML document
-			if err != nil {
-				return nil, err
-			}
-			all = append(append(all, "---\n"...), data...)
+		all, err := documentsOf(r.Objects)
+		if err != nil {
+			return nil, err
 		}
 		file := r.Component.Name + ".yaml"
 		if err := mem.WriteFile("/all/"+file, all); err != nil {
@@ -98,6 +94,19 @@ func customize(rendered []Rendered, dir string) ([]Rendered, error) {
 		hashConfig(out[i].Objects)
 	}
 	return out, nil
+}
+
+// documentsOf are objects as a YAML stream.
+func documentsOf(objects []*unstructured.Unstructured) ([]byte, error) {
+	var all []byte
+	for _, u := range objects {
+		data, err := u.MarshalJSON() // a JSON document is a YAML document
+		if err != nil {
+			return nil, err
+		}
+		all = append(append(all, "---\n"...), data...)
+	}
+	return all, nil
 }
 
 // copyKustomization reads dir into /user of mem, as a Component.

@@ -159,7 +159,7 @@ func operate(objects []*unstructured.Unstructured, kind, name string, text []byt
 // Kubernetes' own, as a JSON merge patch where it is not.
 func merge(objects []*unstructured.Unstructured, patch *unstructured.Unstructured) ([]*unstructured.Unstructured, error) {
 	i := slices.IndexFunc(objects, func(u *unstructured.Unstructured) bool {
-		return u.GroupVersionKind() == patch.GroupVersionKind() && u.GetNamespace() == patch.GetNamespace() && u.GetName() == patch.GetName()
+		return u.GroupVersionKind().GroupKind() == patch.GroupVersionKind().GroupKind() && u.GetNamespace() == patch.GetNamespace() && u.GetName() == patch.GetName()
 	})
 	if i < 0 {
 		return nil, fmt.Errorf("there is no %s %s/%s to patch", patch.GetKind(), patch.GetNamespace(), patch.GetName())

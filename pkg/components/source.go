@@ -38,6 +38,8 @@ var manifests embed.FS
 type Files struct {
 	release *Release
 	files   fs.FS
+	// given are objects that are not files; nil for a release that is part of the binary.
+	given *Given
 }
 
 // NewEmbedded is the source of a release that is part of the binary.
@@ -99,6 +101,9 @@ func (s *Files) Render(ctx context.Context, names []string, o Options) ([]Render
 		return nil, err
 	}
 	o = o.withDefaults()
+	if clone := s.release.Clone; clone != nil && o.UserProfile == "" && o.UserEmail == clone.UserEmail {
+		o.UserProfile = clone.UserProfile
+	}
 	for _, n := range names {
 		if _, err := s.release.Component(n); err != nil {
 			return nil, err
@@ -135,15 +140,10 @@ func (s *Files) Render(ctx context.Context, names []string, o Options) ([]Render
 }
 
 func (s *Files) render(c *Component, o Options) ([]*unstructured.Unstructured, error) {
-	objects, err := s.crds(c.Name, o.Outlines)
+	objects, err := s.objects(c.Name, o)
 	if err != nil {
 		return nil, err
 	}
-	built, err := s.build(c.Name, o)
-	if err != nil {
-		return nil, err
-	}
-	objects = append(objects, built...)
 	tokens := c.tokens(o)
 	for _, u := range objects {
 		substitute(u, tokens, o)
@@ -160,6 +160,25 @@ func (s *Files) render(c *Component, o Options) ([]*unstructured.Unstructured, e
 	}
 	hashConfig(objects)
 	return objects, nil
+}
+
+// Templates are the objects of a component of the default profile with their placeholders,
+// but for its definitions.
+func (s *Files) Templates(name string) ([]*unstructured.Unstructured, error) {
+	return s.build(name, Options{Profile: ProfileDefault})
+}
+
+// objects of a component, before placeholders are filled in.
+func (s *Files) objects(name string, o Options) ([]*unstructured.Unstructured, error) {
+	if s.given != nil && s.given.Objects[name] != nil {
+		return s.copied(name, o)
+	}
+	objects, err := s.crds(name, o.Outlines)
+	if err != nil {
+		return nil, err
+	}
+	built, err := s.build(name, o)
+	return append(objects, built...), err
 }
 
 // crds decodes the generated definitions. They are large and nothing in them is
@@ -239,16 +258,22 @@ func (s *Files) top(name string, o Options) plain {
 	if base := s.dir(name, "base"); base != "" {
 		top.Resources = []string{base}
 	}
-	parts := []string{path.Join("overlays", o.Profile)}
-	for _, option := range o.enabled() {
-		parts = append(parts, path.Join("options", option))
+	if dir := s.dir(name, path.Join("overlays", o.Profile)); dir != "" {
+		top.Components = []string{dir}
 	}
-	for _, part := range parts {
-		if dir := s.dir(name, part); dir != "" {
-			top.Components = append(top.Components, dir)
+	top.Components = append(top.Components, s.options(name, o)...)
+	return top
+}
+
+// options are the directories of the kustomize Components that options put on top.
+func (s *Files) options(name string, o Options) []string {
+	var dirs []string
+	for _, option := range o.enabled() {
+		if dir := s.dir(name, path.Join("options", option)); dir != "" {
+			dirs = append(dirs, dir)
 		}
 	}
-	return top
+	return dirs
 }
 
 // kustomize has the library do what a kustomization in the top folder says.

@@ -17,13 +17,16 @@ const (
 	EmailToken   = "$(USER_EMAIL)"
 	ProfileToken = "$(USER_PROFILE)"
 
-	cniBinToken  = "$(CNI_BIN_DIR)"
-	cniConfToken = "$(CNI_CONF_DIR)"
+	CNIBinToken  = "$(CNI_BIN_DIR)"
+	CNIConfToken = "$(CNI_CONF_DIR)"
 
 	// generatedOpen starts a placeholder for a secret that is made in the cluster:
 	// $(generated:NAME). Rendered output shows the placeholder, never a value.
 	generatedOpen = "$(generated:"
 )
+
+// GeneratedPlaceholder stands for the generated value of that name.
+func GeneratedPlaceholder(name string) string { return generatedOpen + name + ")" }
 
 // GeneratedName returns NAME of a $(generated:NAME) placeholder.
 func GeneratedName(value string) (string, bool) {
@@ -60,7 +63,7 @@ func (c *Component) tokens(o Options) *strings.Replacer {
 	pairs := []string{
 		versionToken, c.Version,
 		EmailToken, o.UserEmail, ProfileToken, o.ProfileName(),
-		cniBinToken, o.CNI.BinDir, cniConfToken, o.CNI.ConfDir,
+		CNIBinToken, o.CNI.BinDir, CNIConfToken, o.CNI.ConfDir,
 		tlsSecretToken, o.TLS.Secret, tlsHostsToken, strings.Join(o.TLS.Hosts, " "),
 		notebookHostToken, o.NotebookOrigin.Host, nodePortsToken, o.NotebookOrigin.nodePorts(),
 	}

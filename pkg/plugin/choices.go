@@ -6,6 +6,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/clones"
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/components"
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/rollout"
 )
@@ -40,11 +41,16 @@ func (f *ChoiceFlags) Intent(given func(string) bool) (rollout.Intent, error) {
 	if intent.Manifests, err = f.manifests.Options(); err != nil {
 		return intent, err
 	}
-	source, err := f.manifests.Source()
+	source, err := f.manifests.Source(&intent.Manifests)
 	if err != nil {
 		return intent, err
 	}
 	intent.Source = source
+	if source.Release().Clone != nil {
+		intent.Reopen = func(last *components.Clone) (components.Source, error) {
+			return clones.Reopen(source, f.manifests.release.clone.options, last, given)
+		}
+	}
 	for _, flag := range []struct {
 		name   string
 		values []string

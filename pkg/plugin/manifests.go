@@ -45,8 +45,24 @@ func (f *ManifestFlags) AddCustom(cmd *cobra.Command) {
 	fs.StringVar(&f.cni.ConfDir, "cni-conf-dir", "", "`Directory` of the nodes with the configuration of CNI plugins; if not set, the usual one of the platform")
 }
 
-// Source of the manifests.
-func (f *ManifestFlags) Source() (*components.Files, error) { return f.release.Source() }
+// Source of the manifests. Of a clone, what is not typed is as the clone has it.
+func (f *ManifestFlags) Source(o *components.Options) (*components.Files, error) {
+	source, err := f.release.Source()
+	if err != nil {
+		return nil, err
+	}
+	clone := source.Release().Clone
+	if clone == nil {
+		return source, nil
+	}
+	if o.Profile != components.ProfileDefault {
+		return nil, fmt.Errorf("--profile %s cannot be used with --manifests: the sizes are those of the clone; change them with -k", o.Profile)
+	}
+	if clone.UserEmail != "" && !f.release.clone.given("user-email") {
+		o.UserEmail = clone.UserEmail
+	}
+	return source, nil
+}
 
 // Options checks the flags and says what they mean.
 func (f *ManifestFlags) Options() (components.Options, error) {
@@ -95,16 +111,23 @@ func CheckDirectory(dir string) error {
 	return nil
 }
 
-// ReleaseFlag says which release is meant.
-type ReleaseFlag struct{ name string }
+// ReleaseFlag says which release is meant: one of the plugin's own, or a clone.
+type ReleaseFlag struct {
+	name  string
+	clone cloneFlags
+}
 
 func (f *ReleaseFlag) Add(cmd *cobra.Command) {
 	cmd.Flags().StringVar(&f.name, "release", components.DefaultRelease, "Release of the stack. One of: ("+strings.Join(components.ReleaseNames(), ", ")+")")
 	Complete(cmd, "release", components.ReleaseNames)
+	f.clone.add(cmd)
 }
 
 // Source of the release's manifests.
 func (f *ReleaseFlag) Source() (*components.Files, error) {
+	if clone, err := f.clone.source(); clone != nil || err != nil {
+		return clone, err
+	}
 	source, err := components.NewEmbedded(f.name)
 	if err != nil {
 		return nil, fmt.Errorf("--release: %w", err)

@@ -11,7 +11,7 @@ import (
 // OptionsFor are those for what install is about to do, or might.
 func OptionsFor(intent *rollout.Intent, plan *rollout.Plan, brief bool) Options {
 	o := Options{Plan: plan, CanSkip: intent.CanSkip, Brief: brief}
-	if intent.Manifests.Profile == components.ProfileSlim {
+	if intent.Manifests.Profile == components.ProfileSlim || plan.Release.Clone != nil {
 		return o
 	}
 	o.Smaller = func(ctx context.Context) (string, []components.Rendered, error) {

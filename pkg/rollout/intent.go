@@ -24,6 +24,9 @@ type Intent struct {
 	Upgrade bool
 	// IsolateNamespaces is a choice for later: who creates a namespace reads it.
 	IsolateNamespaces bool
+	// Reopen opens the clone of Source again with choices of the last run that were not made
+	// this time; nil where Source is no clone.
+	Reopen func(last *components.Clone) (components.Source, error)
 
 	// isolated is what the last run chose.
 	isolated bool
@@ -32,6 +35,9 @@ type Intent struct {
 	// resumed tells that it has been begun, without that it leaves these components out.
 	resumed bool
 	without []string
+
+	// before is the copy of that release where it is somebody's clone.
+	before []byte
 
 	// recorded is what the last run did, for a run that does not do it again.
 	recorded CNISettings
@@ -127,6 +133,9 @@ func (i *Intent) Plan(ctx context.Context, engine *Engine, blind bool) (*Plan, e
 		return nil, err
 	}
 	plan := &Plan{Release: release, Settings: i.settings(directories), Directories: directories, Partial: partial, found: there}
+	if err := plan.Settings.record(i.Source, nil); err != nil {
+		return nil, err
+	}
 	return plan, plan.render(ctx, i.Source, names, slices.Concat(i.UseExisting, installed), i.located(directories))
 }
 

@@ -80,6 +80,7 @@ func settingsOf(parent *unstructured.Unstructured) (*Settings, error) {
 	if err := json.Unmarshal([]byte(text), s); err != nil {
 		return nil, fmt.Errorf("inventory ConfigMap %s/%s: %s: %w", InventoryNamespace, InventoryName, settingsKey, err)
 	}
+	s.readCopies(parent)
 	return s, nil
 }
 
@@ -117,7 +118,7 @@ func parentFor(plan *Plan, live *unstructured.Unstructured, tooling string) (*un
 	if err != nil {
 		return nil, fmt.Errorf("inventory: %w", err)
 	}
-	return &unstructured.Unstructured{Object: map[string]any{
+	parent := &unstructured.Unstructured{Object: map[string]any{
 		"apiVersion": "v1", "kind": "ConfigMap",
 		"metadata": map[string]any{
 			"name": InventoryName, "namespace": InventoryNamespace,
@@ -130,7 +131,9 @@ func parentFor(plan *Plan, live *unstructured.Unstructured, tooling string) (*un
 			},
 		},
 		"data": map[string]any{settingsKey: string(settings)},
-	}}, nil
+	}}
+	plan.Settings.writeCopies(parent)
+	return parent, nil
 }
 
 func sameSettings(plan *Plan, live *unstructured.Unstructured) bool {

@@ -114,6 +114,12 @@ type Settings struct {
 	CNI CNISettings `json:"cni,omitzero"`
 	// IsolateNamespaces: the namespaces of people are closed by a network policy.
 	IsolateNamespaces bool `json:"isolateNamespaces,omitempty"`
+	// Clone is where the manifests come from, nil for a release that is part of the plugin.
+	Clone *components.Clone `json:"clone,omitempty"`
+
+	// copied is the clone's release in the form of components.Files.Copy, before the one that
+	// an upgrade replaces, where that is a clone.
+	copied, before []byte
 }
 
 // Source of the manifests of the release that is installed; of the default one where
@@ -121,6 +127,9 @@ type Settings struct {
 func (s *Settings) Source() (components.Source, error) {
 	if s == nil || s.Release == "" {
 		return components.NewEmbedded(components.DefaultRelease)
+	}
+	if s.Clone != nil {
+		return s.cloneSource()
 	}
 	source, err := components.NewEmbedded(s.Release)
 	if err != nil {

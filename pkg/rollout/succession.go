@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"slices"
 
+	"k8s.io/apimachinery/pkg/util/version"
+
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/components"
 )
 
@@ -20,54 +22,101 @@ func (i *Intent) keepRelease(s *Settings) error {
 		return i.resume(s, asked)
 	}
 	if s.Release == "" || s.Release == asked.Name {
-		return nil
+		return i.reopen(s)
 	}
 	installed, err := s.Source()
 	if err != nil {
 		return err
 	}
-	if !i.Upgrade && !i.Given("release") {
+	chosen := i.Upgrade || i.Given("release") || asked.Clone != nil
+	switch {
+	case !chosen && s.Clone != nil:
+		return s.needsClone()
+	case !chosen:
 		i.Source = installed
 		return nil
 	}
-	flag := "--to"
-	if i.Given("release") {
+	flag, upgrade := "--to", "--to "+asked.Name
+	switch {
+	case asked.Clone != nil:
+		flag, upgrade = "--manifests", "--manifests "+asked.Clone.Path
+	case i.Given("release"):
 		flag = "--release"
 	}
-	if older(asked.Name, s.Release) {
-		return fmt.Errorf("%s: release %s is installed, and an older one (%s) cannot replace it, nothing was changed: %s", flag, s.Release, asked.Name, installed.Release().NoWayBack)
+	if older(asked, installed.Release()) {
+		return fmt.Errorf("%s: release %s is installed, and an older one (%s) cannot replace it, nothing was changed: %s", flag, s.Release, asked.Name, noWayBack(installed.Release()))
+	}
+	if asked.Clone != nil && s.Clone == nil {
+		return fmt.Errorf("%s: release %s is installed, and a clone (%s) cannot replace a release, nothing was changed: uninstall it first; Profiles and notebooks are kept", flag, s.Release, asked.Name)
 	}
 	if !i.Upgrade {
-		return fmt.Errorf("%s: release %s is installed, nothing was changed: to replace it with release %s, run `kubectl jupyter upgrade --to %s`; to keep it, omit the flag", flag, s.Release, asked.Name, asked.Name)
+		return fmt.Errorf("%s: release %s is installed, nothing was changed: to replace it with release %s, run `kubectl jupyter upgrade %s`; to keep it, omit the flag", flag, s.Release, asked.Name, upgrade)
 	}
-	i.from = installed.Release()
-	return nil
+	i.from, i.before = installed.Release(), s.copied
+	return i.reopen(s)
 }
 
 // resume goes on with the upgrade that the inventory says is under way.
 func (i *Intent) resume(s *Settings, asked *components.Release) error {
-	if (i.Given("release") || i.Given("to")) && asked.Name != s.Release {
+	if (i.Given("release") || i.Given("to") || asked.Clone != nil) && asked.Name != s.Release {
 		return fmt.Errorf("the upgrade from release %s to release %s is not complete, nothing was changed: complete it with `kubectl jupyter upgrade`, then choose another release", s.From, s.Release)
 	}
 	if len(i.Only)+len(i.Skip) > 0 {
 		return fmt.Errorf("--only, --skip: the upgrade from release %s to release %s is not complete, nothing was changed: complete it with `kubectl jupyter upgrade`", s.From, s.Release)
 	}
 	source, err := s.Source()
+	switch {
+	case s.Clone == nil:
+	case asked.Clone == nil:
+		return s.needsClone()
+	default:
+		// The inventory's copy is not enough to install it.
+		if err = i.reopen(s); err == nil {
+			source = i.Source
+		}
+	}
 	if err != nil {
 		return err
 	}
-	before, err := (&Settings{Release: s.From}).Source()
+	before, err := s.sourceBefore()
 	if err != nil {
 		return err
 	}
+	i.before = s.before
 	i.Source, i.from, i.resumed, i.without = source, before.Release(), true, s.Without
 	return nil
 }
 
-// older tells whether a release comes before another one in the list of all.
-func older(a, b string) bool {
-	names := components.ReleaseNames()
-	return slices.Index(names, a) < slices.Index(names, b)
+// older tells whether a release comes before another one: in the list of the plugin's own,
+// or, where one of them is somebody's clone, by its version of Istio.
+func older(a, b *components.Release) bool {
+	if a.Clone == nil && b.Clone == nil {
+		names := components.ReleaseNames()
+		return slices.Index(names, a.Name) < slices.Index(names, b.Name)
+	}
+	x, y := meshOf(a), meshOf(b)
+	return x != nil && y != nil && x.Major() == y.Major() && x.Minor() < y.Minor()
+}
+
+// meshOf is the version of a release's Istio, nil where it cannot be read.
+func meshOf(r *components.Release) *version.Version {
+	mesh, err := r.Component(istioComponent)
+	if err != nil {
+		return nil
+	}
+	v, err := version.ParseGeneric(mesh.Version)
+	if err != nil {
+		return nil
+	}
+	return v
+}
+
+// noWayBack is why an older release cannot replace a release.
+func noWayBack(r *components.Release) string {
+	if r.Clone != nil {
+		return "Istio does not support sidecars that are newer than its control plane"
+	}
+	return r.NoWayBack
 }
 
 // Newest is the latest release of the plugin, empty where the settings are of that one or
@@ -114,6 +163,9 @@ func (i *Intent) upgradePlan(ctx context.Context, engine *Engine) (*Plan, error)
 	}
 	plan := &Plan{Release: release, From: i.from, Settings: i.settings(directories), Directories: directories, found: there}
 	plan.Settings.From, plan.Settings.Without = i.from.Name, without
+	if err := plan.Settings.record(i.Source, i.before); err != nil {
+		return nil, err
+	}
 	return plan, plan.render(ctx, i.Source, names, slices.Concat(i.UseExisting, installed), i.located(directories))
 }
 
@@ -123,7 +175,7 @@ func (s *Settings) Leaving(release *components.Release) (*components.Release, er
 	if s == nil || s.From == "" {
 		return release, nil
 	}
-	before, err := (&Settings{Release: s.From}).Source()
+	before, err := s.sourceBefore()
 	if err != nil {
 		return nil, err
 	}

@@ -39,6 +39,9 @@ func SourceThere(ctx context.Context, c *cluster.Cluster) (components.Source, er
 // KeepThere takes the release that SourceThere names, where no run has recorded one: not
 // all objects of a release can become those of another in place.
 func (i *Intent) KeepThere(ctx context.Context, c *cluster.Cluster) error {
+	if i.Source.Release().Clone != nil {
+		return nil // chosen
+	}
 	there, err := SourceThere(ctx, c)
 	if err != nil {
 		return err

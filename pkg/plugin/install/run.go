@@ -11,6 +11,7 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"sigs.k8s.io/yaml"
 
+	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/clones"
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/cluster"
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/components"
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/diagnose"
@@ -68,6 +69,7 @@ func (o *InstallOptions) Run(ctx context.Context) error {
 	if password != nil && !slices.ContainsFunc(plan.Rendered, func(r components.Rendered) bool { return r.Component.Name == components.PasswordComponent }) {
 		return fmt.Errorf("--password-stdin: component %s, which stores the password, is not among the components to install: omit the flag", components.PasswordComponent)
 	}
+	fmt.Fprint(messages, clones.About(plan.Release))
 	if o.dry() {
 		fmt.Fprintf(messages, "Comparing release %s (profile %s) with %s. Nothing is changed.\n", plan.Release.Name, plan.Settings.Profile, c.Where())
 	}
@@ -155,6 +157,7 @@ func (o *InstallOptions) printOnly(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	fmt.Fprint(o.base.ErrOut, clones.Warnings(o.Intent.Source.Release()))
 	objects := components.ObjectsOf(rendered)
 	if o.Format != "" {
 		return view.Manifests(o.base.Out, o.Format, objects)

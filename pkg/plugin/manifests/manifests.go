@@ -3,8 +3,11 @@
 package manifests
 
 import (
+	"fmt"
+
 	"github.com/spf13/cobra"
 
+	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/clones"
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/components"
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/plugin"
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/rollout"
@@ -51,13 +54,14 @@ func (f *choiceFlags) choice(b *plugin.Base, args []string) (choice, error) {
 			return c, err
 		}
 	}
-	source, err := f.manifests.Source()
+	source, err := f.manifests.Source(&c.Manifests)
 	if err != nil {
 		return c, err
 	}
 	if err := source.Release().Accepts(c.Manifests); err != nil {
 		return c, err
 	}
+	fmt.Fprint(b.ErrOut, clones.Warnings(source.Release()))
 	c.Source = source
 	c.Components, err = chosen(source.Release(), c.Manifests.Profile, args)
 	return c, err

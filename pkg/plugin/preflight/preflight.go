@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 
+	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/clones"
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/cluster"
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/plugin"
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/preflight"
@@ -129,6 +130,7 @@ func (o *PreflightOptions) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	fmt.Fprint(messages, clones.About(plan.Release))
 	what := "an installation of"
 	if plan.From != nil {
 		what = fmt.Sprintf("an upgrade from release %s to", plan.From.Name)

@@ -126,6 +126,9 @@ func (o *VersionOptions) print(w io.Writer, v plugin.Versions, failed error) err
 	installed := "nothing"
 	if v.Installed != nil {
 		installed = fmt.Sprintf("release %s, profile %s", v.Installed.Release, v.Installed.Profile)
+		if clone := v.Installed.Clone; clone != nil {
+			installed += ", from the clone " + clone.Path
+		}
 		if v.Installed.From != "" {
 			installed += fmt.Sprintf("; the upgrade from release %s is not complete (kubectl jupyter upgrade)", v.Installed.From)
 		}

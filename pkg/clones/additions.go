@@ -1,0 +1,189 @@
+package clones
+
+import (
+	"reflect"
+	"slices"
+	"strings"
+
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+)
+
+// add brings what upstream's stack lacks where Kubeflow's dashboard is not around it, as the
+// embedded release has it. docs/clones.md lists it, with the reasons.
+func (c *clone) add(templates map[string][]*unstructured.Unstructured) {
+	c.addRoutes(templates[webApp])
+	c.addNamespaces(templates[webApp])
+	c.allowCookies()
+	c.addCredentialsFilter(templates["oauth2-proxy"])
+	c.letPeopleIn(templates["istio"])
+	c.keepFromAKS(templates)
+}
+
+const (
+	webApp           = "jupyter-web-app"
+	kubeflow         = "kubeflow"
+	webAppRoute      = "jupyter-web-app-jupyter-web-app"
+	webAppRole       = "jupyter-web-app-cluster-role"
+	webAppSettings   = "jupyter-web-app-parameters"
+	webAppProgram    = "jupyter-web-app-deployment"
+	secureCookies    = "APP_SECURE_COOKIES"
+	secureSetting    = "JWA_APP_SECURE_COOKIES"
+	enforcer         = "admissions.enforcer/disabled"
+	filterSinceIstio = 24
+)
+
+// addRoutes adds the web app's own routes to upstream's: the page requests them, and the
+// dashboard would serve them.
+func (c *clone) addRoutes(templates []*unstructured.Unstructured) {
+	route := c.find(webApp, "VirtualService", kubeflow, webAppRoute)
+	template := find(templates, "VirtualService", kubeflow, webAppRoute)
+	if route == nil || template == nil {
+		c.warn("there is no VirtualService %s/%s: no routes for /, /jupyter and the list of namespaces are added", kubeflow, webAppRoute)
+		return
+	}
+	http, _, _ := unstructured.NestedSlice(route.Object, "spec", "http")
+	ours, _, _ := unstructured.NestedSlice(template.Object, "spec", "http")
+	var paths []string
+	for _, r := range ours {
+		r, _ := r.(map[string]any)
+		match := exactPaths(r)
+		if len(match) == 0 || slices.ContainsFunc(http, func(o any) bool {
+			other, _ := o.(map[string]any)
+			return reflect.DeepEqual(other["match"], r["match"])
+		}) {
+			continue
+		}
+		http = append(http, r)
+		paths = append(paths, match...)
+	}
+	if len(paths) == 0 {
+		return
+	}
+	_ = unstructured.SetNestedSlice(route.Object, http, "spec", "http") // read from there just before
+	c.note("VirtualService %s/%s has routes for %s", kubeflow, webAppRoute, strings.Join(paths, ", "))
+}
+
+// exactPaths of a route; none where it matches anything else.
+func exactPaths(route map[string]any) []string {
+	var paths []string
+	matches, _ := route["match"].([]any)
+	for _, m := range matches {
+		m, _ := m.(map[string]any)
+		path, found, _ := unstructured.NestedString(m, "uri", "exact")
+		if !found {
+			return nil
+		}
+		paths = append(paths, path)
+	}
+	return paths
+}
+
+// addNamespaces lets the web app list namespaces, and the first user see the list.
+func (c *clone) addNamespaces(templates []*unstructured.Unstructured) {
+	role, template := c.find(webApp, "ClusterRole", "", webAppRole), find(templates, "ClusterRole", "", webAppRole)
+	if role != nil && template != nil {
+		rules, _, _ := unstructured.NestedSlice(role.Object, "rules")
+		ours, _, _ := unstructured.NestedSlice(template.Object, "rules")
+		for _, rule := range ours {
+			if r, _ := rule.(map[string]any); !reflect.DeepEqual(r["resources"], []any{"namespaces"}) || slices.ContainsFunc(rules, func(o any) bool { return reflect.DeepEqual(o, rule) }) {
+				continue
+			}
+			rules = append(rules, rule)
+			_ = unstructured.SetNestedSlice(role.Object, rules, "rules") // read from there just before
+			c.note("ClusterRole %s may list namespaces", webAppRole)
+		}
+	}
+	for _, u := range templates {
+		if strings.HasPrefix(u.GetName(), "jupyter-web-app-namespaces") && c.addObject(webApp, u) && u.GetKind() == "ClusterRoleBinding" {
+			c.note("ClusterRole and ClusterRoleBinding jupyter-web-app-namespaces let the first user see the list of namespaces in the web app")
+		}
+	}
+}
+
+// addObject adds an object unless the clone has one of its name.
+func (c *clone) addObject(component string, u *unstructured.Unstructured) bool {
+	for _, objects := range c.objects {
+		if find(objects, u.GetKind(), u.GetNamespace(), u.GetName()) != nil {
+			return false
+		}
+	}
+	c.objects[component] = append(c.objects[component], u.DeepCopy())
+	return true
+}
+
+// allowCookies has the web app mark its cookie Secure only where the gateway serves HTTPS:
+// over plain HTTP a browser drops it, and every change in the web app is refused. The
+// setting is read from the ConfigMap that `expose --tls` changes.
+func (c *clone) allowCookies() {
+	settings, program := c.find(webApp, "ConfigMap", kubeflow, webAppSettings), c.find(webApp, "Deployment", kubeflow, webAppProgram)
+	if settings == nil || program == nil {
+		c.warn("there is no Deployment %s/%s with a ConfigMap %s: whether cookies are marked Secure stays as it is", kubeflow, webAppProgram, webAppSettings)
+		return
+	}
+	containers, _, _ := unstructured.NestedSlice(program.Object, "spec", "template", "spec", "containers")
+	changed := false
+	for _, container := range containers {
+		container, _ := container.(map[string]any)
+		env, _ := container["env"].([]any)
+		for _, e := range env {
+			if e, _ := e.(map[string]any); e["name"] == secureCookies {
+				delete(e, "value")
+				e["valueFrom"] = map[string]any{"configMapKeyRef": map[string]any{"name": webAppSettings, "key": secureSetting}}
+				changed = true
+			}
+		}
+	}
+	if !changed {
+		return
+	}
+	_ = unstructured.SetNestedSlice(program.Object, containers, "spec", "template", "spec", "containers") // read from there just before
+	_ = unstructured.SetNestedField(settings.Object, "false", "data", secureSetting)
+	c.note("Deployment %s/%s marks cookies Secure only with HTTPS (`expose --tls`)", kubeflow, webAppProgram)
+}
+
+// addCredentialsFilter keeps the session of whoever opens a notebook from it. Older proxies
+// do not know what the filter uses.
+func (c *clone) addCredentialsFilter(templates []*unstructured.Unstructured) {
+	if minor, known := c.istioMinor(); known && minor < filterSinceIstio {
+		c.warn("the gateway hands the session of whoever opens a notebook to the notebook: the filter against it needs Istio 1.%d", filterSinceIstio)
+		return
+	}
+	for _, u := range templates {
+		if u.GetKind() == "EnvoyFilter" && c.addObject("oauth2-proxy", u) {
+			c.note("EnvoyFilter %s/%s keeps credentials from notebooks", u.GetNamespace(), u.GetName())
+		}
+	}
+}
+
+// letPeopleIn adds the policy that lets clients from outside of the cluster reach the gateway,
+// where the clone's own policies cut it off.
+func (c *clone) letPeopleIn(templates []*unstructured.Unstructured) {
+	isPolicy := func(u *unstructured.Unstructured) bool {
+		return u.GetKind() == "NetworkPolicy" && u.GetNamespace() == istioNamespace
+	}
+	if !slices.ContainsFunc(c.objects["istio"], isPolicy) {
+		return
+	}
+	if u := find(templates, "NetworkPolicy", istioNamespace, gateway); u != nil && c.addObject("istio", u) {
+		c.note("NetworkPolicy %s/%s lets clients from outside of the cluster reach the gateway", istioNamespace, gateway)
+	}
+}
+
+// keepFromAKS has Azure's admission enforcer leave webhook configurations as they are: it
+// would exclude namespace kubeflow from them.
+func (c *clone) keepFromAKS(templates map[string][]*unstructured.Unstructured) {
+	for _, name := range c.names() {
+		for _, u := range c.objects[name] {
+			template := find(templates[name], u.GetKind(), u.GetNamespace(), u.GetName())
+			if template == nil || template.GetAnnotations()[enforcer] == "" || u.GetAnnotations()[enforcer] != "" {
+				continue
+			}
+			annotations := u.GetAnnotations()
+			if annotations == nil {
+				annotations = map[string]string{}
+			}
+			annotations[enforcer] = template.GetAnnotations()[enforcer]
+			u.SetAnnotations(annotations)
+		}
+	}
+}

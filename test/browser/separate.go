@@ -36,7 +36,7 @@ type separation struct {
 	// logging in from there.
 	Out   seen `json:"out"`
 	Again seen `json:"again"`
-	// Tossed is what the web app answers after a page has set a session cookie of its own.
+	// Tossed is what the web app answers after a page has set a session cookie for its paths.
 	Tossed int `json:"tossed"`
 }
 

@@ -67,11 +67,12 @@ spec: {template: {spec: {serviceAccountName: default-editor, containers: [{name:
 	t.Run("at the web app's origin a page of a notebook does what its visitor can do", func(t *testing.T) {
 		b := b.in(t)
 		if s := b.separate(t, webAppURL, image); !strings.HasPrefix(s.Tried["lists"], "200") || !strings.HasPrefix(s.Tried["acts in a frame"], "200") ||
-			slices.Contains(s.After, "mine") || !slices.Contains(s.After, "by-a-fetch") {
+			!strings.HasPrefix(s.Tried["deletes"], "200") || !slices.Contains(s.After, "by-a-fetch") {
 			t.Errorf("the hostile page is harmless, so that it proves nothing: %+v", s)
 		}
 		wantSays(t, b.run(context.Background(), loginPassword, nil, "login-url", "--check", "--user-email", loginUser, "--password-stdin").Stderr, "shared with the web app, as chosen")
 		b.kubectl("-n", profileNamespace, "delete", "notebook", "by-a-fetch", "by-own-origin")
+		b.kubectl("-n", profileNamespace, "wait", "notebook/mine", "--for=delete", "--timeout=1m")
 		notebooks(b)
 	})
 	t.Run("a port for notebooks is chosen", func(t *testing.T) {
@@ -137,8 +138,12 @@ spec:
 			p = person.get(notebooksURL + "/evil/api/namespaces")
 			return p.code != http.StatusNotFound
 		})
-		if p.code != http.StatusForbidden || !strings.Contains(p.body, "RBAC: access denied") {
-			t.Errorf("the web app answers %d: %.300s", p.code, p.body)
+		// Newer versions of istiod take the name for the web app's own, older ones for another.
+		if p.code != http.StatusForbidden && (p.code != http.StatusFound || !strings.HasPrefix(p.location, "//"+gatewayAddress+"/")) {
+			t.Errorf("GET = %d to %q: %.300s", p.code, p.location, p.body)
+		}
+		if p = person.do(http.MethodPost, notebooksURL+"/evil/api/namespaces/"+profileNamespace+"/notebooks", "{}", nil); p.code != http.StatusForbidden || strings.Contains(p.body, "XSRF") {
+			t.Errorf("POST = %d, want 403 of the gateway: %.300s", p.code, p.body)
 		}
 		b.kubectl("-n", profileNamespace, "delete", "virtualservice/evil", "service/evil")
 	})
@@ -159,7 +164,10 @@ spec:
 	t.Run("over HTTPS it is the same", func(t *testing.T) {
 		b := b.in(t)
 		b.must("expose", "--type", "ClusterIP", "--tls", "self-signed")
-		b.healthy(t)
+		// The gateway may still ask a pod of oauth2-proxy that has ended.
+		for range 3 {
+			b.healthy(t)
+		}
 		s := b.separate(t, "https://"+gatewayAddress+"/jupyter/", image)
 		s.isHarmless(t, "https://"+gatewayAddress+":8888")
 		b.must("expose", "--type", "ClusterIP", "--tls", "off")

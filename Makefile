@@ -47,6 +47,11 @@ e2e-simulated: build devcluster ## Run end-to-end tests on real control planes w
 e2e: build devcluster $(BIN)/browser ## Run end-to-end tests on a real node, with real components (requires root and Debian packages)
 	go test -tags e2e_real -count=1 -timeout 60m -v ./test/e2e/
 
+.PHONY: e2e-clones
+e2e-clones: build devcluster ## Install clones of kubeflow/manifests on clusters with simulated nodes; CLONES=DIR is a directory with clones
+	@test -d "$(CLONES)" || { echo 'set CLONES=DIR to a directory with clones of kubeflow/manifests' >&2; exit 1; }
+	go test -tags e2e -count=1 -timeout 60m -parallel 2 -v -run TestClones ./test/e2e/ -clones "$(abspath $(CLONES))"
+
 .PHONY: e2e-releases
 e2e-releases: build devcluster $(BIN)/browser ## Run the end-to-end test of release 1.10 on a real node (requires root; builds images for about ten minutes the first time)
 	go test -tags e2e_real -count=1 -timeout 60m -v -run TestRelease ./test/e2e/ -other-releases

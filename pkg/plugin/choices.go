@@ -6,7 +6,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/clones"
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/components"
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/rollout"
 )
@@ -45,12 +44,7 @@ func (f *ChoiceFlags) Intent(given func(string) bool) (rollout.Intent, error) {
 	if err != nil {
 		return intent, err
 	}
-	intent.Source = source
-	if source.Release().Clone != nil {
-		intent.Reopen = func(last *components.Clone) (components.Source, error) {
-			return clones.Reopen(source, f.manifests.release.clone.options, last, given)
-		}
-	}
+	intent.Source, intent.Reopen = source, f.manifests.Reopen(source)
 	for _, flag := range []struct {
 		name   string
 		values []string

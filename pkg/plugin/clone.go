@@ -27,8 +27,8 @@ func (f *cloneFlags) add(cmd *cobra.Command) {
 	f.given = fs.Changed
 }
 
-// source opens the clone; nil where none is named.
-func (f *cloneFlags) source() (*components.Files, error) {
+// source opens the clone; nil where none is named. Release is the flag that names a release.
+func (f *cloneFlags) source(release string) (*components.Files, error) {
 	if f.dir == "" {
 		for _, flag := range []string{clones.FlagOverlay, clones.FlagKeep, clones.FlagAsIs} {
 			if f.given(flag) {
@@ -40,8 +40,8 @@ func (f *cloneFlags) source() (*components.Files, error) {
 		}
 		return nil, nil
 	}
-	if f.given("release") {
-		return nil, errors.New("--release and --manifests cannot be used together")
+	if f.given(release) {
+		return nil, fmt.Errorf("--%s and --manifests cannot be used together", release)
 	}
 	var err error
 	if f.options.Overlays, err = clones.ParseOverlays(f.overlays); err != nil {

@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/clones"
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/components"
 )
 
@@ -35,6 +36,23 @@ func (f *ManifestFlags) Add(cmd *cobra.Command) {
 	Complete(cmd, "profile", components.Profiles)
 }
 
+// AddUpgrade adds the flags of a command that replaces the installed release.
+func (f *ManifestFlags) AddUpgrade(cmd *cobra.Command) {
+	names := components.ReleaseNames()
+	f.release.add(cmd, "to", names[len(names)-1], "Release to upgrade to")
+	f.AddCustom(cmd)
+}
+
+// Reopen is what Intent needs to open a clone again; nil where the source is no clone.
+func (f *ManifestFlags) Reopen(source *components.Files) func(*components.Clone) (components.Source, error) {
+	if source.Release().Clone == nil {
+		return nil
+	}
+	return func(last *components.Clone) (components.Source, error) {
+		return clones.Reopen(source, f.release.clone.options, last, f.release.clone.given)
+	}
+}
+
 // AddCustom adds the flags that change the manifests of a release, and not which it is.
 func (f *ManifestFlags) AddCustom(cmd *cobra.Command) {
 	fs := cmd.Flags()
@@ -55,7 +73,7 @@ func (f *ManifestFlags) Source(o *components.Options) (*components.Files, error)
 	if clone == nil {
 		return source, nil
 	}
-	if o.Profile != components.ProfileDefault {
+	if o.Profile == components.ProfileSlim {
 		return nil, fmt.Errorf("--profile %s cannot be used with --manifests: the sizes are those of the clone; change them with -k", o.Profile)
 	}
 	if clone.UserEmail != "" && !f.release.clone.given("user-email") {
@@ -113,24 +131,29 @@ func CheckDirectory(dir string) error {
 
 // ReleaseFlag says which release is meant: one of the plugin's own, or a clone.
 type ReleaseFlag struct {
-	name  string
-	clone cloneFlags
+	flag, name string
+	clone      cloneFlags
 }
 
 func (f *ReleaseFlag) Add(cmd *cobra.Command) {
-	cmd.Flags().StringVar(&f.name, "release", components.DefaultRelease, "Release of the stack. One of: ("+strings.Join(components.ReleaseNames(), ", ")+")")
-	Complete(cmd, "release", components.ReleaseNames)
+	f.add(cmd, "release", components.DefaultRelease, "Release of the stack")
+}
+
+func (f *ReleaseFlag) add(cmd *cobra.Command, flag, release, says string) {
+	f.flag = flag
+	cmd.Flags().StringVar(&f.name, flag, release, says+". One of: ("+strings.Join(components.ReleaseNames(), ", ")+")")
+	Complete(cmd, flag, components.ReleaseNames)
 	f.clone.add(cmd)
 }
 
 // Source of the release's manifests.
 func (f *ReleaseFlag) Source() (*components.Files, error) {
-	if clone, err := f.clone.source(); clone != nil || err != nil {
+	if clone, err := f.clone.source(f.flag); clone != nil || err != nil {
 		return clone, err
 	}
 	source, err := components.NewEmbedded(f.name)
 	if err != nil {
-		return nil, fmt.Errorf("--release: %w", err)
+		return nil, fmt.Errorf("--%s: %w", f.flag, err)
 	}
 	return source, nil
 }

@@ -10,8 +10,8 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/clones"
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/cluster"
-	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/components"
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/diagnose"
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/plugin"
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/rollout"
@@ -21,7 +21,6 @@ import (
 
 // UpgradeFlags are what was typed.
 type UpgradeFlags struct {
-	to            string
 	manifests     plugin.ManifestFlags
 	adopt         bool
 	skipPreflight bool
@@ -68,6 +67,9 @@ An upgrade that was interrupted is completed by running the command again.`,
 			# Upgrade to the newest release
 			kubectl jupyter upgrade
 
+			# Replace a clone of kubeflow/manifests that is installed with a newer one
+			kubectl jupyter upgrade --manifests ~/manifests
+
 			# Upgrade without a prompt, and restart the notebooks in which nothing runs
 			kubectl jupyter upgrade --yes --restart-notebooks=idle`),
 		Args: plugin.NoArgs,
@@ -76,10 +78,8 @@ An upgrade that was interrupted is completed by running the command again.`,
 			return plugin.Run(cmd, o, err)
 		},
 	}
-	releases := components.ReleaseNames()
 	fs := cmd.Flags()
-	fs.StringVar(&f.to, "to", releases[len(releases)-1], "Release to upgrade to. One of: ("+strings.Join(releases, ", ")+")")
-	f.manifests.AddCustom(cmd)
+	f.manifests.AddUpgrade(cmd)
 	fs.BoolVar(&f.adopt, "adopt", false, "If true, take ownership of existing objects, and of fields that another field manager owns")
 	fs.BoolVar(&f.skipPreflight, "skip-preflight", false, "If true, skip the preflight checks, such as server version, permissions and capacity of the nodes. Conflicts with existing objects still end the run")
 	fs.BoolVarP(&f.yes, "yes", "y", false, "If true, do not prompt for confirmation")
@@ -88,7 +88,6 @@ An upgrade that was interrupted is completed by running the command again.`,
 	fs.StringVar(&f.dryRun, "dry-run", plugin.DryRunNone, `Must be "none" or "server". If server, submit server-side requests without persisting the objects`)
 	fs.BoolVar(&f.diff, "diff", false, "If true, print the difference for each object, without changing anything")
 	fs.StringVarP(&f.output, "output", "o", "", "Output format. One of: (json, yaml, name). A dry run prints the objects; otherwise json prints events and the report")
-	plugin.Complete(cmd, "to", components.ReleaseNames)
 	plugin.Complete(cmd, "output", view.ManifestFormats)
 	plugin.Complete(cmd, "restart-notebooks", func() []string { return restarts })
 	plugin.Complete(cmd, "dry-run", func() []string { return []string{plugin.DryRunNone, plugin.DryRunServer} })
@@ -109,14 +108,15 @@ func (f *UpgradeFlags) ToOptions(b *plugin.Base, given func(string) bool) (*Upgr
 	if err != nil {
 		return nil, err
 	}
-	source, err := components.NewEmbedded(f.to)
-	if err != nil {
-		return nil, fmt.Errorf("--to: %w", err)
-	}
-	o.Intent = rollout.Intent{Source: source, Given: given, Upgrade: true}
+	o.Intent = rollout.Intent{Given: given, Upgrade: true}
 	if o.Intent.Manifests, err = f.manifests.Options(); err != nil {
 		return nil, err
 	}
+	source, err := f.manifests.Source(&o.Intent.Manifests)
+	if err != nil {
+		return nil, err
+	}
+	o.Intent.Source, o.Intent.Reopen = source, f.manifests.Reopen(source)
 	return &UpgradeOptions{InstallOptions: *o, Yes: f.yes, Restart: f.restart}, nil
 }
 
@@ -156,6 +156,7 @@ func (o *UpgradeOptions) Run(ctx context.Context) error {
 		}
 		return err
 	}
+	fmt.Fprint(messages, clones.About(plan.Release))
 	if err := o.preview(ctx, c, engine, plan, survey, messages); err != nil {
 		return err
 	}

@@ -87,13 +87,25 @@ func notebookBlocked(policies []networkingv1.NetworkPolicy, p *corev1.Pod, gatew
 	return diagnose.NetworkPolicyCause(policies, "", p, "notebook "+p.Namespace+"/"+p.Labels[notebookLabel], notebookPort, gateway)
 }
 
+// hopComponents are what the probes of a check ask through the gateway.
+var hopComponents = map[string]string{
+	"dex": dexComponent, "oauth2-proxy": proxyComponent, "sign-in page": proxyComponent, "web app": webAppComponent, "changes": webAppComponent,
+}
+
 // blocked are the policies that explain why pieces do not answer; what answers is not cut
 // off, whatever policies say.
 func (w *walk) blocked() []report.Cause {
+	unreachable := func(cause string) bool { return strings.HasSuffix(cause, "Unreachable") }
 	silent := map[string]bool{}
 	for _, c := range w.causes {
-		if strings.HasSuffix(c.Name, "Unreachable") {
+		if unreachable(c.Name) {
 			silent[c.Component] = true
+		}
+	}
+	// A packet that is dropped looks like a gateway that does not answer in time.
+	for _, p := range w.result.Probes {
+		if p.Outcome == report.ProbeFailed && unreachable(p.Cause) {
+			silent[hopComponents[p.Hop]] = true
 		}
 	}
 	if w.o.Through == ThroughPortForward {

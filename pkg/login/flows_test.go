@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
@@ -94,6 +95,15 @@ func TestAPolicyIsTheReasonOnlyOfWhatDoesNotAnswer(t *testing.T) {
 		if c.Component == webAppComponent {
 			t.Errorf("the web app answers, and is a cause: %+v", c)
 		}
+	}
+
+	// So is a packet that is dropped: the gateway waits longer than this machine does.
+	dropped := map[string]http.HandlerFunc{"GET /oauth2/auth": func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }}
+	r = walkTo(t, httptest.NewServer(pretence{dropped}), g, CheckOptions{RequestTimeout: 100 * time.Millisecond})
+	if !slices.ContainsFunc(r.Causes, func(c report.Cause) bool {
+		return c.Name == diagnose.NetworkPolicyBlocks && c.Component == proxyComponent
+	}) {
+		t.Errorf("causes %+v, want that of oauth2-proxy's policy", r.Causes)
 	}
 
 	// A notebook that does not answer is looked at by itself.

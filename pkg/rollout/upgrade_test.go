@@ -10,9 +10,12 @@ import (
 	"github.com/google/go-cmp/cmp"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/util/validation/field"
+	dynamicfake "k8s.io/client-go/dynamic/fake"
 
+	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/cluster"
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/components"
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/report"
 )
@@ -364,5 +367,38 @@ func TestUninstallRemovesWhatBothReleasesOfAnUpgradeHaveMade(t *testing.T) {
 	}
 	if leftBy(newer, certs) != "" {
 		t.Error("the release itself has been changed")
+	}
+}
+
+func TestAnUpgradeThatFailedSaysWhatAnswersNobody(t *testing.T) {
+	workload := func(kind, name string, available int64) *unstructured.Unstructured {
+		u := object(t, `{apiVersion: apps/v1, kind: `+kind+`, metadata: {namespace: s, name: `+name+`}}`)
+		if err := unstructured.SetNestedField(u.Object, available, "status", "availableReplicas"); err != nil {
+			t.Fatal(err)
+		}
+		return u
+	}
+	old := func(kind, name string) member { return member{key: key{"apps", kind, "s", name}, component: "server"} }
+	for _, test := range []struct {
+		name    string
+		cluster []runtime.Object
+		pruned  []member
+		want    string
+	}{
+		{"a pod of either release is available", []runtime.Object{workload("Deployment", "hook", 1)}, nil, "programs of release 99.1 serve where those of release 99.2 are not ready"},
+		{"none is", []runtime.Object{workload("Deployment", "hook", 0)}, nil, "no pod serves of Deployment s/hook;"},
+		{"the pods of a replaced Deployment are", []runtime.Object{workload("Deployment", "hook", 0), workload("ReplicaSet", "hook-1", 1)}, []member{old("ReplicaSet", "hook-1")}, "programs of release 99.1 serve"},
+		{"the Deployment before had another name", []runtime.Object{workload("Deployment", "old-hook", 1)}, []member{old("Deployment", "old-hook")}, "programs of release 99.1 serve"},
+		{"it is not there, and nothing else", nil, nil, "no pod serves of Deployment s/hook;"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			r, _ := succession(t, nil, hookDeployment, agentDaemonSet)
+			r.survey.pruned = test.pruned
+			r.cluster = &cluster.Cluster{Dynamic: dynamicfake.NewSimpleDynamicClient(runtime.NewScheme(), test.cluster...)}
+			got := r.standing(t.Context())
+			if !strings.HasPrefix(got, test.want) || !strings.HasSuffix(got, "; run `kubectl jupyter upgrade` again to continue") {
+				t.Errorf("got %q, want %q", got, test.want)
+			}
+		})
 	}
 }

@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -261,6 +262,43 @@ func TestAnUpgradeKeepsWhatPeopleHaveAndRefusesNoPod(t *testing.T) {
 			return err == nil && !strings.HasPrefix(out, was) && strings.Contains(out, "1.30")
 		})
 	})
+}
+
+func TestAnUpgradeThatCannotFinishLeavesThePreviousProgramsServing(t *testing.T) {
+	b := newBed(t)
+	b.must("install", "--release", olderRelease, "--profile", "slim", "--timeout", "5m")
+	endpoints := func() string {
+		return b.kubectl("-n", "kubeflow", "get", "endpointslices", "-l", "kubernetes.io/service-name=profiles-kfam", "-o", "jsonpath={.items[*].endpoints[*].addresses[*]}")
+	}
+	before := endpoints()
+	const missing = "--image=ghcr.io/kubeflow/dashboard/profile-controller=images.invalid/profile-controller:v1"
+	r := b.run(context.Background(), "", func(p *os.Process) {
+		eventually(t, "the new pod waits for its image", func() bool {
+			out, err := b.tryKubectl("", "-n", "kubeflow", "get", "pods", "-l", "app=profile-controller", "-o", "jsonpath={.items[*].status.containerStatuses[*].state.waiting.reason}")
+			return err == nil && strings.Contains(out, "ImagePull")
+		})
+		if err := p.Signal(syscall.SIGINT); err != nil {
+			t.Error(err)
+		}
+	}, "upgrade", "--yes", "--timeout", "5m", missing)
+	if r.Code != 130 {
+		t.Errorf("want exit code 130: %s", r)
+	}
+	wantSays(t, r.Stderr, "interrupted", "run upgrade again to continue")
+	if now := endpoints(); now != before || before == "" {
+		t.Errorf("the Service had the endpoints %q and has %q", before, now)
+	}
+	wantSays(t, b.kubectl("-n", "kubeflow", "get", "authorizationpolicy", "profiles-kfam-before-upgrade", "-o", "jsonpath={.spec.selector.matchLabels}"), "profiles")
+	if got := b.kubectl("get", "namespace", "kubeflow", "-o", `jsonpath={.metadata.labels.pod-security\.kubernetes\.io/enforce}`); got != "privileged" {
+		t.Errorf("namespace kubeflow enforces %q although programs of release %s run in it", got, olderRelease)
+	}
+	if got := b.kubectl("get", "networkpolicies", "-A", "-o", "name"); got != "" {
+		t.Errorf("network policies cut off programs of release %s: %s", olderRelease, got)
+	}
+	wantSays(t, b.jupyter("status").Stdout, diagnose.UpgradeIncomplete, "kubectl jupyter upgrade")
+	wantSays(t, b.jupyter("install", "--only", "dex").Stderr, "the upgrade from release "+olderRelease+" to release "+newerRelease+" is not complete, nothing was changed")
+	b.must("upgrade", "--yes", "--timeout", "5m", "--image=ghcr.io/kubeflow/dashboard/profile-controller=ghcr.io/kubeflow/dashboard/profile-controller:v2.0.0")
+	b.wantUpgraded(t)
 }
 
 // Each cluster takes one upgrade that is cut off at moments that become later and later, until

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/util/version"
 
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/components"
@@ -139,19 +140,16 @@ func (i *Intent) upgradePlan(ctx context.Context, engine *Engine) (*Plan, error)
 	installed := there.components()
 	release := i.Source.Release()
 	without := i.without
-	if last := readLastRun(there.parent); !i.resumed && (last == nil || last.Result == RunFinished) {
-		for _, c := range i.from.Components {
-			if !c.OnDemand && !slices.Contains(installed, c.Name) {
-				without = append(without, c.Name)
-			}
+	if !i.resumed {
+		if without, err = i.leftOut(ctx, installed, readLastRun(there.parent)); err != nil {
+			return nil, err
 		}
 	}
 	var names []string
 	for _, c := range release.Components {
 		before, err := i.from.Component(c.Name)
 		switch {
-		case slices.Contains(i.UseExisting, c.Name), slices.Contains(c.NotIn, i.Manifests.Profile):
-		case slices.Contains(without, c.Name) && !slices.Contains(before.NotIn, i.Manifests.Profile):
+		case slices.Contains(i.UseExisting, c.Name), slices.Contains(c.NotIn, i.Manifests.Profile), slices.Contains(without, c.Name):
 		case c.OnDemand && (!slices.Contains(installed, c.Name) || err == nil && before.Version == c.Version): // as the command made it that added it
 		default:
 			names = append(names, c.Name)
@@ -167,6 +165,41 @@ func (i *Intent) upgradePlan(ctx context.Context, engine *Engine) (*Plan, error)
 		return nil, err
 	}
 	return plan, plan.render(ctx, i.Source, names, slices.Concat(i.UseExisting, installed), i.located(directories))
+}
+
+// leftOut are the components of the release before that are not installed, and that the last
+// run was not about to install.
+func (i *Intent) leftOut(ctx context.Context, installed []string, last *LastRun) ([]string, error) {
+	begun := map[key]bool{}
+	for _, ref := range last.PendingRefs() {
+		begun[keyOfRef(ref)] = true
+	}
+	var out []string
+	for _, c := range i.from.Components {
+		if !c.OnDemand && !slices.Contains(c.NotIn, i.Manifests.Profile) && !slices.Contains(installed, c.Name) && !slices.Contains(i.UseExisting, c.Name) {
+			out = append(out, c.Name)
+		}
+	}
+	if len(begun) == 0 || len(out) == 0 {
+		return out, nil
+	}
+	if i.from.Clone != nil {
+		return nil, nil // its manifests are no longer there to say what that run was about to install
+	}
+	source, err := components.NewEmbedded(i.from.Name)
+	if err != nil {
+		return nil, err
+	}
+	rendered, err := source.Render(ctx, out, components.Options{Profile: i.Manifests.Profile, UserEmail: i.Manifests.UserEmail, Outlines: true})
+	if err != nil {
+		return nil, err
+	}
+	for _, r := range rendered {
+		if slices.ContainsFunc(r.Objects, func(u *unstructured.Unstructured) bool { return begun[keyOf(u)] }) {
+			out = slices.DeleteFunc(out, func(name string) bool { return name == r.Component.Name })
+		}
+	}
+	return out, nil
 }
 
 // Leaving is a release for uninstall to remove: while an upgrade is not complete, what the

@@ -402,3 +402,32 @@ func TestAnUpgradeThatFailedSaysWhatAnswersNobody(t *testing.T) {
 		})
 	}
 }
+
+func TestWhatWasLeftOutStaysOutAndWhatWasBegunComes(t *testing.T) {
+	from, err := components.ReleaseNamed("1.10")
+	if err != nil {
+		t.Fatal(err)
+	}
+	all := slices.DeleteFunc(from.Names(), func(n string) bool { return n == "jupyter-web-app" || n == "dex" || n == "kubeflow-issuer" })
+	for _, test := range []struct {
+		name string
+		last *LastRun
+		want []string
+	}{
+		{"the last run has finished", &LastRun{Result: RunFinished}, []string{"dex", "jupyter-web-app"}},
+		{"an older version of the plugin has recorded no run", nil, []string{"dex", "jupyter-web-app"}},
+		{"a run of another component failed", &LastRun{Result: RunFailed, Pending: []string{"Deployment.apps/metallb-system/controller"}}, []string{"dex", "jupyter-web-app"}},
+		{"a run was killed before it came to a component", &LastRun{Result: RunStarted, Pending: []string{"Deployment.apps/auth/dex"}}, []string{"jupyter-web-app"}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			intent := &Intent{from: from, Manifests: components.Options{Profile: components.ProfileSlim}} // slim has no issuer
+			got, err := intent.leftOut(t.Context(), all, test.last)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if d := cmp.Diff(test.want, got); d != "" {
+				t.Errorf("left out (-want +got):\n%s", d)
+			}
+		})
+	}
+}

@@ -64,6 +64,9 @@ type vault struct {
 	values map[string]string
 	// password in clear, when this run made it
 	password string
+	// hash waits for that of a new password, which is made while the cluster is read; nil
+	// where there is none to wait for.
+	hash func() (string, error)
 	// passwordKey is the Secret that holds the hash
 	passwordKey key
 }
@@ -109,14 +112,15 @@ func (e *Engine) openVault(ctx context.Context, plan *Plan) (*vault, error) {
 	}
 	for _, state := range v.states {
 		for k, name := range components.Generated(state.object) {
-			if v.values[name] == "" {
+			pending := name == passwordHash && v.hash != nil
+			if v.values[name] == "" && !pending {
 				value, err := v.generate(name, e.options.Password)
 				if err != nil {
 					return nil, fmt.Errorf("%s: %w", cluster.RefOf(state.object), err)
 				}
 				v.values[name] = value
 			}
-			if decoded(state.live, k) != v.values[name] {
+			if pending = name == passwordHash && v.hash != nil; pending || decoded(state.live, k) != v.values[name] {
 				state.fresh[k] = v.values[name]
 			}
 		}
@@ -150,10 +154,54 @@ func (v *vault) generate(name string, password []byte) (string, error) {
 			v.password = randomText(15)
 			password = []byte(v.password)
 		}
-		hash, err := bcrypt.GenerateFromPassword(password, bcryptCost)
-		return string(hash), err
+		v.hash = hashing(password)
+		return "", nil
 	}
 	return "", fmt.Errorf("placeholder %q: no such generated value", name)
+}
+
+// hashing begins to hash a password, for which bcrypt is made to take a quarter of a second.
+// The function that it returns waits for the hash.
+func hashing(password []byte) func() (string, error) {
+	var hash []byte
+	var err error
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		hash, err = bcrypt.GenerateFromPassword(password, bcryptCost)
+	}()
+	return func() (string, error) {
+		<-done
+		return string(hash), err
+	}
+}
+
+// value that a name stands for.
+func (v *vault) value(name string) (string, error) {
+	if name == passwordHash && v.hash != nil {
+		return v.hash()
+	}
+	return v.values[name], nil
+}
+
+// settle waits for the hash of a new password and puts it where it belongs.
+func (v *vault) settle() error {
+	if v.hash == nil {
+		return nil
+	}
+	hash, err := v.hash()
+	if err != nil {
+		return fmt.Errorf("%s: %w", v.passwordKey.ref(), err)
+	}
+	v.values[passwordHash], v.hash = hash, nil
+	for _, state := range v.states {
+		for k, name := range components.Generated(state.object) {
+			if name == passwordHash {
+				state.fresh[k] = hash
+			}
+		}
+	}
+	return nil
 }
 
 // randomText is n random bytes in the URL-safe alphabet, four characters for three bytes.
@@ -183,8 +231,12 @@ func (v *vault) annotate(u *unstructured.Unstructured) error {
 		}
 		generated := components.Generated(state.object)
 		for _, k := range slices.Sorted(maps.Keys(generated)) {
+			value, err := v.value(generated[k])
+			if err != nil {
+				return err
+			}
 			used = true
-			fmt.Fprintf(h, "%s=%s\n", k, v.values[generated[k]])
+			fmt.Fprintf(h, "%s=%s\n", k, value)
 		}
 	}
 	if !used {

@@ -10,6 +10,7 @@ import (
 	"k8s.io/client-go/dynamic/fake"
 
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/cluster"
+	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/components"
 )
 
 func TestGeneratedValues(t *testing.T) {
@@ -21,14 +22,20 @@ func TestGeneratedValues(t *testing.T) {
 	if again, _ := v.generate(cookieSecret, nil); again == cookie {
 		t.Error("two cookie secrets are the same")
 	}
-	hash, err := v.generate(passwordHash, []byte("given"))
+	made := func(password []byte) (string, error) {
+		if _, err := v.generate(passwordHash, password); err != nil {
+			return "", err
+		}
+		return v.value(passwordHash)
+	}
+	hash, err := made([]byte("given"))
 	if err != nil || bcrypt.CompareHashAndPassword([]byte(hash), []byte("given")) != nil {
 		t.Errorf("the hash does not fit the given password: %v", err)
 	}
 	if v.password != "" {
 		t.Error("a given password is kept for showing")
 	}
-	hash, err = v.generate(passwordHash, nil)
+	hash, err = made(nil)
 	if err != nil || bcrypt.CompareHashAndPassword([]byte(hash), []byte(v.password)) != nil || len(v.password) < 20 {
 		t.Errorf("the hash does not fit the generated password (%d characters): %v", len(v.password), err)
 	}
@@ -79,5 +86,31 @@ func TestASecretThatWentWithItsNamespaceIsMadeAgainWithTheSameValues(t *testing.
 	}
 	if made.GetResourceVersion() == "7" {
 		t.Error("the Secret is sent with the version of the one that is gone")
+	}
+}
+
+// Two Secrets hold the hash: it is made once, while other things are done.
+func TestTheHashOfANewPasswordIsInEverySecretOnceItIsWaitedFor(t *testing.T) {
+	one := object(t, `{apiVersion: v1, kind: Secret, metadata: {namespace: auth, name: one}, stringData: {HASH: "$(generated:user-password-bcrypt)"}}`)
+	two := object(t, `{apiVersion: v1, kind: Secret, metadata: {namespace: auth, name: two}, stringData: {H: "$(generated:user-password-bcrypt)", K: "$(generated:oidc-client-secret)"}}`)
+	e := &Engine{cluster: &cluster.Cluster{Dynamic: fake.NewSimpleDynamicClient(runtime.NewScheme())}}
+	v, err := e.openVault(t.Context(), &Plan{Rendered: []components.Rendered{{Component: &components.Component{}, Objects: []*unstructured.Unstructured{one, two}}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	early, err := v.value(passwordHash)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := v.settle(); err != nil {
+		t.Fatal(err)
+	}
+	for _, hash := range []string{early, v.values[passwordHash], v.states[keyOf(one)].fresh["HASH"], v.states[keyOf(two)].fresh["H"]} {
+		if hash != early || bcrypt.CompareHashAndPassword([]byte(hash), []byte(v.password)) != nil {
+			t.Errorf("%q is not the hash of the password that was made", hash)
+		}
+	}
+	if v.states[keyOf(two)].fresh["K"] == "" {
+		t.Error("another value is missing")
 	}
 }

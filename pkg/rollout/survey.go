@@ -150,9 +150,6 @@ func (e *Engine) Survey(ctx context.Context, plan *Plan) (*Survey, error) {
 			}
 			owner[k] = r.Component.Name
 			s.order = append(s.order, k)
-			if err := s.vault.annotate(u); err != nil {
-				return nil, fmt.Errorf("%s: %w", k.ref(), err)
-			}
 			markMember(u)
 			if u.GetKind() == crdKind {
 				defined[definedKind(u)] = true
@@ -167,6 +164,9 @@ func (e *Engine) Survey(ctx context.Context, plan *Plan) (*Survey, error) {
 	var mu sync.Mutex
 	err = e.parallel(ctx, len(objects), func(ctx context.Context, i int) error {
 		u := objects[i]
+		if err := s.vault.annotate(u); err != nil {
+			return fmt.Errorf("%s: %w", cluster.RefOf(u), err)
+		}
 		change := &Change{Ref: cluster.RefOf(u), Component: owner[keyOf(u)], Action: report.Created, Merged: u}
 		var conflict *Conflict
 		var refused error
@@ -211,6 +211,9 @@ func (e *Engine) Survey(ctx context.Context, plan *Plan) (*Survey, error) {
 		}
 		return ctx.Err()
 	})
+	if err == nil {
+		err = s.vault.settle()
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -15,10 +15,20 @@ func checkCredentials(s *Snapshot) []report.Cause {
 	if s.Component("oauth2-proxy") == nil || s.Foreign() {
 		return nil
 	}
-	if g := s.filters(login.CredentialsRef); g != nil {
-		return g.CredentialsCauses()
+	g := s.filters(login.CredentialsRef)
+	if g == nil {
+		return nil
 	}
-	return nil
+	causes := g.CredentialsCauses()
+	if s.Release.Clone != nil && g.Filter == nil {
+		// Somebody's clone that was installed without one, which was said then: as it is, or
+		// with a proxy that does not know what the filter uses.
+		for i := range causes {
+			causes[i].Severity = report.Warning
+			causes[i].Remedy = "replace the clone with a newer one, without --as-is, or with a release: kubectl jupyter upgrade"
+		}
+	}
+	return causes
 }
 
 // checkOrigin: notebooks are to have an origin of their own, and have not.

@@ -1,8 +1,10 @@
 package status
 
 import (
+	"strings"
 	"testing"
 
+	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/components"
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/diagnose"
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/login"
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/report"
@@ -51,4 +53,20 @@ func TestNotebooksThatAreToHaveAnOriginOfTheirOwnAndHaveNot(t *testing.T) {
 	}
 	s.Inventory.Settings.NotebookOrigin.Port = true
 	wantCause(t, checkOrigin(s), diagnose.SharedOrigin, report.Fatal, login.OriginRef.String()+": not found")
+}
+
+func TestACloneThatWasInstalledWithoutTheFilterIsAWarning(t *testing.T) {
+	s := whole(t).without(login.CredentialsRef)
+	release := *s.Release
+	release.Clone = &components.Clone{Path: "/clones/mine"}
+	s.Release = &release
+	wantCause(t, checkCredentials(s), diagnose.CredentialsForwarded, report.Fatal, "not found") // it had one
+	for i := range s.Expected {
+		s.Expected[i].Objects = nil
+	}
+	causes := checkCredentials(s)
+	wantCause(t, causes, diagnose.CredentialsForwarded, report.Warning, "not found")
+	if want := "kubectl jupyter upgrade"; !strings.Contains(causes[0].Remedy, want) {
+		t.Errorf("the remedy is %q, want %q", causes[0].Remedy, want)
+	}
 }

@@ -477,3 +477,23 @@ func TestTheCNIPluginIsPutWhereTheNodesLookForItUnlessTheCloneSaysWhere(t *testi
 		}
 	}
 }
+
+func TestTheInjectorsValuesMayBeYAML(t *testing.T) {
+	dir := smallClone(t, "v1.10.1")
+	file := filepath.Join(dir, "common", "istio-1-24", "istio-install", "overlays", "oauth2-proxy", "all.yaml")
+	text, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	values := `{"global": {"hub": "example.org/istio", "tag": "1.24.1", "proxy": {"image": "proxyv2"}, "proxy_init": {"image": "proxyv2"}}}`
+	changed := strings.Replace(string(text), values, "global:\n      hub: example.org/istio\n      tag: 1.24.1\n      proxy: {image: proxyv2}\n", 1)
+	if changed == string(text) {
+		t.Fatal("the small clone has no such values")
+	}
+	writeFile(t, file, changed)
+	objects, _ := rendered(t, open(t, dir, Options{}), components.Options{})
+	got, _, _ := unstructured.NestedString(objects["ConfigMap/istio-system/istio-sidecar-injector"], "data", "values")
+	if !strings.Contains(got, `"image": "example.org/istio/proxyv2:1.24.1"`) {
+		t.Errorf("the values are:\n%s", got)
+	}
+}

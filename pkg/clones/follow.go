@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"sigs.k8s.io/yaml"
 
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/components"
 )
@@ -62,8 +63,8 @@ func (c *clone) nameProxy() error {
 	}
 	text, _, _ := unstructured.NestedString(config.Object, "data", "values")
 	var values map[string]any
-	if err := json.Unmarshal([]byte(text), &values); err != nil {
-		return fmt.Errorf("--manifests %s: component istio: ConfigMap %s/%s: its key values is not JSON: %w", c.about.Path, istioNamespace, injector, err)
+	if err := yaml.Unmarshal([]byte(text), &values); err != nil { // JSON is YAML; some overlays have the latter
+		return fmt.Errorf("--manifests %s: component istio: ConfigMap %s/%s: its key values: %w", c.about.Path, istioNamespace, injector, err)
 	}
 	hub, _, _ := unstructured.NestedString(values, "global", "hub")
 	tag, _, _ := unstructured.NestedString(values, "global", "tag")

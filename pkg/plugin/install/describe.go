@@ -14,7 +14,7 @@ import (
 
 // describe says in words what an upgrade will do. What it stops or deletes is named object by
 // object, the rest is counted: --diff shows all of it.
-func describe(w io.Writer, p *rollout.Preview, s rollout.Settings) {
+func describe(w io.Writer, p *rollout.Preview, s rollout.Settings, restart string) {
 	fmt.Fprintln(w, "New versions:")
 	table := tabwriter.NewWriter(w, 0, 0, 3, ' ', 0)
 	for _, v := range p.Versions {
@@ -52,7 +52,15 @@ func describe(w io.Writer, p *rollout.Preview, s rollout.Settings) {
 		fmt.Fprintf(w, "Not installed, as before: %s.\n", strings.Join(p.Without, ", "))
 	}
 	fmt.Fprintf(w, "Kept: %s.\n", strings.Join(append(kept(p.Kept), settings(s)...), "; "))
-	fmt.Fprintln(w, "Open connections through the gateway end when its pod is replaced; sessions and kernels do not.")
+	fmt.Fprintln(w, "Open connections through the gateway end when its pod is replaced. Sessions continue.")
+	switch restart {
+	case restartAll:
+		fmt.Fprintln(w, "Afterwards, running notebooks with sidecars of another version are restarted; what they have only in memory is lost.")
+	case restartIdle:
+		fmt.Fprintln(w, "Afterwards, running notebooks with sidecars of another version in which nothing runs are restarted; what they have only in memory is lost.")
+	default:
+		fmt.Fprintln(w, "Running notebooks keep running.")
+	}
 	fmt.Fprintln(w)
 }
 

@@ -22,6 +22,7 @@ func TestAnUpgradeIsDescribedBeforeItBegins(t *testing.T) {
 	for name, test := range map[string]struct {
 		preview  rollout.Preview
 		settings rollout.Settings
+		restart  string
 	}{
 		"upgrade.txt": {
 			preview: rollout.Preview{
@@ -41,15 +42,17 @@ func TestAnUpgradeIsDescribedBeforeItBegins(t *testing.T) {
 				Profile: "slim", Registry: "registry.example.com", Images: map[string]string{"b": "c:v1", "a": "b:v1"},
 				UseExisting: []string{"cert-manager"}, Kustomization: "./mine",
 			},
+			restart: restartIdle,
 		},
 		"upgrade-of-little.txt": {
 			preview:  rollout.Preview{From: "99.1", To: "99.2", Versions: []rollout.VersionChange{{Title: "Things", From: "v1", To: "v2"}}, Kept: map[string]int{"Profile": 1}},
 			settings: rollout.Settings{Profile: "default"},
+			restart:  restartNever,
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var got bytes.Buffer
-			describe(&got, &test.preview, test.settings)
+			describe(&got, &test.preview, test.settings, test.restart)
 			file := filepath.Join("testdata", name)
 			if *update {
 				if err := os.WriteFile(file, got.Bytes(), 0o644); err != nil {

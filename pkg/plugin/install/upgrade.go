@@ -186,6 +186,6 @@ func (o *UpgradeOptions) preview(ctx context.Context, c *cluster.Cluster, engine
 		verb = "Nothing is changed. An upgrade"
 	}
 	fmt.Fprintf(messages, "%s of %s from release %s to release %s (profile %s):\n\n", verb, c.Where(), p.From, p.To, plan.Settings.Profile)
-	describe(messages, p, plan.Settings)
+	describe(messages, p, plan.Settings, o.Restart)
 	return nil
 }

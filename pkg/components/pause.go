@@ -5,9 +5,10 @@ import "k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 // Pause is how long, in seconds, a program that serves requests goes on after its pod has
 // been deleted. Whoever asks it hears of that later: kube-proxy within a second or so, the
 // gateway and the sidecars from istiod, which gathers changes for up to 10 s
-// (PILOT_DEBOUNCE_MAX). Until then they ask the pod that has been deleted too, and where
-// that is oauth2-proxy the gateway answers 403 when nobody listens there.
-const Pause = 10
+// (PILOT_DEBOUNCE_MAX) as long as there are more, as in an upgrade, and then has to send
+// them. Until then they ask the pod that has been deleted too, and where that is
+// oauth2-proxy the gateway answers 403 when nobody listens there.
+const Pause = 15
 
 // PausesSince is the minor version of Kubernetes that has the action sleep of a preStop hook
 // (KEP-3960) switched on. An older server drops the field, or refuses an object that has it.

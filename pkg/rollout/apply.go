@@ -98,6 +98,9 @@ func (r *run) do(ctx context.Context) error {
 		}
 	}
 	r.events.emit(report.Event{Kind: report.EventPlan, Components: rows})
+	if err := r.pruneFirst(ctx); err != nil {
+		return err
+	}
 	var goals []*fact
 	for _, n := range r.graph.nodes {
 		goals = append(goals, n.accepted.fact)

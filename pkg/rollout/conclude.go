@@ -36,6 +36,21 @@ func (r *run) prune(ctx context.Context) error {
 
 // deleteMembers deletes objects. In an upgrade it waits for the pods of workloads: what comes
 // after them would be too strict for them.
+// pruneFirst deletes what must not outlive anything that this run changes.
+func (r *run) pruneFirst(ctx context.Context) error {
+	return r.deleteMembers(ctx, goFirst(r.survey.pruned))
+}
+
+func goFirst(pruned []member) []member {
+	var out []member
+	for _, m := range pruned {
+		if m.meta.GetAnnotations()[GoesFirstAnnotation] == "true" {
+			out = append(out, m)
+		}
+	}
+	return out
+}
+
 func (r *run) deleteMembers(ctx context.Context, members []member) error {
 	return r.parallel(ctx, len(members), func(ctx context.Context, i int) error {
 		m := members[i]

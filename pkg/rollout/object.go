@@ -23,6 +23,10 @@ const CreateOnlyAnnotation = "kubectl-jupyter/create-only-fields"
 // component, and a kubelet that finds it missing tries again later and later.
 const StartsAfterAnnotation = "kubectl-jupyter/starts-after"
 
+// GoesFirstAnnotation marks an object that is deleted before anything else is sent when a
+// run no longer has it, such as a redirect to something that this run removes.
+const GoesFirstAnnotation = "kubectl-jupyter/goes-first"
+
 // key identifies an object across versions of its API.
 type key struct {
 	group, kind, namespace, name string

@@ -18,6 +18,8 @@ type Answer struct {
 type Silence struct {
 	// Total of all times without an answer, Longest of them.
 	Total, Longest time.Duration
+	// Slowest of the good answers.
+	Slowest time.Duration
 	// Asked is the number of requests, Failed of those without a good answer.
 	Asked, Failed int
 	// Why lists the failures, each different one once, the first with the time since the
@@ -26,15 +28,14 @@ type Silence struct {
 }
 
 func (s Silence) String() string {
-	return fmt.Sprintf("%.1f s without an answer, at most %.1f s at a time, %d of %d requests failed", s.Total.Seconds(), s.Longest.Seconds(), s.Failed, s.Asked)
+	return fmt.Sprintf("%.1f s without an answer, at most %.1f s at a time, %d of %d requests failed; the slowest good answer took %.1f s",
+		s.Total.Seconds(), s.Longest.Seconds(), s.Failed, s.Asked, s.Slowest.Seconds())
 }
 
-// patience is what somebody waits for an answer without noticing.
-const patience = time.Second
-
 // Measure adds up the times without an answer: each from the last good answer to the next
-// one, where a request between them failed or was answered later than patience allows. With
-// no good answer before or after, it is from the first request, or to the last.
+// one, where a request between them failed. With no good answer before or after, it is from
+// the first request, or to the last. How long a request waits for its answer is the
+// request's own matter: one that gives up has failed.
 func Measure(answers []Answer) Silence {
 	s := Silence{Asked: len(answers)}
 	if len(answers) == 0 {
@@ -59,7 +60,7 @@ func Measure(answers []Answer) Silence {
 			}
 			continue
 		}
-		silent = silent || a.Came.Sub(a.Asked) > patience
+		s.Slowest = max(s.Slowest, a.Came.Sub(a.Asked))
 		end(a.Came)
 	}
 	end(answers[len(answers)-1].Came)

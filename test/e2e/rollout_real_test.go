@@ -252,6 +252,10 @@ func (o *opened) heard(t *testing.T, asking *bedkit.Asking) {
 			t.Errorf("the %s was without an answer for %.1f s, want at most %s", name, s.Total.Seconds(), mostSilence)
 		}
 	}
+	if t.Failed() {
+		// What the gateway is told, and when, is istiod's.
+		t.Logf("istiod says:\n%s", bedkit.Tail(o.b.in(t).kubectl("-n", "istio-system", "logs", "deployment/istiod", "--tail=60")))
+	}
 	o.stillThere(t)
 }
 

@@ -75,7 +75,7 @@ fuzz: ## Run every fuzz target for FUZZTIME (1m), one after the other; FUZZ=NAME
 	@grep -rHo --include='*_test.go' '^func Fuzz[A-Za-z0-9_]*' . | grep '$(FUZZ)' | sort | \
 	sed 's|^\./\(.*\)/[^/]*:func \(.*\)|\1 \2|' | { failed=; while read -r dir name; do \
 		echo "=== $$dir $$name"; \
-		go test -C "$$dir" -vet=off -run '^$$' -fuzz "^$$name\$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 5s . </dev/null || failed="$$failed $$name"; \
+		go test -C "$$dir" -vet=off -run '^$$' -fuzz "^$$name\$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 20x . </dev/null || failed="$$failed $$name"; \
 	done; test -z "$$failed" || { echo "failed:$$failed" >&2; exit 1; }; }
 
 .PHONY: bench

@@ -76,6 +76,13 @@ var faults = []fault{
 		cause: "OAuth2ProxyUnreachable", hop: "sign-in page", says: []string{"GET /jupyter/: 403 without a body", "scaled to zero"},
 	},
 	{
+		// Connections that are open stay open, so its pods are made anew.
+		name:   "a network policy keeps the gateway from oauth2-proxy",
+		make:   both(kubectlDoes("-n", "oauth2-proxy", "delete", "networkpolicy", "allow-istio-ingressgateway"), restart("oauth2-proxy", "oauth2-proxy")),
+		repair: installAgain(), cause: "NetworkPolicyBlocks",
+		says: []string{"no connections from istio-ingressgateway to oauth2-proxy", "default-allow-same-namespace-oauth2-proxy"},
+	},
+	{
 		name: "Dex is down", make: scale("auth", "dex", 0), repair: scale("auth", "dex", 2),
 		cause: "DexUnreachable", hop: "dex", says: []string{"GET /dex/healthz: 503", "scaled to zero"},
 	},

@@ -60,7 +60,7 @@ KILLS ?= 3
 
 .PHONY: e2e-upgrade
 e2e-upgrade: build devcluster ## Upgrade from 1.10 to 26.03 on a real node, then kill KILLS (3) upgrades at random moments (requires root; builds images of both releases the first time)
-	go test -tags e2e_real -count=1 -timeout 180m -v -run TestUpgrade ./test/e2e/ -upgrades -kills $(KILLS)
+	go test -tags e2e_real -count=1 -timeout 180m -v -run "TestUpgrade|RolloutsLeaveNobody" ./test/e2e/ -upgrades -kills $(KILLS)
 
 $(BIN)/browser: $(wildcard test/browser/*)
 	go build -C test/browser -o $(CURDIR)/$(BIN)/ .

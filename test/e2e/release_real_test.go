@@ -55,8 +55,8 @@ func TestRelease110OnARealNode(t *testing.T) {
 
 // TestReleaseRolloutsLeaveNobodyWithoutAnAnswer is the same as for the default release.
 func TestReleaseRolloutsLeaveNobodyWithoutAnAnswer(t *testing.T) {
-	if !*otherReleases {
-		t.Skip("make e2e-releases runs it")
+	if !*upgrades {
+		t.Skip("make e2e-upgrade runs it")
 	}
 	rolloutsLeaveNobodyWithoutAnAnswer(t, "1.10")
 }

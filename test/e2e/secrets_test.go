@@ -51,8 +51,12 @@ var everyCommand = []struct {
 	{"components", []said{{alone: true}, {args: "-o json", alone: true}}},
 	{"preflight", []said{{args: "-o wide"}, {args: "-o json"}}},
 	{"install", []said{
-		{args: "--dry-run=client -o yaml", alone: true}, {args: "--dry-run=server -o yaml"}, {args: "--diff"},
-		{args: "--password-stdin --timeout 5m -o json", stdin: plantedPassword + "\n"}, {args: "--diff --profile slim"}, {args: "--timeout 5m"},
+		{args: "--dry-run=client -o yaml", alone: true},
+		{args: "--dry-run=server -o yaml"},
+		{args: "--diff"},
+		{args: "--password-stdin --timeout 5m -o json", stdin: plantedPassword + "\n"},
+		{args: "--diff --profile slim"},
+		{args: "--timeout 5m"},
 	}},
 	{"upgrade", []said{{args: "--dry-run=server", code: -1}}}, // nothing later is there
 	{"status", []said{{args: "-o wide"}, {args: "-o json"}, {args: "-o short"}}},
@@ -66,7 +70,8 @@ var everyCommand = []struct {
 	{"user isolate", []said{{args: "user@example.com"}, {args: "user@example.com --undo"}}},
 	{"user remove", []said{{args: "ada@example.com --yes --timeout 20s", code: -1}}},
 	{"login-url", []said{
-		{args: "--explain", code: -1}, {args: "-o json", code: -1},
+		{args: "--explain", code: -1},
+		{args: "-o json", code: -1},
 		{args: "--check --user-email user@example.com --password-stdin --timeout 20s", stdin: plantedPassword + "\n", code: -1},
 	}},
 	{"expose", []said{{args: "--dry-run=server -o yaml --type NodePort --tls self-signed"}, {args: "--type NodePort --tls self-signed --probe=false --yes --timeout 2m"}, {args: "--undo --yes"}}},

@@ -431,8 +431,11 @@ func TestGitTellsTheVersionAndLocalChanges(t *testing.T) {
 	}
 	dir := smallClone(t, "26.03.1")
 	for _, args := range [][]string{
-		{"init", "-q"}, {"add", "-A"},
-		{"-c", "user.name=a", "-c", "user.email=a@example.com", "commit", "-q", "-m", "all"}, {"tag", "26.10"}, {"tag", "mine"},
+		{"init", "-q"},
+		{"add", "-A"},
+		{"-c", "user.name=a", "-c", "user.email=a@example.com", "commit", "-q", "-m", "all"},
+		{"tag", "26.10"},
+		{"tag", "mine"},
 	} {
 		if out, err := exec.Command("git", append([]string{"-C", dir}, args...)...).CombinedOutput(); err != nil {
 			t.Fatalf("git %v: %v\n%s", args, err, out)

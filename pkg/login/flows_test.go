@@ -51,7 +51,8 @@ func TestPiecesThatPoliciesCutOffAreNamed(t *testing.T) {
 		{"the gateway is for everybody", []networkingv1.NetworkPolicy{admitting(t, istioNamespace, ownNamespace), admitting(t, istioNamespace, `[{ports: [{port: 8080}]}]`)}, nil},
 		{"oauth2-proxy is for its namespace only", []networkingv1.NetworkPolicy{admitting(t, proxyNamespace, ownNamespace)}, []string{"oauth2-proxy: istio-ingressgateway"}},
 		{
-			"Dex is for the gateway only", []networkingv1.NetworkPolicy{admitting(t, dexNamespace, fromGateway)},
+			"Dex is for the gateway only",
+			[]networkingv1.NetworkPolicy{admitting(t, dexNamespace, fromGateway)},
 			[]string{"dex: istiod", "dex: oauth2-proxy"},
 		},
 		{"the web app is for nobody", []networkingv1.NetworkPolicy{admitting(t, stackNamespace, `[]`)}, []string{"jupyter-web-app: istio-ingressgateway"}},

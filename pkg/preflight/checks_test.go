@@ -219,7 +219,9 @@ func TestEveryCheckNamesWhatItFinds(t *testing.T) {
 			"namespaces are to be isolated, and the network does not enforce that", func(f *Facts) {
 				f.Policies, f.Enforcer = users.NotEnforced, "DaemonSet kube-flannel/kube-flannel-ds (flannel:v1)"
 			},
-			Warning, []string{"warning PoliciesNotEnforced"}, []string{"does not enforce network policies", "kube-flannel-ds", "Calico"},
+			Warning,
+			[]string{"warning PoliciesNotEnforced"},
+			[]string{"does not enforce network policies", "kube-flannel-ds", "Calico"},
 		},
 		{"namespaces are to be isolated, and nothing is known of the network", func(f *Facts) { f.Policies = users.NotKnown }, Info, []string{"info PoliciesNotEnforced"}, []string{"is not known"}},
 		{"nodes may not be read", func(f *Facts) { f.failed[readNodes] = forbidden("no") }, Unknown, []string{"warning Forbidden", "warning Forbidden"}, []string{`the check "nodes" could not run`}},

@@ -126,8 +126,12 @@ func rules(pods netip.Prefix, queue int) [][]string {
 
 func undo() [][]string {
 	return [][]string{
-		{"-D", "POSTROUTING", "-j", chain}, {"-F", chain}, {"-X", chain},
-		{"-D", "INPUT", "-j", inward}, {"-F", inward}, {"-X", inward},
+		{"-D", "POSTROUTING", "-j", chain},
+		{"-F", chain},
+		{"-X", chain},
+		{"-D", "INPUT", "-j", inward},
+		{"-F", inward},
+		{"-X", inward},
 	}
 }
 

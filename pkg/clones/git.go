@@ -41,10 +41,7 @@ func (c *clone) readGit(pieces []string) {
 			}
 		}
 	}
-	args := []string{"status", "--porcelain", "--untracked-files=all", "--"}
-	for _, root := range roots(c.about.Path, pieces) {
-		args = append(args, root)
-	}
+	args := append([]string{"status", "--porcelain", "--untracked-files=all", "--"}, roots(c.about.Path, pieces)...)
 	if changed, ok := git(args...); ok && changed != "" {
 		lines := strings.Split(changed, "\n")
 		c.about.Changed = true

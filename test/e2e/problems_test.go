@@ -120,8 +120,12 @@ func TestProblemsThatPeopleMeetAreNamedByStatus(t *testing.T) {
 		},
 		cause: diagnose.NetworkPolicyBlocks, says: []string{"notebook " + firstProfile + "/closed", "8888"},
 	}, {
-		name:  "no Profile",
-		make:  func(b *bed) { b.kubectl("delete", "profile", firstProfile, "--timeout=60s") },
+		name: "no Profile",
+		make: func(b *bed) {
+			b.kubectl("delete", "profile", firstProfile, "--timeout=60s")
+			// The namespace goes later; until then nothing can be created in it.
+			b.kubectl("wait", "--for=delete", "namespace/"+firstProfile, "--timeout=60s")
+		},
 		undo:  installed,
 		cause: diagnose.ProfileMissing, says: []string{firstProfile},
 	}, {

@@ -34,8 +34,6 @@ func (r *run) prune(ctx context.Context) error {
 	return r.deleteMembers(ctx, then)
 }
 
-// deleteMembers deletes objects. In an upgrade it waits for the pods of workloads: what comes
-// after them would be too strict for them.
 // pruneFirst deletes what must not outlive anything that this run changes.
 func (r *run) pruneFirst(ctx context.Context) error {
 	return r.deleteMembers(ctx, goFirst(r.survey.pruned))
@@ -51,6 +49,8 @@ func goFirst(pruned []member) []member {
 	return out
 }
 
+// deleteMembers deletes objects. In an upgrade it waits for the pods of workloads: what comes
+// after them would be too strict for them.
 func (r *run) deleteMembers(ctx context.Context, members []member) error {
 	return r.parallel(ctx, len(members), func(ctx context.Context, i int) error {
 		m := members[i]
@@ -62,11 +62,12 @@ func (r *run) deleteMembers(ctx context.Context, members []member) error {
 			policy = metav1.DeletePropagationForeground
 		}
 		err := r.resource(m).Delete(ctx, m.key.name, metav1.DeleteOptions{Preconditions: &metav1.Preconditions{UID: &uid}, PropagationPolicy: &policy})
-		if apierrors.IsNotFound(err) {
-			return nil
-		}
-		if err != nil {
+		if err != nil && !apierrors.IsNotFound(err) {
 			return refusal(ref, err)
+		}
+		r.unrecord(m.key)
+		if err != nil {
+			return nil
 		}
 		if waits {
 			r.events.wait(m.component, ref, "is being deleted with its pods")

@@ -23,6 +23,14 @@ func (r *run) remember(u *unstructured.Unstructured, answer *unstructured.Unstru
 	r.record.add(u, answer)
 }
 
+// unrecord drops an object that is deleted. A record that still had it would be written again
+// by the next run, which has nothing to change.
+func (r *run) unrecord(k key) {
+	r.recording.Lock()
+	defer r.recording.Unlock()
+	delete(r.record, k.recordName())
+}
+
 // recordApplied writes what the next run need not ask for, and how this one ended. An
 // interrupted run does it too, in a moment of its own; not to have the record only costs time.
 func (r *run) recordApplied(ctx context.Context, failed error) error {

@@ -164,17 +164,18 @@ const plantedWords = "plantedInLastWords"
 // plantMore puts credentials where people's own programs have them.
 func (b *bed) plantMore() {
 	b.t.Helper()
+	// The pod is there before the controller makes one of the notebook.
 	b.apply(`
-apiVersion: kubeflow.org/v1
-kind: Notebook
-metadata: {name: hers, namespace: kubeflow-user-example-com, annotations: {example.com/api-token: ` + plantedNote + `}}
-spec: {template: {spec: {containers: [{name: hers, image: "example.com/nb:1", env: [{name: KEY, value: ` + plantedVariable + `}], args: [--token, ` + plantedVariable + `]}]}}}
----
 apiVersion: v1
 kind: Pod
 metadata: {name: hers-0, namespace: kubeflow-user-example-com, labels: {notebook-name: hers}, annotations: {example.com/api-token: ` + plantedNote + `}}
 spec:
   containers: [{name: hers, image: "example.com/nb:1", env: [{name: KEY, value: ` + plantedVariable + `}, {name: REF, valueFrom: {secretKeyRef: {name: planted, key: anything}}}]}]
+---
+apiVersion: kubeflow.org/v1
+kind: Notebook
+metadata: {name: hers, namespace: kubeflow-user-example-com, annotations: {example.com/api-token: ` + plantedNote + `}}
+spec: {template: {spec: {containers: [{name: hers, image: "example.com/nb:1", env: [{name: KEY, value: ` + plantedVariable + `}], args: [--token, ` + plantedVariable + `]}]}}}
 `)
 	b.kubectl("annotate", "service", "-n", "istio-system", "istio-ingressgateway", "example.com/password="+plantedNote)
 	b.kubectl("annotate", "deployment", "-n", "auth", "dex", "example.com/password="+plantedNote)

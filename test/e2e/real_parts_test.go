@@ -58,7 +58,8 @@ type pod struct {
 // container that sets up the pod's network, or sees that Istio's CNI plugin has.
 func (b *bed) sidecar(t *testing.T, image, network string) {
 	out, err := b.tryKubectl(`{"apiVersion":"v1","kind":"Pod","metadata":{"name":"probe","namespace":"kubeflow"},
-		"spec":{"containers":[{"name":"c","image":"probe"}]}}`, "create", "--dry-run=server", "-o", "json", "-f", "-")
+		"spec":{"securityContext":{"runAsNonRoot":true,"runAsUser":1000,"seccompProfile":{"type":"RuntimeDefault"}},
+		"containers":[{"name":"c","image":"probe","securityContext":{"allowPrivilegeEscalation":false,"capabilities":{"drop":["ALL"]}}}]}}`, "create", "--dry-run=server", "-o", "json", "-f", "-")
 	if err != nil {
 		t.Fatal(err)
 	}

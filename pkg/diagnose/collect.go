@@ -72,6 +72,29 @@ func Collect(ctx context.Context, c *cluster.Cluster, subjects []Subject) *Snaps
 	return collect(ctx, clusterReader{c}, subjects)
 }
 
+// CollectRoom reads what tells whether a pod that is not there yet would run in a
+// namespace: the nodes and what they have left, claims and their classes, and the pods of
+// the namespace, which may hold some. Place and Classify take it.
+func CollectRoom(ctx context.Context, c *cluster.Cluster, namespace string) *Snapshot {
+	return collectRoom(ctx, clusterReader{c}, namespace)
+}
+
+func collectRoom(ctx context.Context, r reader, namespace string) *Snapshot {
+	ctx, cancel := context.WithTimeout(ctx, readBudget)
+	defer cancel()
+	c := newCollector(r)
+	list(c, nodesGVR, "", metav1.ListOptions{ResourceVersion: "0"}, func(s *Snapshot) *[]corev1.Node { return &s.Nodes })
+	list(c, podsGVR, namespace, metav1.ListOptions{Limit: maxItems}, func(s *Snapshot) *[]corev1.Pod { return &s.Pods })
+	c.requested()
+	c.volumes(namespace)
+	c.run(ctx)
+	return c.s
+}
+
+func newCollector(r reader) *collector {
+	return &collector{reader: r, reads: cluster.Reads{InFlight: inFlight}, s: &Snapshot{Time: metav1.Now()}, asked: sets.New[string]()}
+}
+
 type collector struct {
 	reader reader
 	reads  cluster.Reads
@@ -82,8 +105,7 @@ type collector struct {
 func collect(ctx context.Context, r reader, subjects []Subject) *Snapshot {
 	ctx, cancel := context.WithTimeout(ctx, readBudget)
 	defer cancel()
-	c := &collector{reader: r, reads: cluster.Reads{InFlight: inFlight}, s: &Snapshot{Time: metav1.Now()}, asked: sets.New[string]()}
-
+	c := newCollector(r)
 	c.subjects(subjects)
 	c.run(ctx)
 	c.behindWebhooks(subjects)
@@ -237,6 +259,7 @@ func (c *collector) behindPods() {
 		if unscheduled(p) == nil {
 			continue
 		}
+		c.behindGate(p)
 		if strings.Contains(unscheduled(p).Message, "Insufficient") {
 			c.requested()
 		}

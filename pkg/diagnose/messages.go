@@ -12,6 +12,7 @@ var (
 	deniedByWebhook  = regexp.MustCompile(`admission webhook "([^"]+)" denied the request`)
 	exceededQuota    = regexp.MustCompile(`exceeded quota: ([^,]+),`)
 	mustSpecify      = regexp.MustCompile(`failed quota: ([^:]+): must specify`)
+	limitRange       = regexp.MustCompile(`(?:maximum|minimum|max|min) .+ per (?:Container|Pod|PersistentVolumeClaim) is [^,]+, but`)
 	violatesSecurity = regexp.MustCompile(`violates PodSecurity "([^":]+)`)
 	noServiceAccount = regexp.MustCompile(`error looking up service account ([^/]+)/([^:]+):`)
 	noMatches        = regexp.MustCompile(`no matches for kind "([^"]+)" in (?:version|group) "([^"]+)"`)
@@ -63,6 +64,10 @@ func (s *Snapshot) refusal(sub Subject, message string, object report.Ref) []rep
 	if m := mustSpecify.FindStringSubmatch(message); m != nil {
 		return one(QuotaExceeded, fmt.Sprintf("quota %s of namespace %s requires requests and limits that the pod does not have", m[1], object.Namespace),
 			fmt.Sprintf("add a LimitRange with defaults to the namespace, or change the quota: kubectl -n %s describe resourcequota %s", object.Namespace, m[1]))
+	}
+	if m := limitRange.FindString(message); m != "" {
+		return one(LimitRangeExceeded, fmt.Sprintf("a LimitRange of namespace %s does not allow it: %s", object.Namespace, strings.TrimSuffix(m, ", but")),
+			fmt.Sprintf("request what it allows, or change it: kubectl -n %s describe limitrange", object.Namespace))
 	}
 	if m := noServiceAccount.FindStringSubmatch(message); m != nil {
 		remedy := fmt.Sprintf("kubectl -n %s get serviceaccounts", m[1])

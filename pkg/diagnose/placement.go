@@ -98,6 +98,77 @@ func (s *Snapshot) closedAlone(p *corev1.Pod, want corev1.ResourceList) bool {
 	})
 }
 
+// Room is a node that a pod may run on, with what it has left.
+type Room struct {
+	Node string
+	Free corev1.ResourceList
+}
+
+// Rooms are the nodes that a pod may run on by their taints and labels, whatever it
+// requests; known is false where the nodes, or what runs on them, could not be read.
+func Rooms(s *Snapshot, p *corev1.Pod) (rooms []Room, known bool) {
+	affinity := nodeaffinity.GetRequiredNodeAffinity(p)
+	for i := range s.Nodes {
+		n := &s.Nodes[i]
+		if ok, err := affinity.Match(n); err != nil || !ok || n.Spec.Unschedulable || untolerated(n, p) != nil {
+			continue
+		}
+		free := n.Status.Allocatable.DeepCopy()
+		for name, used := range s.Requested[n.Name] {
+			left := free[name]
+			left.Sub(used)
+			free[name] = left
+		}
+		rooms = append(rooms, Room{n.Name, free})
+	}
+	return rooms, s.read("nodes") && s.read(requestedPods)
+}
+
+// Requests of a pod as the scheduler counts them.
+func Requests(p *corev1.Pod) corev1.ResourceList { return requests(p) }
+
+// Devices are the resources of devices that nodes offer, in order; nil where the nodes
+// could not be read.
+func Devices(s *Snapshot) []string {
+	if !s.read("nodes") {
+		return nil
+	}
+	return s.deviceNames()
+}
+
+// Held finds the claims of a pod that is not there yet which only one node, or one pod,
+// can mount, and which another pod mounts. open are the nodes that the pod may run on.
+func Held(s *Snapshot, sub Subject, p *corev1.Pod, open []string) []report.Cause {
+	var causes []report.Cause
+	for _, name := range claimsOf(p) {
+		i := slices.IndexFunc(s.Claims, func(c corev1.PersistentVolumeClaim) bool { return c.Namespace == p.Namespace && c.Name == name })
+		if i < 0 || slices.Contains(s.Claims[i].Spec.AccessModes, corev1.ReadWriteMany) || slices.Contains(s.Claims[i].Spec.AccessModes, corev1.ReadOnlyMany) {
+			continue
+		}
+		alone := slices.Contains(s.Claims[i].Spec.AccessModes, corev1.ReadWriteOncePod)
+		for j := range s.Pods {
+			h := &s.Pods[j]
+			if h.Namespace != p.Namespace || h.Spec.NodeName == "" || h.Status.Phase == corev1.PodSucceeded || h.Status.Phase == corev1.PodFailed ||
+				!slices.Contains(claimsOf(h), name) || !alone && len(open) == 1 && open[0] == h.Spec.NodeName {
+				continue
+			}
+			c := s.podCause(sub, p, VolumeInUse, report.Error, fmt.Sprintf("claim %s can be mounted on one node at a time, and is mounted on node %s by %s", name, h.Spec.NodeName, s.owner(h)))
+			if alone {
+				c.Summary = fmt.Sprintf("claim %s can be mounted by one pod at a time, and is mounted by %s", name, s.owner(h))
+			}
+			c.Object = sub.Ref
+			c.Evidence = []string{fmt.Sprintf("claim %s: accessModes %v; pod %s is on node %s", name, s.Claims[i].Spec.AccessModes, h.Name, h.Spec.NodeName)}
+			c.Remedy = "stop what mounts it first, or use another volume: kubectl -n " + p.Namespace + " delete pod " + h.Name
+			if nb := h.Labels["notebook-name"]; nb != "" {
+				c.Remedy = fmt.Sprintf("stop that notebook first, or use another volume: kubectl jupyter notebook stop %s -n %s", nb, p.Namespace)
+			}
+			causes = append(causes, c)
+			break
+		}
+	}
+	return causes
+}
+
 // Free is the most that one node which a pod may run on has left of a resource; zero where
 // none has any.
 func (s *Snapshot) Free(p *corev1.Pod, name corev1.ResourceName) resource.Quantity {

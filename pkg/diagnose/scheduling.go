@@ -61,10 +61,8 @@ func findUnschedulable(s *Snapshot, sub Subject, p *corev1.Pod) []report.Cause {
 		return nil
 	}
 	said := event(cond.Reason, cond.Message)
-	if cond.Reason == "SchedulingGated" {
-		c := s.podCause(sub, p, NotScheduledYet, report.Delay, "a scheduling gate blocks the pod")
-		c.Evidence, c.Remedy = []string{said}, describe(podRef(p))
-		return []report.Cause{c}
+	if cond.Reason == "SchedulingGated" || len(p.Spec.SchedulingGates) > 0 {
+		return []report.Cause{s.gated(sub, p, said)}
 	}
 	if strings.Contains(cond.Message, "no nodes available") || s.read("nodes") && len(s.Nodes) == 0 {
 		c := s.podCause(sub, p, NoNodes, report.Error, "the cluster has no node that can run pods")
@@ -209,6 +207,14 @@ func noneHas(rooms []room) bool {
 
 // devices names the devices that nodes offer.
 func (s *Snapshot) devices() string {
+	names := s.deviceNames()
+	if len(names) == 0 {
+		return "no devices"
+	}
+	return strings.Join(names, ", ")
+}
+
+func (s *Snapshot) deviceNames() []string {
 	found := map[string]bool{}
 	for i := range s.Nodes {
 		for name, q := range s.Nodes[i].Status.Allocatable {
@@ -217,10 +223,7 @@ func (s *Snapshot) devices() string {
 			}
 		}
 	}
-	if len(found) == 0 {
-		return "no devices"
-	}
-	return strings.Join(slices.Sorted(maps.Keys(found)), ", ")
+	return slices.AppendSeq([]string{}, slices.Values(slices.Sorted(maps.Keys(found))))
 }
 
 // amount writes memory in binary units, whatever unit the node reports it in.

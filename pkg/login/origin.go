@@ -2,6 +2,7 @@ package login
 
 import (
 	"context"
+	"fmt"
 	"net"
 	"net/http"
 	"net/url"
@@ -77,6 +78,20 @@ func (g *Ground) notebooksURL(in report.WayIn) string {
 	}
 	u.Host = net.JoinHostPort(app.Hostname(), strconv.Itoa(number))
 	return u.String()
+}
+
+// NotebookURL is where a notebook is served at a path: at the web app's origin, or at that
+// of the notebooks where they have one of their own.
+func NotebookURL(in report.WayIn, namespace, path string) (string, error) {
+	origin := in.URL
+	if in.Notebooks != "" {
+		origin = strings.Replace(in.Notebooks, "*", namespace, 1)
+	}
+	u, err := url.Parse(origin)
+	if err != nil {
+		return "", fmt.Errorf("the origin of notebooks %q is not a URL: %w", origin, err)
+	}
+	return (&url.URL{Scheme: u.Scheme, Host: u.Host, Path: path}).String(), nil
 }
 
 // NextPort is the notebooks' origin where the web app's is a port of this machine.

@@ -61,14 +61,7 @@ func Read(ctx context.Context, c *cluster.Cluster) (*Ground, error) {
 
 // wayIn plans what WayInOf needs.
 func (r *reader) wayIn(g *Ground) {
-	r.get(g, GatewayRef, func(u *unstructured.Unstructured) error {
-		g.Service = &corev1.Service{}
-		return convert(u, g.Service)
-	})
-	r.get(g, gatewayRef, func(u *unstructured.Unstructured) (err error) {
-		g.Gateway, err = GatewayOf(u)
-		return err
-	})
+	r.address(g)
 	r.get(g, dexConfigRef, func(u *unstructured.Unstructured) error {
 		config := &DexConfig{}
 		if err := yaml.Unmarshal([]byte(data(u)["config.yaml"]), config); err != nil {
@@ -76,6 +69,23 @@ func (r *reader) wayIn(g *Ground) {
 		}
 		g.Dex = config
 		return nil
+	})
+	list(r, g, "dex.coreos.com", "Password", dexNamespace, func(u *unstructured.Unstructured) error {
+		email, _, _ := unstructured.NestedString(u.Object, "email")
+		g.Passwords = append(g.Passwords, email)
+		return nil
+	})
+}
+
+// address plans what says where the way in is, and nothing of who may go there.
+func (r *reader) address(g *Ground) {
+	r.get(g, GatewayRef, func(u *unstructured.Unstructured) error {
+		g.Service = &corev1.Service{}
+		return convert(u, g.Service)
+	})
+	r.get(g, gatewayRef, func(u *unstructured.Unstructured) (err error) {
+		g.Gateway, err = GatewayOf(u)
+		return err
 	})
 	r.get(g, report.Ref{Kind: "ConfigMap", Namespace: "kube-system", Name: "kubectl-jupyter"}, func(u *unstructured.Unstructured) error {
 		var settings struct {
@@ -88,11 +98,6 @@ func (r *reader) wayIn(g *Ground) {
 		}
 		g.FirstUser, g.Hosts = settings.UserEmail, settings.TLS.Hosts
 		g.Notebooks = &settings.NotebookOrigin
-		return nil
-	})
-	list(r, g, "dex.coreos.com", "Password", dexNamespace, func(u *unstructured.Unstructured) error {
-		email, _, _ := unstructured.NestedString(u.Object, "email")
-		g.Passwords = append(g.Passwords, email)
 		return nil
 	})
 }

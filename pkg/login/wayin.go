@@ -143,9 +143,18 @@ func NodeAddress(nodes []corev1.Node) string {
 // the Service is of type NodePort. Users are those
 // that can be read; that somebody may not read them is no error here.
 func FindWayIn(ctx context.Context, c *cluster.Cluster) (report.WayIn, error) {
+	return findWayIn(ctx, c, (*reader).wayIn)
+}
+
+// FindAddress is FindWayIn without the users, which not everybody may read.
+func FindAddress(ctx context.Context, c *cluster.Cluster) (report.WayIn, error) {
+	return findWayIn(ctx, c, (*reader).address)
+}
+
+func findWayIn(ctx context.Context, c *cluster.Cluster, plan func(*reader, *Ground)) (report.WayIn, error) {
 	r := newReader(c)
 	g := &Ground{}
-	r.wayIn(g)
+	plan(r, g)
 	if err := r.run(ctx); err != nil {
 		return report.WayIn{}, err
 	}

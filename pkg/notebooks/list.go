@@ -2,6 +2,7 @@ package notebooks
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/url"
 	"slices"
@@ -40,9 +41,17 @@ func (l *List) Find(namespace string, names []string) ([]*Notebook, error) {
 	return out, nil
 }
 
-func missing(namespace, name string) error {
-	return fmt.Errorf("%s does not exist: `kubectl jupyter notebook list -n %s` lists the notebooks", RefOf(namespace, name), namespace)
+// missingError is that of a notebook that is not there.
+type missingError struct{ namespace, name string }
+
+func (e missingError) Error() string {
+	return fmt.Sprintf("%s does not exist: `kubectl jupyter notebook list -n %s` lists the notebooks", RefOf(e.namespace, e.name), e.namespace)
 }
+
+// IsMissing tells that a notebook is not there.
+func IsMissing(err error) bool { return errors.As(err, &missingError{}) }
+
+func missing(namespace, name string) error { return missingError{namespace, name} }
 
 // Read looks at the notebooks of a namespace, or of all when it is empty: three requests,
 // however many there are. Without the notebooks there is nothing to show, and that is its
@@ -74,17 +83,20 @@ func Read(ctx context.Context, c *cluster.Cluster, namespace string) (*List, err
 	if unread != nil {
 		out.Problems = append(out.Problems, "the state of notebooks is unknown: "+usage.AbsenceOf("pods", unread).Reason)
 	}
+	of := map[string][]corev1.Pod{}
+	for _, p := range pods {
+		if p.Status.Phase != corev1.PodSucceeded && p.Status.Phase != corev1.PodFailed {
+			key := p.Namespace + "/" + p.Labels[Label]
+			of[key] = append(of[key], p)
+		}
+	}
 	for i := range objects {
 		n, err := read(&objects[i])
 		if err != nil {
 			out.Problems = append(out.Problems, err.Error())
 			continue
 		}
-		for _, p := range pods {
-			if p.Namespace == n.Namespace && p.Labels[Label] == n.Name && p.Status.Phase != corev1.PodSucceeded && p.Status.Phase != corev1.PodFailed {
-				n.pods = append(n.pods, p)
-			}
-		}
+		n.pods = of[n.Namespace+"/"+n.Name]
 		n.settle(s, unread == nil)
 		out.Notebooks = append(out.Notebooks, *n)
 	}
@@ -125,6 +137,20 @@ func explain(err error, namespace, name string) error {
 func noKind(err error) bool {
 	status, ok := err.(apierrors.APIStatus)
 	return ok && (status.Status().Details == nil || status.Status().Details.Name == "")
+}
+
+// Names of the notebooks of a namespace.
+func Names(ctx context.Context, c *cluster.Cluster, namespace string) ([]string, error) {
+	list, err := c.Metadata.Resource(Resource).Namespace(namespace).List(ctx, metav1.ListOptions{ResourceVersion: "0"})
+	if err != nil {
+		return nil, err
+	}
+	var out []string
+	for _, i := range list.Items {
+		out = append(out, i.Name)
+	}
+	slices.Sort(out)
+	return out, nil
 }
 
 func objectsIn(ctx context.Context, c *cluster.Cluster, namespace string) ([]unstructured.Unstructured, error) {

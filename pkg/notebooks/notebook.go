@@ -87,6 +87,19 @@ func (n *Notebook) Port() int32 {
 	return Port
 }
 
+// PodUID tells its pod from one before or after it that has the same name; empty without one.
+func (n *Notebook) PodUID() string {
+	for i := range n.pods {
+		if n.pods[i].Name == n.Pod {
+			return string(n.pods[i].UID)
+		}
+	}
+	return ""
+}
+
+// Pods are those of the notebook that have not ended.
+func (n *Notebook) Pods() []corev1.Pod { return n.pods }
+
 // Ref names it.
 func (n *Notebook) Ref() report.Ref { return RefOf(n.Namespace, n.Name) }
 

@@ -26,7 +26,7 @@ func (b *Base) CompleteNames(resource schema.GroupVersionResource, namespaced bo
 		}
 		ctx, cancel := context.WithTimeout(ctx, completionTimeout)
 		defer cancel()
-		return without(b.names(ctx, resource, namespaced), args), cobra.ShellCompDirectiveNoFileComp
+		return Without(b.names(ctx, resource, namespaced), args), cobra.ShellCompDirectiveNoFileComp
 	}
 }
 

@@ -170,10 +170,11 @@ func Complete(cmd *cobra.Command, flag string, values func() []string) {
 
 // CompleteComponents offers the components that are not named yet.
 func CompleteComponents(_ *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
-	return without(components.ComponentNames(), args), cobra.ShellCompDirectiveNoFileComp
+	return Without(components.ComponentNames(), args), cobra.ShellCompDirectiveNoFileComp
 }
 
-func without(names, taken []string) []string {
+// Without leaves the names that are not taken.
+func Without(names, taken []string) []string {
 	var out []string
 next:
 	for _, n := range names {

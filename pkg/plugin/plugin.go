@@ -29,6 +29,7 @@ import (
 const (
 	GroupStack     = "stack"
 	GroupAccess    = "access"
+	GroupNotebooks = "notebooks"
 	GroupUse       = "use"
 	GroupManifests = "manifests"
 	GroupOther     = "other"
@@ -61,6 +62,7 @@ Getting started:
 Day-to-day use:
   kubectl jupyter status       Show whether the stack works, and if not, the causes and remedies
   kubectl jupyter user add     Add a user
+  kubectl jupyter notebook     Create, list, start, stop and use notebooks
   kubectl jupyter top          Show which nodes have free GPUs, and who uses the others`,
 		// kubectl runs the program under its file name; people type this.
 		Annotations:   map[string]string{cobra.CommandDisplayNameAnnotation: "kubectl jupyter"},
@@ -93,6 +95,7 @@ Day-to-day use:
 	root.AddGroup(
 		&cobra.Group{ID: GroupStack, Title: "Stack Commands:"},
 		&cobra.Group{ID: GroupAccess, Title: "Access Commands:"},
+		&cobra.Group{ID: GroupNotebooks, Title: "Notebook Commands:"},
 		&cobra.Group{ID: GroupUse, Title: "Resource Usage Commands:"},
 		&cobra.Group{ID: GroupManifests, Title: "Manifest Commands:"},
 		&cobra.Group{ID: GroupOther, Title: "Other Commands:"},

@@ -17,6 +17,7 @@ import (
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/cluster"
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/forward"
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/notebooks"
+	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/report"
 )
 
 // What bounds the questions.
@@ -36,6 +37,11 @@ type Target struct {
 	Type notebooks.Type
 	// Started is when its container was: nothing can have been done before.
 	Started time.Time
+}
+
+// TargetOf is the pod of a notebook.
+func TargetOf(n *notebooks.Notebook) Target {
+	return Target{Namespace: n.Namespace, Name: n.Name, Pod: n.Pod, Port: n.Port(), Type: n.Type, Started: n.Started}
 }
 
 // Key is NAMESPACE/NAME.
@@ -113,10 +119,30 @@ type Result struct {
 	Err     error
 }
 
+// Text says in one line what runs in the notebook, or why that is not known.
+func (r Result) Text() string {
+	if r.Err != nil {
+		return "what runs in it is not known: " + r.Err.Error()
+	}
+	kernels := report.Count(len(r.Reading.Kernels), "kernel")
+	if busy := r.Reading.Busy(); busy > 0 {
+		kernels += fmt.Sprintf(" (%d busy)", busy)
+	}
+	return fmt.Sprintf("%s, %s, %s", kernels, report.Count(len(r.Reading.Terminals), "terminal"), report.Count(r.Reading.Connections, "connection"))
+}
+
 // Read asks notebooks, many side by side and each for five seconds at most, and returns
 // what they said by key. It needs the right to create pods/portforward.
 func Read(ctx context.Context, c *cluster.Cluster, targets []Target) map[string]Result {
-	return read(ctx, targets, time.Now, func(ctx context.Context, t Target) (getter, func(), error) {
+	return read(ctx, targets, time.Now, dialer(c))
+}
+
+// dialFunc connects to a notebook's server, until the second result is called.
+type dialFunc func(context.Context, Target) (getter, func(), error)
+
+// dialer forwards a port to the pod.
+func dialer(c *cluster.Cluster) dialFunc {
+	return func(ctx context.Context, t Target) (getter, func(), error) {
 		pod, err := forward.ToPod(ctx, c, t.Namespace, t.Pod)
 		if err != nil {
 			return nil, nil, err
@@ -127,13 +153,13 @@ func Read(ctx context.Context, c *cluster.Cluster, targets []Target) map[string]
 		}
 		client := pod.Client(port)
 		return client.Do, func() { _ = pod.Close() }, nil
-	})
+	}
 }
 
 // getter sends a request to a notebook's server.
 type getter func(*http.Request) (*http.Response, error)
 
-func read(ctx context.Context, targets []Target, now func() time.Time, dial func(context.Context, Target) (getter, func(), error)) map[string]Result {
+func read(ctx context.Context, targets []Target, now func() time.Time, dial dialFunc) map[string]Result {
 	out := make(map[string]Result, len(targets))
 	var mu sync.Mutex
 	var group errgroup.Group
@@ -151,7 +177,7 @@ func read(ctx context.Context, targets []Target, now func() time.Time, dial func
 	return out
 }
 
-func ask(ctx context.Context, t Target, now func() time.Time, dial func(context.Context, Target) (getter, func(), error)) (*Reading, error) {
+func ask(ctx context.Context, t Target, now func() time.Time, dial dialFunc) (*Reading, error) {
 	if t.Type == notebooks.RStudio {
 		return nil, fmt.Errorf("RStudio does not report what runs in it")
 	}

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/cluster"
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/notebooks"
 )
 
@@ -135,4 +136,35 @@ func (a asker) code(ctx context.Context) (*Reading, error) {
 		r.Connections = 1
 	}
 	return r, nil
+}
+
+// Answers tells whether a notebook's server answers at all, whatever it serves. It needs the
+// right to create pods/portforward.
+func Answers(ctx context.Context, c *cluster.Cluster, t Target) error {
+	return answers(ctx, t, dialer(c))
+}
+
+func answers(ctx context.Context, t Target, dial dialFunc) error {
+	within, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	get, closed, err := dial(within, t)
+	if err != nil {
+		return late(ctx, within, err)
+	}
+	defer closed()
+	prefix := notebooks.Prefix(t.Type, t.Namespace, t.Name)
+	request, err := http.NewRequestWithContext(within, http.MethodGet, "http://notebook"+prefix+"?no_track_activity=1", nil)
+	if err != nil {
+		return err
+	}
+	answer, err := get(request)
+	if err != nil {
+		return late(ctx, within, err)
+	}
+	_ = answer.Body.Close()
+	// Whatever it has at that path, and whoever may see it: it is there and understands.
+	if answer.StatusCode >= http.StatusInternalServerError {
+		return fmt.Errorf("its server returned %s for %s", answer.Status, prefix)
+	}
+	return nil
 }

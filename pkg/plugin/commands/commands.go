@@ -11,6 +11,11 @@ import (
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/plugin/install"
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/plugin/login"
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/plugin/manifests"
+	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/plugin/notebook"
+	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/plugin/notebook/access"
+	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/plugin/notebook/create"
+	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/plugin/notebook/lifecycle"
+	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/plugin/notebook/list"
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/plugin/options"
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/plugin/preflight"
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/plugin/status"
@@ -39,6 +44,17 @@ func New(streams genericiooptions.IOStreams) *cobra.Command {
 		expose.New,
 		expose.NewPortForward,
 		user.New,
+		notebook.New(
+			create.New,
+			list.New,
+			access.NewWhy,
+			access.NewURL,
+			access.NewOpen,
+			lifecycle.NewStart,
+			lifecycle.NewStop,
+			lifecycle.NewRestart,
+			lifecycle.NewDelete,
+		),
 		completion.New,
 		options.New,
 	)

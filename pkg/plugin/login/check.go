@@ -13,6 +13,7 @@ import (
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/forward"
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/login"
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/plugin"
+	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/plugin/show"
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/report"
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/view"
 )
@@ -215,7 +216,7 @@ func (o *LoginURLOptions) openURL(ctx context.Context, url string) error {
 	if !o.Open || url == "" {
 		return nil
 	}
-	if err := openBrowser(ctx, url); err != nil {
+	if err := show.OpenBrowser(ctx, url); err != nil {
 		return fmt.Errorf("--open: %w", err)
 	}
 	return nil

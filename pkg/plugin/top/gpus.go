@@ -86,12 +86,12 @@ func (f *TopGPUsFlags) ToOptions(b *plugin.Base, args []string) (*TopGPUsOptions
 
 // Run shows the GPUs.
 func (o *TopGPUsOptions) Run(ctx context.Context) error {
-	c, err := o.connect(ctx)
+	c, err := o.Connect(ctx)
 	if err != nil {
 		return err
 	}
 	o.Holders.Live = o.live(c)
-	return o.run(ctx, func(ctx context.Context) (view.Look, error) {
+	return o.Show(ctx, func(ctx context.Context) (view.Look, error) {
 		g, err := holders.ReadGPUs(ctx, c, o.Holders)
 		if err != nil {
 			return view.Look{}, err

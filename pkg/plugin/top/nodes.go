@@ -108,13 +108,13 @@ func (f *TopFlags) ToOptions(b *plugin.Base, args []string) (*TopOptions, error)
 
 // Run shows the nodes.
 func (o *TopOptions) Run(ctx context.Context) error {
-	c, err := o.connect(ctx)
+	c, err := o.Connect(ctx)
 	if err != nil {
 		return err
 	}
 	o.Usage.Live = o.live(c)
 	o.Usage.Claims = dra.Claims(c, o.Usage.GPUResources)
-	return o.run(ctx, func(ctx context.Context) (view.Look, error) {
+	return o.Show(ctx, func(ctx context.Context) (view.Look, error) {
 		s, err := usage.Read(ctx, c, o.Usage)
 		if err != nil {
 			return view.Look{}, err

@@ -2,7 +2,6 @@ package top
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -14,6 +13,7 @@ import (
 	"k8s.io/apimachinery/pkg/api/resource"
 
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/plugin"
+	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/plugin/show"
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/report"
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/usage"
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/usage/holders"
@@ -23,7 +23,7 @@ import (
 // TopNotebooksFlags are what was typed.
 type TopNotebooksFlags struct {
 	topFlags
-	allNamespaces bool
+	show.AllNamespacesFlag
 }
 
 // TopNotebooksOptions are what is to be shown.
@@ -65,27 +65,27 @@ The exit code is 0 if the pods could be listed, even if other data is missing.`,
 			kubectl jupyter top notebooks -A -o json | jq -r '.notebooks[] | select(.idleSeconds > 86400) | "\(.namespace)/\(.name)"'`),
 		Args: plugin.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			o, err := f.ToOptions(b, cmd.Flags().Changed("namespace"))
+			o, err := f.ToOptions(b)
 			return plugin.Run(cmd, o, err)
 		},
 	}
-	f.topFlags.add(cmd, holders.NotebookSortKeys, "namespace", "Sort by cpu, memory, gpu (count), gpu-util or idle, descending; or by age (oldest first), namespace, name, owner or node")
-	fs := cmd.Flags()
-	fs.BoolVarP(&f.allNamespaces, "all-namespaces", "A", false, "If present, list notebooks across all namespaces")
+	f.add(cmd, holders.NotebookSortKeys, "namespace", "Sort by cpu, memory, gpu (count), gpu-util or idle, descending; or by age (oldest first), namespace, name, owner or node")
+	f.AllNamespacesFlag.Add(cmd, "notebooks")
 	return cmd
 }
 
 // ToOptions checks what was typed.
-func (f *TopNotebooksFlags) ToOptions(b *plugin.Base, namespaceGiven bool) (*TopNotebooksOptions, error) {
+func (f *TopNotebooksFlags) ToOptions(b *plugin.Base) (*TopNotebooksOptions, error) {
 	common, err := f.topFlags.options(b, holders.NotebookSortKeys())
 	if err != nil {
 		return nil, err
 	}
-	if f.allNamespaces && namespaceGiven {
-		return nil, errors.New("--all-namespaces: it cannot be used together with --namespace")
+	all, err := f.AllNamespacesFlag.Given(b)
+	if err != nil {
+		return nil, err
 	}
 	o := &TopNotebooksOptions{topOptions: common, Holders: holders.Options{GPUResources: f.gpuResources}}
-	if !f.allNamespaces {
+	if !all {
 		if o.Namespace, _, err = b.Config.ToRawKubeConfigLoader().Namespace(); err != nil {
 			return nil, fmt.Errorf("kubeconfig: %w", err)
 		}
@@ -95,12 +95,12 @@ func (f *TopNotebooksFlags) ToOptions(b *plugin.Base, namespaceGiven bool) (*Top
 
 // Run shows the notebooks.
 func (o *TopNotebooksOptions) Run(ctx context.Context) error {
-	c, err := o.connect(ctx)
+	c, err := o.Connect(ctx)
 	if err != nil {
 		return err
 	}
 	o.Holders.Live = o.live(c)
-	return o.run(ctx, func(ctx context.Context) (view.Look, error) {
+	return o.Show(ctx, func(ctx context.Context) (view.Look, error) {
 		n, err := holders.ReadNotebooks(ctx, c, o.Namespace, o.Holders)
 		if err != nil {
 			return view.Look{}, err

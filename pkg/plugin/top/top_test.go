@@ -15,6 +15,7 @@ import (
 	"k8s.io/cli-runtime/pkg/genericiooptions"
 
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/plugin"
+	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/plugin/show"
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/usage"
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/view"
 )
@@ -96,12 +97,12 @@ TOTAL   -                   -            -           -               -          
 		t.Run(tt.name, func(t *testing.T) {
 			var b strings.Builder
 			o := tt.options
-			o.base = &plugin.Base{IOStreams: genericiooptions.IOStreams{Out: io.Discard}}
-			o.topOptions.Format, o.Headers = view.FormatTable, true
+			o.Base = &plugin.Base{IOStreams: genericiooptions.IOStreams{Out: io.Discard}}
+			o.Format, o.Headers = view.FormatTable, true
 			if tt.wide {
-				o.topOptions.Format = view.FormatWide
+				o.Format = view.FormatWide
 			}
-			if err := o.looks().Print(&b, o.face(tt.snapshot), true); err != nil {
+			if err := o.Looks().Print(&b, o.face(tt.snapshot), true); err != nil {
 				t.Fatal(err)
 			}
 			if want := strings.TrimPrefix(tt.want, "\n"); b.String() != want {
@@ -132,11 +133,11 @@ gpu-1,false,true,,,,,,nvidia.com/gpu,Tesla-T4,4,4,,,0,,,
 func watched(t *testing.T, format string, looks ...func() (view.Look, error)) (stdout, stderr string) {
 	t.Helper()
 	var out, errs bytes.Buffer
-	o := topOptions{base: &plugin.Base{IOStreams: genericiooptions.IOStreams{Out: &out, ErrOut: &errs}}, Format: format, Headers: true, Watch: true, Interval: time.Millisecond}
+	o := show.LookOptions{Base: &plugin.Base{IOStreams: genericiooptions.IOStreams{Out: &out, ErrOut: &errs}}, Format: format, Headers: true, Watch: true, Interval: time.Millisecond}
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	n := 0
-	if err := o.run(ctx, func(context.Context) (view.Look, error) {
+	if err := o.Show(ctx, func(context.Context) (view.Look, error) {
 		n++
 		if n == len(looks) {
 			cancel()
@@ -190,14 +191,14 @@ cpu-0   Ready    124m         1%     1500Mi          4%
 	})
 	t.Run("leaves a look that takes too long, and goes on", func(t *testing.T) {
 		var out, errs bytes.Buffer
-		o := topOptions{
-			base: &plugin.Base{IOStreams: genericiooptions.IOStreams{Out: &out, ErrOut: &errs}}, Format: view.FormatTable, Headers: true, Watch: true,
+		o := show.LookOptions{
+			Base: &plugin.Base{IOStreams: genericiooptions.IOStreams{Out: &out, ErrOut: &errs}}, Format: view.FormatTable, Headers: true, Watch: true,
 			Interval: time.Millisecond, Timeout: 20 * time.Millisecond,
 		}
 		ctx, cancel := context.WithCancel(t.Context())
 		defer cancel()
 		looks := 0
-		if err := o.run(ctx, func(ctx context.Context) (view.Look, error) {
+		if err := o.Show(ctx, func(ctx context.Context) (view.Look, error) {
 			switch looks++; looks {
 			case 2:
 				<-ctx.Done()
@@ -217,8 +218,8 @@ cpu-0   Ready    124m         1%     1500Mi          4%
 		}
 	})
 	t.Run("fails where the first look fails", func(t *testing.T) {
-		o := topOptions{base: &plugin.Base{}, Format: view.FormatTable, Watch: true, Interval: time.Hour}
-		if err := o.run(t.Context(), func(context.Context) (view.Look, error) { return away() }); err == nil || err.Error() != "the server is away" {
+		o := show.LookOptions{Base: &plugin.Base{}, Format: view.FormatTable, Watch: true, Interval: time.Hour}
+		if err := o.Show(t.Context(), func(context.Context) (view.Look, error) { return away() }); err == nil || err.Error() != "the server is away" {
 			t.Errorf("got %v", err)
 		}
 	})

@@ -1,4 +1,4 @@
-package login
+package show
 
 import (
 	"context"
@@ -9,9 +9,9 @@ import (
 	"runtime"
 )
 
-// openBrowser starts the desktop's own way to open a URL, and does not wait for it: some
+// OpenBrowser starts the desktop's own way to open a URL, and does not wait for it: some
 // stay as long as the browser does.
-func openBrowser(ctx context.Context, url string) error {
+func OpenBrowser(ctx context.Context, url string) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}

@@ -1,0 +1,92 @@
+package notebook
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/exposure"
+	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/login"
+	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/notebooks"
+	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/notebooks/activity"
+	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/plugin"
+	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/plugin/show"
+	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/report"
+)
+
+const (
+	// asking is between two questions to a server that does not answer yet.
+	asking = time.Second
+	// trying bounds the test of the gateway's address.
+	trying = 5 * time.Second
+)
+
+// AwaitAnswer waits until a notebook runs and its server answers, through the API server.
+func (p *Place) AwaitAnswer(ctx context.Context, b *plugin.Base, name string) error {
+	var n *notebooks.Notebook
+	err := p.Await(ctx, b, name, func(now *notebooks.Notebook) bool {
+		n = now
+		return now != nil && now.State == notebooks.Running
+	})
+	if err != nil {
+		return err
+	}
+	tick := time.NewTicker(asking)
+	defer tick.Stop()
+	for said := ""; ; {
+		err := activity.Answers(ctx, p.Cluster, activity.TargetOf(n))
+		switch {
+		case err == nil:
+			fmt.Fprintf(b.ErrOut, "%s: its server answers, through the API server\n", name)
+			return nil
+		case activity.IsForbidden(err):
+			fmt.Fprintf(b.ErrOut, "warning: %s runs; whether its server answers is not known: %v\n", name, err)
+			return nil
+		case err.Error() != said && ctx.Err() == nil:
+			said = err.Error()
+			fmt.Fprintf(b.ErrOut, "%s: waiting for its server: %s\n", name, said)
+		}
+		select {
+		case <-ctx.Done():
+			if errors.Is(context.Cause(ctx), plugin.ErrInterrupted) {
+				return ctx.Err()
+			}
+			return fmt.Errorf("%s: its pod is ready, but its server does not answer (%w): %s", n.Ref(), context.Cause(ctx), said)
+		case <-tick.C:
+		}
+	}
+}
+
+// URL is where the gateway serves a notebook, or why nowhere.
+func (p *Place) URL(ctx context.Context, name string) (string, report.WayIn, error) {
+	in, err := login.FindAddress(ctx, p.Cluster)
+	if err != nil {
+		return "", in, fmt.Errorf("%s: %w", p.Where(), err)
+	}
+	if in.URL == "" {
+		return "", in, fmt.Errorf("%s has no URL: %s\nrun `kubectl jupyter expose` to assign an address, or `kubectl jupyter port-forward` to connect without one", notebooks.RefOf(p.Namespace, name), in.Missing)
+	}
+	url, err := login.NotebookURL(in, p.Namespace, notebooks.Path(p.Namespace, name))
+	return url, in, err
+}
+
+// ShowURL prints the URL of a notebook that runs, and opens it where that was asked for.
+// That there is none is no failure of what was done, and neither is an address that does
+// not answer from here: both are said.
+func (p *Place) ShowURL(ctx context.Context, b *plugin.Base, name string, open bool) error {
+	url, in, err := p.URL(ctx, name)
+	if err != nil {
+		fmt.Fprintf(b.ErrOut, "warning: %v\n", err)
+		return nil
+	}
+	within, cancel := context.WithTimeout(ctx, trying)
+	defer cancel()
+	if err := exposure.Answers(within, p.Cluster, in, func(string) {}); err != nil {
+		fmt.Fprintf(b.ErrOut, "warning: the gateway does not answer from this machine, at %s: %v\n", in.URL, err)
+	}
+	if _, err := fmt.Fprintln(b.Out, url); err != nil || !open {
+		return err
+	}
+	return show.OpenBrowser(ctx, url)
+}

@@ -1,0 +1,215 @@
+// Package list is `notebook list`.
+package list
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+	"k8s.io/apimachinery/pkg/util/duration"
+
+	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/notebooks"
+	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/notebooks/form"
+	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/plugin"
+	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/plugin/notebook"
+	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/plugin/show"
+	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/report"
+	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/view"
+)
+
+// Flags are what was typed.
+type Flags struct {
+	show.LookFlags
+	show.AllNamespacesFlag
+}
+
+// Options are what is meant.
+type Options struct {
+	show.LookOptions
+	All bool
+}
+
+func New(b *plugin.Base) *cobra.Command {
+	f := &Flags{}
+	cmd := &cobra.Command{
+		Use:     "list",
+		Aliases: []string{"ls"},
+		GroupID: notebook.GroupManage,
+		Short:   "List notebooks with their state, and its cause",
+		Long: `List notebooks with their state, and its cause.
+
+STATE is Running, Starting, Failed, Stopping, Stopped, Deleting or Unknown. CAUSE is why a
+notebook does not run; run kubectl jupyter notebook why to show the evidence and the
+remedy. IDLE is the time since the last activity, which the notebook controller records if
+culling is enabled. GPU is what the notebook requests.
+
+The number of requests does not depend on the number of notebooks. The exit code is 0 if
+the notebooks could be listed, in whatever state they are.`,
+		Example: plugin.Examples(`
+			# List the notebooks of your namespace
+			kubectl jupyter notebook list
+
+			# List the notebooks of all namespaces with images, nodes and volumes
+			kubectl jupyter notebook list -A -o wide
+
+			# Watch the notebooks of one namespace
+			kubectl jupyter notebook list -n kubeflow-user-example-com --watch
+
+			# List the notebooks that cannot start, and why
+			kubectl jupyter notebook list -A -o json | jq -r '.notebooks[] | select(.state == "Failed") | "\(.namespace)/\(.name): \(.cause.summary)"'`),
+		Args: plugin.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			o, err := f.ToOptions(b)
+			return plugin.Run(cmd, o, err)
+		},
+	}
+	f.LookFlags.Add(cmd)
+	f.AllNamespacesFlag.Add(cmd, "notebooks")
+	return cmd
+}
+
+// ToOptions checks what was typed.
+func (f *Flags) ToOptions(b *plugin.Base) (*Options, error) {
+	looks, err := f.LookFlags.Options(b)
+	if err != nil {
+		return nil, err
+	}
+	all, err := f.AllNamespacesFlag.Given(b)
+	return &Options{LookOptions: looks, All: all}, err
+}
+
+// Run lists.
+func (o *Options) Run(ctx context.Context) error {
+	c, err := o.Connect(ctx)
+	if err != nil {
+		return err
+	}
+	namespace := ""
+	if !o.All {
+		within, cancel := plugin.Within(ctx, o.Timeout)
+		defer cancel()
+		if namespace, err = notebook.Namespace(within, o.Base, c); err != nil {
+			return err
+		}
+	}
+	return o.Show(ctx, func(ctx context.Context) (view.Look, error) {
+		l, err := notebooks.Read(ctx, c, namespace)
+		if err != nil {
+			return view.Look{}, err
+		}
+		return face(l, namespace), nil
+	})
+}
+
+func face(l *notebooks.List, namespace string) view.Look {
+	problems := l.Problems
+	if len(l.Notebooks) == 0 {
+		none := "no notebooks found"
+		if namespace != "" {
+			none += " in namespace " + namespace + ": use -A for all namespaces"
+		}
+		problems = append(slices.Clone(problems), none)
+	}
+	return view.Look{
+		Grid:     func(wide bool) view.Grid { return grid(l, namespace == "", wide) },
+		CSV:      func() [][]string { return rows(l) },
+		Document: func() any { return l.Document(report.APIVersion) },
+		Names: func() []string {
+			var out []string
+			for i := range l.Notebooks {
+				out = append(out, "notebook.kubeflow.org/"+l.Notebooks[i].Name)
+			}
+			return out
+		},
+		Problems: problems,
+	}
+}
+
+func grid(l *notebooks.List, all, wide bool) view.Grid {
+	out := view.Grid{Headers: []string{"NAME", "TYPE", "IMAGE", "STATE", "CAUSE", "GPU", "AGE", "IDLE"}}
+	if all {
+		out.Headers = append([]string{"NAMESPACE"}, out.Headers...)
+	}
+	if wide {
+		out.Headers = append(out.Headers, "CREATOR", "NODE", "VOLUMES", "WHY")
+	}
+	for i := range l.Notebooks {
+		n := &l.Notebooks[i]
+		image := form.ShortImage(n.Image)
+		if wide {
+			image = n.Image
+		}
+		var cause, why string
+		if n.Cause != nil {
+			cause, why = n.Cause.Name, n.Cause.Summary
+		}
+		row := []view.Cell{
+			view.Text(n.Name), view.Text(string(n.Type)), view.Text(image), stateCell(n.State), view.Text(cause),
+			view.Text(n.GPUText()), view.Text(age(l.Time.Sub(n.Created))), idleCell(n, l.Time),
+		}
+		if all {
+			row = append([]view.Cell{view.Text(n.Namespace)}, row...)
+		}
+		if wide {
+			row = append(row, view.Text(n.Creator), view.Text(n.Node), view.Text(strings.Join(n.Claims(), ",")), view.Text(why))
+		}
+		out.Rows = append(out.Rows, row)
+	}
+	return out
+}
+
+func age(d time.Duration) string { return duration.HumanDuration(max(0, d)) }
+
+func stateCell(s notebooks.State) view.Cell {
+	level := map[notebooks.State]view.Level{
+		notebooks.Running: view.Calm, notebooks.Starting: view.Raised, notebooks.Failed: view.High,
+		notebooks.Stopped: view.Faint, notebooks.Unknown: view.Faint,
+	}[s]
+	return view.Cell{Text: string(s), Level: level}
+}
+
+func idleCell(n *notebooks.Notebook, now time.Time) view.Cell {
+	idle := n.Idle(now)
+	d, ok := idle.Get()
+	switch {
+	case ok:
+		return view.Text(age(d))
+	case n.State != notebooks.Running:
+		return view.Cell{}
+	}
+	return view.Cell{Text: idle.Why().String(), Level: view.Faint}
+}
+
+// rows are in base units; empty is not known or does not apply.
+func rows(l *notebooks.List) [][]string {
+	out := [][]string{strings.Split("namespace,name,type,image,state,cause,why,gpus,creator,node,volumes,created,stopped,last_activity,idle_seconds", ",")}
+	for i := range l.Notebooks {
+		n := &l.Notebooks[i]
+		var cause, why, last, idle string
+		if n.Cause != nil {
+			cause, why = n.Cause.Name, n.Cause.Summary
+		}
+		if t, ok := n.LastActivity().Get(); ok {
+			last = stamp(t)
+		}
+		if d, ok := n.Idle(l.Time).Get(); ok {
+			idle = strconv.FormatInt(int64(d.Seconds()), 10)
+		}
+		out = append(out, []string{
+			n.Namespace, n.Name, string(n.Type), n.Image, string(n.State), cause, why, strings.ReplaceAll(n.GPUText(), ",", ";"),
+			n.Creator, n.Node, strings.Join(n.Claims(), ";"), stamp(n.Created), stamp(n.Stopped), last, idle,
+		})
+	}
+	return out
+}
+
+func stamp(t time.Time) string {
+	if t.IsZero() {
+		return ""
+	}
+	return fmt.Sprint(t.UTC().Format(time.RFC3339))
+}

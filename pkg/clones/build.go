@@ -13,6 +13,8 @@ import (
 	"sigs.k8s.io/kustomize/api/krusty"
 	"sigs.k8s.io/kustomize/api/types"
 	"sigs.k8s.io/kustomize/kyaml/filesys"
+
+	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/components"
 )
 
 // build renders a kustomization on disk. Upstream's reach for files beside them, so that
@@ -87,30 +89,13 @@ func plainNames(objects []*unstructured.Unstructured) {
 		return
 	}
 	for _, u := range objects {
-		replaceStrings(u.Object, func(s string) string {
+		components.MapStrings(u.Object, func(s string) string {
 			if short, ok := names[s]; ok {
 				return short
 			}
 			return s
 		})
 	}
-}
-
-// replaceStrings replaces every string value, not key, below v.
-func replaceStrings(v any, f func(string) string) any {
-	switch v := v.(type) {
-	case string:
-		return f(v)
-	case map[string]any:
-		for k, e := range v {
-			v[k] = replaceStrings(e, f)
-		}
-	case []any:
-		for i, e := range v {
-			v[i] = replaceStrings(e, f)
-		}
-	}
-	return v
 }
 
 // fillProfile gives the first user's Profile its name and owner. Upstream before 26.03 fills
@@ -129,7 +114,7 @@ func fillProfile(objects []*unstructured.Unstructured) {
 	tokens := strings.NewReplacer(pairs...)
 	for _, u := range objects {
 		if u.GetKind() == "Profile" {
-			replaceStrings(u.Object, tokens.Replace)
+			components.MapStrings(u.Object, tokens.Replace)
 		}
 	}
 }

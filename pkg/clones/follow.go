@@ -32,7 +32,7 @@ func (c *clone) nameFirstUser() {
 		return
 	}
 	for _, u := range c.objects["user-profile"] {
-		replaceStrings(u.Object, func(s string) string {
+		components.MapStrings(u.Object, func(s string) string {
 			switch s {
 			case email:
 				return components.EmailToken
@@ -43,7 +43,7 @@ func (c *clone) nameFirstUser() {
 		})
 	}
 	if config := c.find("dex", "ConfigMap", "auth", "dex"); config != nil {
-		replaceStrings(config.Object["data"], func(s string) string { return strings.ReplaceAll(s, email, components.EmailToken) })
+		components.MapStrings(config.Object["data"], func(s string) string { return strings.ReplaceAll(s, email, components.EmailToken) })
 	}
 }
 
@@ -87,12 +87,6 @@ func (c *clone) nameProxy() error {
 	return unstructured.SetNestedField(config.Object, string(changed), "data", "values")
 }
 
-// The directories of CNI plugins on most nodes, as Istio's charts have them.
-const (
-	usualBinDir  = "/opt/cni/bin"
-	usualConfDir = "/etc/cni/net.d"
-)
-
 // placeCNI has Istio's CNI plugin put where the platform's nodes look for it, unless the clone
 // itself says where. It tells whether it does.
 func (c *clone) placeCNI() bool {
@@ -101,15 +95,15 @@ func (c *clone) placeCNI() bool {
 		return false
 	}
 	volumes, _, _ := unstructured.NestedSlice(agent.Object, "spec", "template", "spec", "volumes")
-	placed := 0
+	usual, placed := components.CNI{}.WithDefaults(), 0
 	for _, v := range volumes {
 		volume, _ := v.(map[string]any)
 		path, _ := volume["hostPath"].(map[string]any)
 		switch path["path"] {
-		case usualBinDir:
+		case usual.BinDir:
 			path["path"] = components.CNIBinToken
 			placed++
-		case usualConfDir:
+		case usual.ConfDir:
 			path["path"] = components.CNIConfToken
 			placed++
 		}

@@ -111,7 +111,7 @@ func (c *clone) versionOf(name string) string {
 		if len(images) == 0 || named || version != "" && !strings.Contains(u.GetName(), name) {
 			continue
 		}
-		version, named = tag(images[0]), strings.Contains(u.GetName(), name)
+		version, named = components.Tag(images[0]), strings.Contains(u.GetName(), name)
 	}
 	if version != "" {
 		return version
@@ -138,12 +138,6 @@ func imagesOf(u *unstructured.Unstructured) []string {
 		}
 	}
 	return out
-}
-
-// tag of an image's reference; empty where it has none.
-func tag(ref string) string {
-	ref, _, _ = strings.Cut(ref, "@")
-	return strings.TrimPrefix(strings.TrimPrefix(ref, components.Repository(ref)), ":")
 }
 
 // configImages are the images in configuration: the sidecar's, those of the spawner's form,
@@ -180,7 +174,7 @@ func (c *clone) configImages(name string, of []string) []string {
 	for _, ref := range of {
 		same := regexp.MustCompile(regexp.QuoteMeta(components.Repository(ref)) + `[:@][A-Za-z0-9_.:-]+`)
 		for _, u := range c.objects[name] {
-			replaceStrings(u.Object, func(s string) string {
+			components.MapStrings(u.Object, func(s string) string {
 				for _, found := range same.FindAllString(s, -1) {
 					add(found)
 				}
@@ -240,7 +234,7 @@ func (c *clone) compareVersions(release *components.Release) {
 		c.warn("Istio's definitions are of version %s, and its control plane of %s", definitions.Version, programs.Version)
 	}
 	for _, ref := range programs.ConfigImages {
-		if v := tag(ref); v != "" && v != programs.Version {
+		if v := components.Tag(ref); v != "" && v != programs.Version {
 			c.warn("Istio's sidecars are of version %s, and its control plane of %s", v, programs.Version)
 		}
 	}

@@ -77,6 +77,12 @@ func Repository(ref string) string {
 	return ref
 }
 
+// Tag of an image's reference; empty where it has none.
+func Tag(ref string) string {
+	ref, _, _ = strings.Cut(ref, "@")
+	return strings.TrimPrefix(strings.TrimPrefix(ref, Repository(ref)), ":")
+}
+
 // withoutHost drops the registry's host. As in every container tool, the first part
 // is a host when it has a dot or a colon or is localhost.
 func withoutHost(ref string) string {
@@ -128,11 +134,11 @@ func replaceImages(u *unstructured.Unstructured, c *Component, o Options) {
 		}
 		// Some programs are told by an argument which image they start.
 		if args, ok := container["args"].([]any); ok {
-			mapStrings(args, configured.Replace)
+			MapStrings(args, configured.Replace)
 		}
 	})
 	if u.GetKind() == "ConfigMap" {
-		mapStrings(u.Object["data"], configured.Replace)
+		MapStrings(u.Object["data"], configured.Replace)
 	}
 }
 

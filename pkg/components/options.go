@@ -10,6 +10,8 @@ import (
 	"strings"
 
 	"k8s.io/apimachinery/pkg/util/validation"
+
+	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/platform"
 )
 
 // Profiles are the sizes a release comes in.
@@ -79,7 +81,7 @@ func (c CNI) validate() error {
 }
 
 // defaultCNI is what container runtimes use unless they are configured otherwise.
-var defaultCNI = CNI{BinDir: "/opt/cni/bin", ConfDir: "/etc/cni/net.d"}
+var defaultCNI = CNI{BinDir: platform.Usual.Bin, ConfDir: platform.Usual.Conf}
 
 // WithDefaults fills in what is empty.
 func (c CNI) WithDefaults() CNI {

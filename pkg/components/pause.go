@@ -22,15 +22,9 @@ func (o *Options) ForServer(minor int) {
 
 // endAtOnce removes the pauses from a workload's pods.
 func endAtOnce(u *unstructured.Unstructured) {
-	containers, _, _ := unstructured.NestedFieldNoCopy(u.Object, "spec", "template", "spec", "containers")
-	list, _ := containers.([]any)
-	for _, c := range list {
-		container, ok := c.(map[string]any)
-		if !ok {
-			continue
-		}
+	eachContainer(u, func(container map[string]any) {
 		if _, pauses, _ := unstructured.NestedMap(container, "lifecycle", "preStop", "sleep"); pauses {
 			delete(container, "lifecycle")
 		}
-	}
+	})
 }

@@ -77,7 +77,7 @@ func substitute(u *unstructured.Unstructured, tokens *strings.Replacer, o Option
 	if u.GetKind() == "Certificate" {
 		expandLists(u.Object, map[string][]string{hostNamesToken: o.TLS.hosts(false), hostAddressesToken: o.TLS.hosts(true)})
 	}
-	mapStrings(u.Object, tokens.Replace)
+	MapStrings(u.Object, tokens.Replace)
 }
 
 // forUser fills the person's names into what the component's controllers have to make.
@@ -95,8 +95,8 @@ func (c *Component) forUser(o Options) *Component {
 	return &filled
 }
 
-// mapStrings replaces every string value (not key) below v.
-func mapStrings(v any, f func(string) string) any {
+// MapStrings replaces every string value (not key) below v.
+func MapStrings(v any, f func(string) string) any {
 	switch v := v.(type) {
 	case string:
 		return f(v)
@@ -105,7 +105,7 @@ func mapStrings(v any, f func(string) string) any {
 			if s, ok := e.(string); ok {
 				v[k] = f(s)
 			} else {
-				mapStrings(e, f)
+				MapStrings(e, f)
 			}
 		}
 	case []any:
@@ -113,7 +113,7 @@ func mapStrings(v any, f func(string) string) any {
 			if s, ok := e.(string); ok {
 				v[i] = f(s)
 			} else {
-				mapStrings(e, f)
+				MapStrings(e, f)
 			}
 		}
 	}
@@ -136,11 +136,9 @@ func hashConfig(objects []*unstructured.Unstructured) {
 		if !ok || !slices.Contains(WorkloadKinds, u.GetKind()) {
 			continue
 		}
-		names := map[string]bool{}
-		configMapNames(template["spec"], names)
 		h := sha256.New()
 		used := false
-		for _, name := range slices.Sorted(maps.Keys(names)) {
+		for _, name := range slices.Sorted(maps.Keys(ConfigMapNames(template["spec"]))) {
 			if data, ok := content[u.GetNamespace()+"/"+name]; ok {
 				used = true
 				h.Write(data)
@@ -153,7 +151,13 @@ func hashConfig(objects []*unstructured.Unstructured) {
 	}
 }
 
-// configMapNames collects the names that volumes, env and envFrom refer to.
+// ConfigMapNames are those that volumes, env and envFrom of a pod's specification refer to.
+func ConfigMapNames(spec any) map[string]bool {
+	names := map[string]bool{}
+	configMapNames(spec, names)
+	return names
+}
+
 func configMapNames(v any, names map[string]bool) {
 	switch v := v.(type) {
 	case map[string]any:

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"strings"
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -13,6 +12,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/cluster"
+	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/components"
 )
 
 // proxyContainer is Istio's sidecar, an init container where it is a native one.
@@ -36,7 +36,7 @@ func (l *List) OldSidecars(version string) []*Notebook {
 	var out []*Notebook
 	for i := range l.Notebooks {
 		n := &l.Notebooks[i]
-		if tag := imageTag(n.Sidecar()); version != "" && tag != "" && tag != version {
+		if tag := components.Tag(n.Sidecar()); version != "" && tag != "" && tag != version {
 			out = append(out, n)
 		}
 	}
@@ -53,21 +53,13 @@ func MeshVersion(ctx context.Context, c *cluster.Cluster) (string, error) {
 	for _, container := range containers {
 		if m, ok := container.(map[string]any); ok && m["name"] == "discovery" {
 			image, _ := m["image"].(string)
-			return imageTag(image), nil
+			return components.Tag(image), nil
 		}
 	}
 	return "", nil
 }
 
 var deployments = schema.GroupVersionResource{Group: "apps", Version: "v1", Resource: "deployments"}
-
-func imageTag(image string) string {
-	image, _, _ = strings.Cut(image, "@")
-	if i := strings.LastIndex(image, ":"); i > strings.LastIndex(image, "/") {
-		return image[i+1:]
-	}
-	return ""
-}
 
 // Restart deletes the pod of a running notebook, whose StatefulSet makes it anew with the
 // same volumes. What is only in memory, such as the variables of a kernel, is lost.

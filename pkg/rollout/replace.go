@@ -3,7 +3,6 @@ package rollout
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -22,8 +21,6 @@ import (
 var replicaSets = schema.GroupVersionResource{Group: "apps", Version: "v1", Resource: "replicasets"}
 
 const replicaSetKind = "ReplicaSet.apps"
-
-func asStatus(err error, status *apierrors.APIStatus) bool { return errors.As(err, status) }
 
 // makeWay does what has to be done before an object of an upgrade can take the place of the
 // one before. Each step can be done again: a run that was killed is completed by the next.

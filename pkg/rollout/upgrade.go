@@ -1,6 +1,7 @@
 package rollout
 
 import (
+	"errors"
 	"slices"
 	"strings"
 
@@ -30,7 +31,7 @@ import (
 // that cannot be changed.
 func unchangeable(err error) bool {
 	var status apierrors.APIStatus
-	if !apierrors.IsInvalid(err) || !asStatus(err, &status) || status.Status().Details == nil {
+	if !apierrors.IsInvalid(err) || !errors.As(err, &status) || status.Status().Details == nil {
 		return false
 	}
 	causes := status.Status().Details.Causes
@@ -207,26 +208,8 @@ func (n *node) held(gate *components.Gate, u *unstructured.Unstructured) bool {
 	for _, o := range n.Objects {
 		if keyOf(o) == workload {
 			template, _, _ := unstructured.NestedMap(o.Object, "spec", "template", "spec")
-			return mentions(template, u.GetName())
+			return components.ConfigMapNames(template)[u.GetName()]
 		}
-	}
-	return false
-}
-
-// mentions tells whether a pod's specification uses a ConfigMap.
-func mentions(v any, configMap string) bool {
-	switch v := v.(type) {
-	case map[string]any:
-		for k, e := range v {
-			if m, ok := e.(map[string]any); ok && strings.HasPrefix(k, "configMap") && m["name"] == configMap {
-				return true
-			}
-			if mentions(e, configMap) {
-				return true
-			}
-		}
-	case []any:
-		return slices.ContainsFunc(v, func(e any) bool { return mentions(e, configMap) })
 	}
 	return false
 }

@@ -7,6 +7,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
+	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/components"
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/diagnose"
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/login"
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/report"
@@ -75,7 +76,7 @@ func checkMeshRoot(s *Snapshot) []report.Cause {
 // tagOf is the version in the tag of a container's image, empty for a tag that is none.
 func tagOf(p *corev1.Pod, container string) string {
 	for _, c := range slices.Concat(p.Spec.InitContainers, p.Spec.Containers) {
-		if tag := parseImage(c.Image).tag; c.Name == container && tag != "" && tag[0] >= '0' && tag[0] <= '9' {
+		if tag := components.Tag(c.Image); c.Name == container && tag != "" && tag[0] >= '0' && tag[0] <= '9' {
 			return tag
 		}
 	}

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"path"
 	"slices"
-	"strings"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
@@ -40,11 +39,7 @@ func checkServer(s *Snapshot) []report.Cause {
 type image struct{ repository, tag string }
 
 func parseImage(ref string) image {
-	ref, _, _ = strings.Cut(ref, "@")
-	if i := strings.LastIndex(ref, ":"); i > strings.LastIndex(ref, "/") {
-		return image{ref[:i], ref[i+1:]}
-	}
-	return image{repository: ref}
+	return image{components.Repository(ref), components.Tag(ref)}
 }
 
 // program is the name that an image keeps in every registry.

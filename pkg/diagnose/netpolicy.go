@@ -20,6 +20,14 @@ import (
 // Outside are clients that no selector of a policy finds.
 var Outside = Peer{Says: "clients outside of the cluster"}
 
+// GatewayPort is the port of the gateway's pods that clients come in by.
+func GatewayPort(https bool) int32 {
+	if https {
+		return 8443
+	}
+	return 8080
+}
+
 // Peer is who opens a connection: pods of a namespace, or, where Namespace is empty,
 // clients outside of the cluster, whom no selector finds.
 type Peer struct {

@@ -29,11 +29,7 @@ func blockedByPolicies(ctx context.Context, c *cluster.Cluster, secure bool) *re
 	if runtime.DefaultUnstructuredConverter.FromUnstructured(list.Items[0].Object, &gateway) != nil {
 		return nil
 	}
-	port := int32(8080)
-	if secure {
-		port = 8443
-	}
-	cause := diagnose.NetworkPolicyCause(policies, "istio", &gateway, "the gateway", port, diagnose.Outside)
+	cause := diagnose.NetworkPolicyCause(policies, "istio", &gateway, "the gateway", diagnose.GatewayPort(secure), diagnose.Outside)
 	if cause != nil {
 		cause.Severity = report.Error // nobody answers
 	}

@@ -4,8 +4,6 @@ import (
 	"context"
 	"fmt"
 
-	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
-
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/diagnose"
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/report"
 )
@@ -25,17 +23,12 @@ func (g *Ground) CredentialsCauses() []report.Cause {
 	return g.filterCauses(duty{CredentialsRef, diagnose.CredentialsForwarded, proxyComponent, credentialsWithout, g.Filter})
 }
 
-func (g *Ground) credentialsUnread() bool { return g.listFailed(CredentialsRef.Kind, istioNamespace) }
-
-// filter is the one for credentials in the cluster; nil where there is none.
-func (g *Ground) filter() *unstructured.Unstructured { return g.filterNamed(CredentialsRef.Name) }
-
 // credentials tells that notebooks are not handed what lets them act as their visitors. What
 // a notebook gets is seen by the notebook alone, so this probe reads the filter as it was
 // applied, and the route of a notebook that runs.
 func (w *walk) credentials(ctx context.Context) verdict {
 	v := verdict{asked: "get " + CredentialsRef.String()}
-	if w.g.credentialsUnread() {
+	if w.g.listFailed(CredentialsRef.Kind, istioNamespace) {
 		return skip("the EnvoyFilters of " + istioNamespace + " could not be read")
 	}
 	if v.causes = w.g.CredentialsCauses(); len(v.causes) > 0 {

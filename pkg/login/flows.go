@@ -22,12 +22,6 @@ type flow struct {
 	fromNamespace, from string
 }
 
-// Ports of the gateway's pods.
-const (
-	gatewayHTTP  = 8080
-	gatewayHTTPS = 8443
-)
-
 // flows of the stack, in the order of a request. That of the gateway depends on its Gateway.
 var flows = []flow{
 	{proxyComponent, proxyNamespace, proxyName, "oauth2-proxy", 4180, istioNamespace, gatewayService},
@@ -47,12 +41,8 @@ func NetworkPolicyCauses(policies []networkingv1.NetworkPolicy, pods, mesh []cor
 	if len(policies) == 0 {
 		return nil
 	}
-	port := int32(gatewayHTTP)
-	if secure {
-		port = gatewayHTTPS
-	}
 	var causes []report.Cause
-	all := append([]flow{{istioComponent, istioNamespace, gatewayService, "the gateway", port, "", ""}}, flows...)
+	all := append([]flow{{istioComponent, istioNamespace, gatewayService, "the gateway", diagnose.GatewayPort(secure), "", ""}}, flows...)
 	for _, f := range all {
 		from := diagnose.Outside
 		if f.from != "" {

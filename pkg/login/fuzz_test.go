@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/components"
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/diagnose"
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/report"
 )
@@ -51,7 +52,7 @@ func FuzzCheck(f *testing.F) {
 		f.Setenv(name, other.URL)
 	}
 	ground := whole(f)
-	ground.Notebooks = &NotebookOrigin{Port: true}
+	ground.Notebooks = &components.NotebookOrigin{Port: true}
 	f.Fuzz(func(t *testing.T, which uint8, code uint16, location, cookie, body string) {
 		// Others of this machine are not asked by a test.
 		for _, local := range []string{"localhost", "127.", "[::", "::1"} {

@@ -12,6 +12,8 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"sigs.k8s.io/yaml"
 
+	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/cluster"
+	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/components"
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/report"
 )
 
@@ -55,7 +57,7 @@ type Ground struct {
 	Filter       *unstructured.Unstructured
 	OriginFilter *unstructured.Unstructured
 	// Notebooks is where they are served; nil where that could not be read.
-	Notebooks *NotebookOrigin
+	Notebooks *components.NotebookOrigin
 	// Providers of the mesh configuration; nil where it could not be read.
 	Providers []Provider
 	// Proxy is oauth2-proxy's configuration file, ProxyParameters and WebAppParameters
@@ -95,6 +97,18 @@ func (g *Ground) unread(what report.Ref) error {
 		}
 	}
 	return nil
+}
+
+// Expect takes the filters from the objects of a release, to compare those in the cluster with.
+func (g *Ground) Expect(objects []*unstructured.Unstructured) {
+	for _, u := range objects {
+		switch cluster.RefOf(u) {
+		case CredentialsRef:
+			g.Filter = u
+		case OriginRef:
+			g.OriginFilter = u
+		}
+	}
 }
 
 // gone tells that an object was asked for and is not there.

@@ -33,7 +33,7 @@ func (w *walk) kernels(ctx context.Context) verdict {
 	if len(running) == 0 {
 		return skip("no running notebook to try")
 	}
-	if w.g.Notebooks.On() && w.o.Notebooks == "" {
+	if w.g.separate() && w.o.Notebooks == "" {
 		return skip("the notebooks' origin is not reachable this way")
 	}
 	var best verdict

@@ -8,8 +8,8 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
+	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/cluster"
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/diagnose"
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/report"
 )
@@ -132,12 +132,8 @@ func restarted(p *corev1.Pod) (report.Ref, string) {
 		return report.Ref{Group: "kubeflow.org", Kind: "Notebook", Namespace: p.Namespace, Name: name},
 			fmt.Sprintf("kubectl -n %s delete pod %s", p.Namespace, p.Name)
 	}
-	if o := metav1.GetControllerOf(p); o != nil && o.Kind == "ReplicaSet" {
-		if hash := p.Labels["pod-template-hash"]; hash != "" && len(o.Name) > len(hash)+1 {
-			name := o.Name[:len(o.Name)-len(hash)-1]
-			return report.Ref{Group: "apps", Kind: "Deployment", Namespace: p.Namespace, Name: name},
-				fmt.Sprintf("kubectl -n %s rollout restart deployment %s", p.Namespace, name)
-		}
+	if ref := cluster.WorkloadOf(p); ref.Kind == "Deployment" {
+		return ref, fmt.Sprintf("kubectl -n %s rollout restart deployment %s", p.Namespace, ref.Name)
 	}
 	return report.Ref{Kind: "Pod", Namespace: p.Namespace, Name: p.Name}, fmt.Sprintf("kubectl -n %s delete pod %s", p.Namespace, p.Name)
 }

@@ -9,24 +9,13 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/components"
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/diagnose"
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/report"
 )
 
-// NotebookPort is the gateway's port for notebooks, where they have one.
-const NotebookPort = 8888
-
-// NotebookOrigin is where the settings of the installation say that notebooks are served, in
-// the form of the settings.
-type NotebookOrigin struct {
-	Port        bool
-	Host        string
-	AppNodePort int32
-	NodePort    int32
-}
-
-// On tells whether it is another origin than the web app's.
-func (n *NotebookOrigin) On() bool { return n != nil && (n.Port || n.Host != "") }
+// separate tells whether notebooks have another origin than the web app.
+func (g *Ground) separate() bool { return g.Notebooks != nil && g.Notebooks.On() }
 
 // OriginRef names the filter that keeps notebooks from the web app's origin.
 var OriginRef = report.Ref{Group: networkingGroup, Kind: "EnvoyFilter", Namespace: istioNamespace, Name: "kubeflow-gateway-origins"}
@@ -40,7 +29,7 @@ const (
 // OriginCauses name what keeps notebooks at the web app's origin although they are to have
 // one of their own. It reads Notebooks, Filters and OriginFilter.
 func (g *Ground) OriginCauses() []report.Cause {
-	if !g.Notebooks.On() {
+	if !g.separate() {
 		return nil
 	}
 	return g.filterCauses(duty{OriginRef, diagnose.SharedOrigin, gatewayComponent, originWithout, g.OriginFilter})
@@ -48,7 +37,7 @@ func (g *Ground) OriginCauses() []report.Cause {
 
 // originLinks are what tells the origins apart on the way of a request.
 func (g *Ground) originLinks() []report.Link {
-	if !g.Notebooks.On() {
+	if !g.separate() {
 		return nil
 	}
 	return []report.Link{g.filterLink(OriginRef, originDoes, originWithout, g.OriginCauses())}
@@ -58,7 +47,7 @@ func (g *Ground) originLinks() []report.Link {
 // that is the same, or is not exposed there.
 func (g *Ground) notebooksURL(in report.WayIn) string {
 	app, err := url.Parse(in.URL)
-	if !g.Notebooks.On() || err != nil || app.Host == "" {
+	if !g.separate() || err != nil || app.Host == "" {
 		return ""
 	}
 	u := url.URL{Scheme: app.Scheme}
@@ -68,15 +57,11 @@ func (g *Ground) notebooksURL(in report.WayIn) string {
 		}
 		return u.String()
 	}
-	port := servicePort(g.Service, NotebookPort)
-	if port == nil {
+	port := g.outside(components.NotebookPort)
+	if port == 0 {
 		return ""
 	}
-	_, number, missing := addressOf(g.Service, port, g.Nodes)
-	if missing != "" {
-		return ""
-	}
-	u.Host = net.JoinHostPort(app.Hostname(), strconv.Itoa(number))
+	u.Host = net.JoinHostPort(app.Hostname(), strconv.Itoa(port))
 	return u.String()
 }
 
@@ -116,7 +101,7 @@ func (w *walk) notebooksOf(namespace string) string {
 // another page sends, and the notebooks' leads to it for whatever is not theirs. Nobody has
 // to be logged in for it.
 func (w *walk) origin(ctx context.Context) verdict {
-	if !w.g.Notebooks.On() {
+	if !w.g.separate() {
 		return skip("shared with the web app, as chosen: " + originWithout)
 	}
 	cause := func(a answer, says string) report.Cause {

@@ -9,6 +9,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
+	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/components"
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/diagnose"
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/report"
 )
@@ -23,20 +24,20 @@ func originFilter(t *testing.T) *unstructured.Unstructured {
 
 func TestNotebooksShareTheOriginWithoutTheFilterThatSeparatesIt(t *testing.T) {
 	for name, c := range map[string]struct {
-		notebooks *NotebookOrigin
+		notebooks *components.NotebookOrigin
 		filters   []*unstructured.Unstructured
 		says      string // empty: nothing is wrong
 	}{
-		"as installed":                       {&NotebookOrigin{Port: true}, []*unstructured.Unstructured{originFilter(t)}, ""},
-		"shared by choice":                   {&NotebookOrigin{}, nil, ""},
+		"as installed":                       {&components.NotebookOrigin{Port: true}, []*unstructured.Unstructured{originFilter(t)}, ""},
+		"shared by choice":                   {&components.NotebookOrigin{}, nil, ""},
 		"the settings could not be read":     {nil, nil, ""},
-		"missing":                            {&NotebookOrigin{Port: true}, []*unstructured.Unstructured{credentialsFilter(t)}, "is missing: scripts of a notebook's page"},
-		"missing, with a host":               {&NotebookOrigin{Host: "n.j.example.com"}, nil, "is missing"},
-		"changed":                            {&NotebookOrigin{Port: true}, []*unstructured.Unstructured{envoyFilter(t, OriginRef.Name, "{configPatches: [{}]}")}, "differs from what this version installs"},
-		"emptied":                            {&NotebookOrigin{Port: true}, []*unstructured.Unstructured{envoyFilter(t, OriginRef.Name, "{}")}, "has no patch"},
-		"disabled by a filter of others":     {&NotebookOrigin{Port: true}, []*unstructured.Unstructured{originFilter(t), envoyFilter(t, "other", patch("REMOVE", OriginRef.Name))}, "EnvoyFilter other disables or replaces"},
-		"a filter that is about another":     {&NotebookOrigin{Port: true}, []*unstructured.Unstructured{originFilter(t), envoyFilter(t, "other", patch("REMOVE", CredentialsRef.Name))}, ""},
-		"a filter of another name is not it": {&NotebookOrigin{Port: true}, []*unstructured.Unstructured{envoyFilter(t, "mine", "{configPatches: [{}]}")}, "is missing"},
+		"missing":                            {&components.NotebookOrigin{Port: true}, []*unstructured.Unstructured{credentialsFilter(t)}, "is missing: scripts of a notebook's page"},
+		"missing, with a host":               {&components.NotebookOrigin{Host: "n.j.example.com"}, nil, "is missing"},
+		"changed":                            {&components.NotebookOrigin{Port: true}, []*unstructured.Unstructured{envoyFilter(t, OriginRef.Name, "{configPatches: [{}]}")}, "differs from what this version installs"},
+		"emptied":                            {&components.NotebookOrigin{Port: true}, []*unstructured.Unstructured{envoyFilter(t, OriginRef.Name, "{}")}, "has no patch"},
+		"disabled by a filter of others":     {&components.NotebookOrigin{Port: true}, []*unstructured.Unstructured{originFilter(t), envoyFilter(t, "other", patch("REMOVE", OriginRef.Name))}, "EnvoyFilter other disables or replaces"},
+		"a filter that is about another":     {&components.NotebookOrigin{Port: true}, []*unstructured.Unstructured{originFilter(t), envoyFilter(t, "other", patch("REMOVE", CredentialsRef.Name))}, ""},
+		"a filter of another name is not it": {&components.NotebookOrigin{Port: true}, []*unstructured.Unstructured{envoyFilter(t, "mine", "{configPatches: [{}]}")}, "is missing"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			g := &Ground{Notebooks: c.notebooks, Filters: c.filters, OriginFilter: originFilter(t)}
@@ -66,20 +67,20 @@ func TestTheProbeSaysWhetherPagesOfNotebooksCanActInTheWebApp(t *testing.T) {
 		w.WriteHeader(http.StatusUnauthorized)
 	}}}
 	for name, c := range map[string]struct {
-		notebooks *NotebookOrigin
+		notebooks *components.NotebookOrigin
 		app       http.Handler
 		other     http.HandlerFunc
 		outcome   report.Outcome
 		cause     string
 		came      string
 	}{
-		"separate":         {&NotebookOrigin{Port: true}, refusing, leads(302, "//web-app.invalid/oauth2/auth"), report.ProbePassed, "", "403, 302"},
-		"shared by choice": {&NotebookOrigin{}, pretence{}, nil, report.ProbeSkipped, "", "shared with the web app, as chosen"},
+		"separate":         {&components.NotebookOrigin{Port: true}, refusing, leads(302, "//web-app.invalid/oauth2/auth"), report.ProbePassed, "", "403, 302"},
+		"shared by choice": {&components.NotebookOrigin{}, pretence{}, nil, report.ProbeSkipped, "", "shared with the web app, as chosen"},
 		"the web app takes what another page sends": {
-			&NotebookOrigin{Port: true}, pretence{}, leads(302, "//web-app.invalid/"), report.ProbeFailed, diagnose.SharedOrigin, "401",
+			&components.NotebookOrigin{Port: true}, pretence{}, leads(302, "//web-app.invalid/"), report.ProbeFailed, diagnose.SharedOrigin, "401",
 		},
-		"the login is at the notebooks' origin": {&NotebookOrigin{Port: true}, refusing, says(401, "{}"), report.ProbeFailed, diagnose.SharedOrigin, "401"},
-		"the notebooks' origin is not reached":  {&NotebookOrigin{Port: true}, refusing, nil, report.ProbePassed, "", "not reachable this way"},
+		"the login is at the notebooks' origin": {&components.NotebookOrigin{Port: true}, refusing, says(401, "{}"), report.ProbeFailed, diagnose.SharedOrigin, "401"},
+		"the notebooks' origin is not reached":  {&components.NotebookOrigin{Port: true}, refusing, nil, report.ProbePassed, "", "not reachable this way"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			g := whole(t)
@@ -108,17 +109,17 @@ func TestTheNotebooksOriginIsKnownFromOutside(t *testing.T) {
 	)
 	for name, c := range map[string]struct {
 		service, gateway string
-		notebooks        *NotebookOrigin
+		notebooks        *components.NotebookOrigin
 		url, want        string
 	}{
-		"shared":                    {balancer, plainGateway, &NotebookOrigin{}, "http://192.0.2.7/jupyter/", ""},
+		"shared":                    {balancer, plainGateway, &components.NotebookOrigin{}, "http://192.0.2.7/jupyter/", ""},
 		"not known":                 {balancer, plainGateway, nil, "http://192.0.2.7/jupyter/", ""},
-		"a port":                    {balancer, plainGateway, &NotebookOrigin{Port: true}, "http://192.0.2.7/jupyter/", "http://192.0.2.7:8888"},
-		"a port, at node ports":     {nodePort, plainGateway, &NotebookOrigin{Port: true}, "http://10.0.0.5:31080/jupyter/", "http://10.0.0.5:31888"},
-		"a port that is not open":   {noPort, plainGateway, &NotebookOrigin{Port: true}, "http://192.0.2.7/jupyter/", ""},
-		"a host":                    {balancer, plainGateway, &NotebookOrigin{Host: "n.j.example.com"}, "http://j.example.com/jupyter/", "http://n.j.example.com"},
-		"a host for each namespace": {balancer, plainGateway, &NotebookOrigin{Host: "*.j.example.com"}, "http://j.example.com/jupyter/", "http://*.j.example.com"},
-		"a host, at node ports":     {nodePort, plainGateway, &NotebookOrigin{Host: "n.j.example.com"}, "http://j.example.com:31080/jupyter/", "http://n.j.example.com:31080"},
+		"a port":                    {balancer, plainGateway, &components.NotebookOrigin{Port: true}, "http://192.0.2.7/jupyter/", "http://192.0.2.7:8888"},
+		"a port, at node ports":     {nodePort, plainGateway, &components.NotebookOrigin{Port: true}, "http://10.0.0.5:31080/jupyter/", "http://10.0.0.5:31888"},
+		"a port that is not open":   {noPort, plainGateway, &components.NotebookOrigin{Port: true}, "http://192.0.2.7/jupyter/", ""},
+		"a host":                    {balancer, plainGateway, &components.NotebookOrigin{Host: "n.j.example.com"}, "http://j.example.com/jupyter/", "http://n.j.example.com"},
+		"a host for each namespace": {balancer, plainGateway, &components.NotebookOrigin{Host: "*.j.example.com"}, "http://j.example.com/jupyter/", "http://*.j.example.com"},
+		"a host, at node ports":     {nodePort, plainGateway, &components.NotebookOrigin{Host: "n.j.example.com"}, "http://j.example.com:31080/jupyter/", "http://n.j.example.com:31080"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			g := &Ground{Service: parse[corev1.Service](t, c.service), Gateway: parse[Gateway](t, c.gateway), Notebooks: c.notebooks}

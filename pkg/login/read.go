@@ -16,6 +16,7 @@ import (
 	"sigs.k8s.io/yaml"
 
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/cluster"
+	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/components"
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/diagnose"
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/report"
 )
@@ -91,7 +92,7 @@ func (r *reader) address(g *Ground) {
 		var settings struct {
 			UserEmail      string
 			TLS            struct{ Hosts []string }
-			NotebookOrigin NotebookOrigin
+			NotebookOrigin components.NotebookOrigin
 		}
 		if err := json.Unmarshal([]byte(data(u)["settings.json"]), &settings); err != nil {
 			return fmt.Errorf("settings.json: %w", err)

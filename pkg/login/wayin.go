@@ -112,6 +112,17 @@ func addressOf(s *corev1.Service, port *corev1.ServicePort, nodes []corev1.Node)
 	return "", 0, fmt.Sprintf("%s is of type %s: not reachable from outside the cluster", GatewayRef, cmp.Or(s.Spec.Type, corev1.ServiceTypeClusterIP))
 }
 
+// outside is the number under which people reach a port of the gateway's Service; 0 where
+// they do not.
+func (g *Ground) outside(port int) int {
+	p := servicePort(g.Service, port)
+	if p == nil {
+		return 0
+	}
+	_, number, _ := addressOf(g.Service, p, g.Nodes)
+	return number
+}
+
 // NodeAddress is the node's that people are sent to with a node port: that of one which is
 // ready, and one that is meant for the outside, where there are such; empty without nodes.
 func NodeAddress(nodes []corev1.Node) string {
@@ -176,8 +187,8 @@ func (g *Ground) WayIn() report.WayIn {
 		return in
 	}
 	name := ""
-	if g.Notebooks.On() && g.Notebooks.Host != "" {
-		_, name, _ = strings.Cut(g.Notebooks.Host, ".")
+	if g.separate() && g.Notebooks.Host != "" {
+		name = g.Notebooks.AppHost()
 	} else if in.Scheme == "https" {
 		if i := slices.IndexFunc(g.Hosts, func(h string) bool { return net.ParseIP(h) == nil && !strings.Contains(h, "*") }); i >= 0 {
 			name = g.Hosts[i]
@@ -224,15 +235,11 @@ func (g *Ground) HealthURL() string {
 	if in.Address == "" {
 		return ""
 	}
-	port := servicePort(g.Service, StatusPort)
-	if port == nil {
+	port := g.outside(StatusPort)
+	if port == 0 {
 		return ""
 	}
-	_, number, missing := addressOf(g.Service, port, g.Nodes)
-	if missing != "" {
-		return ""
-	}
-	return Health(net.JoinHostPort(in.Address, strconv.Itoa(number)))
+	return Health(net.JoinHostPort(in.Address, strconv.Itoa(port)))
 }
 
 // Health is the URL at which a gateway at HOST:PORT tells of itself.

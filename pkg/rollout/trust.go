@@ -4,11 +4,11 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"strings"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
+	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/cluster"
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/components"
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/report"
 )
@@ -72,19 +72,7 @@ func (e *Engine) staying(ctx context.Context, selector string, ours map[key]bool
 		return nil, fmt.Errorf("pods with %s: %w", selector, err)
 	}
 	return slices.DeleteFunc(list.Items, func(p metav1.PartialObjectMetadata) bool {
-		return p.DeletionTimestamp != nil || ours[workloadOf(&p)]
+		w := cluster.WorkloadOf(&p)
+		return p.DeletionTimestamp != nil || ours[key{w.Group, w.Kind, w.Namespace, w.Name}]
 	}), nil
-}
-
-// workloadOf is what a pod goes with. The name of a ReplicaSet is its Deployment's with the
-// hash of the pods behind it.
-func workloadOf(p *metav1.PartialObjectMetadata) key {
-	c := metav1.GetControllerOf(p)
-	if c == nil {
-		return key{}
-	}
-	if hash := p.Labels["pod-template-hash"]; c.Kind == "ReplicaSet" && hash != "" {
-		return key{"apps", "Deployment", p.Namespace, strings.TrimSuffix(c.Name, "-"+hash)}
-	}
-	return key{"apps", c.Kind, p.Namespace, c.Name}
 }

@@ -3,7 +3,7 @@ package status
 import (
 	appsv1 "k8s.io/api/apps/v1"
 
-	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/cluster"
+	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/components"
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/login"
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/report"
 )
@@ -52,15 +52,6 @@ func (s *Snapshot) filters(ref report.Ref) *login.Ground {
 	if into(s.Object(report.Ref{Group: "apps", Kind: "Deployment", Namespace: login.GatewayRef.Namespace, Name: login.GatewayRef.Name}), &gateway) {
 		g.Deployments = append(g.Deployments, gateway)
 	}
-	for _, r := range s.Expected {
-		for _, u := range r.Objects {
-			switch cluster.RefOf(u) {
-			case login.CredentialsRef:
-				g.Filter = u
-			case login.OriginRef:
-				g.OriginFilter = u
-			}
-		}
-	}
+	g.Expect(components.ObjectsOf(s.Expected))
 	return g
 }

@@ -62,7 +62,7 @@ func checkRestarts(s *Snapshot) []report.Cause {
 		at, who := changed(u)
 		var old []string
 		for _, p := range s.Pods() {
-			if p.Namespace != o.namespace || s.ownerOf(&p).Name != o.workload || p.DeletionTimestamp != nil {
+			if p.Namespace != o.namespace || cluster.WorkloadOf(&p).Name != o.workload || p.DeletionTimestamp != nil {
 				continue
 			}
 			// Times have whole seconds: only what is later by more than one is later.

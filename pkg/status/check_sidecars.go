@@ -5,8 +5,10 @@ import (
 	"slices"
 
 	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
+	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/cluster"
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/components"
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/diagnose"
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/login"
@@ -26,7 +28,7 @@ func checkSidecars(s *Snapshot) []report.Cause {
 		return nil
 	}
 	var causes []report.Cause
-	add := func(pods []corev1.Pod, owner func(*corev1.Pod) report.Ref, c report.Cause) {
+	add := func(pods []corev1.Pod, owner func(metav1.Object) report.Ref, c report.Cause) {
 		var owners []report.Ref
 		for i := range pods {
 			p := &pods[i]
@@ -46,7 +48,7 @@ func checkSidecars(s *Snapshot) []report.Cause {
 			causes = append(causes, c)
 		}
 	}
-	add(s.Pods(), s.ownerOf, report.Cause{Summary: "proxies have a different version than istiod: they were created before it changed"})
+	add(s.Pods(), cluster.WorkloadOf, report.Cause{Summary: "proxies have a different version than istiod: they were created before it changed"})
 	add(s.MeshPods, notebookOf, report.Cause{
 		Summary: "notebooks have sidecars of a different version than istiod: they were started before it changed, and get new ones when they start again",
 		Remedy:  "restart those that are not in use: kubectl jupyter upgrade --restart-notebooks=idle",
@@ -55,12 +57,12 @@ func checkSidecars(s *Snapshot) []report.Cause {
 }
 
 // notebookOf is the Notebook that a pod is of, empty for any other pod.
-func notebookOf(p *corev1.Pod) report.Ref {
-	name := p.Labels["notebook-name"]
+func notebookOf(p metav1.Object) report.Ref {
+	name := p.GetLabels()["notebook-name"]
 	if name == "" {
 		return report.Ref{}
 	}
-	return report.Ref{Group: "kubeflow.org", Kind: "Notebook", Namespace: p.Namespace, Name: name}
+	return report.Ref{Group: "kubeflow.org", Kind: "Notebook", Namespace: p.GetNamespace(), Name: name}
 }
 
 // checkMeshRoot: sidecars that have their certificates of an earlier installation's key.

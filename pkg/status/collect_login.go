@@ -130,7 +130,7 @@ func (s *Snapshot) setting(ref report.Ref) *unstructured.Unstructured {
 func (s *Snapshot) newestPods(namespace, deployment string) []corev1.Pod {
 	var out []corev1.Pod
 	for _, p := range s.Pods() {
-		if p.Namespace == namespace && s.ownerOf(&p).Name == deployment && p.DeletionTimestamp == nil {
+		if p.Namespace == namespace && cluster.WorkloadOf(&p).Name == deployment && p.DeletionTimestamp == nil {
 			out = append(out, p)
 		}
 	}

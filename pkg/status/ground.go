@@ -6,6 +6,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/cluster"
+	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/components"
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/diagnose"
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/login"
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/report"
@@ -64,12 +65,11 @@ func (s *Snapshot) wayIn() report.WayIn {
 }
 
 // notebooks is where the settings say that they are served; nil without settings.
-func (s *Snapshot) notebooks() *login.NotebookOrigin {
+func (s *Snapshot) notebooks() *components.NotebookOrigin {
 	if s.Inventory == nil {
 		return nil
 	}
-	origin := login.NotebookOrigin(s.Inventory.Settings.NotebookOrigin)
-	return &origin
+	return &s.Inventory.Settings.NotebookOrigin
 }
 
 // gatewayRef is Istio's gateway that the web app is reached through.

@@ -219,7 +219,7 @@ func (s *Snapshot) podsBy(r *components.Rendered) []*corev1.Pod {
 	var out []*corev1.Pod
 	pods := s.Pods()
 	for i := range pods {
-		owner := s.ownerOf(&pods[i])
+		owner := cluster.WorkloadOf(&pods[i])
 		if slices.ContainsFunc(r.Objects, func(u *unstructured.Unstructured) bool { return isWorkload(u.GetKind()) && cluster.RefOf(u) == owner }) {
 			out = append(out, &pods[i])
 		}

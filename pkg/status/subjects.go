@@ -5,7 +5,6 @@ import (
 	"slices"
 
 	corev1 "k8s.io/api/core/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/cluster"
@@ -108,7 +107,7 @@ func (s *Snapshot) withoutSidecar() []report.Ref {
 		if !into(s.Object(report.Ref{Kind: "Namespace", Name: p.Namespace}), &ns) || !lacksSidecar(&p, &ns) {
 			continue
 		}
-		if owner := s.ownerOf(&p); !slices.Contains(out, owner) {
+		if owner := cluster.WorkloadOf(&p); !slices.Contains(out, owner) {
 			out = append(out, owner)
 		}
 	}
@@ -125,18 +124,4 @@ func lacksSidecar(p *corev1.Pod, ns *corev1.Namespace) bool {
 	}
 	is := func(c corev1.Container) bool { return c.Name == "istio-proxy" }
 	return !slices.ContainsFunc(p.Spec.InitContainers, is) && !slices.ContainsFunc(p.Spec.Containers, is)
-}
-
-// ownerOf is the workload that a pod belongs to: of a ReplicaSet, which was not read,
-// the Deployment whose name it begins with.
-func (s *Snapshot) ownerOf(p *corev1.Pod) report.Ref {
-	c := metav1.GetControllerOf(p)
-	if c == nil {
-		return report.Ref{Kind: "Pod", Namespace: p.Namespace, Name: p.Name}
-	}
-	ref := report.Ref{Group: "apps", Kind: c.Kind, Namespace: p.Namespace, Name: c.Name}
-	if hash := p.Labels["pod-template-hash"]; c.Kind == "ReplicaSet" && hash != "" {
-		ref.Kind, ref.Name = "Deployment", c.Name[:max(0, len(c.Name)-len(hash)-1)]
-	}
-	return ref
 }

@@ -4,9 +4,7 @@ import (
 	"slices"
 	"testing"
 
-	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/components"
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/exposure"
-	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/login"
 )
 
 func TestACertificateHasToBeForTheNotebooksHostToo(t *testing.T) {
@@ -29,11 +27,5 @@ func TestACertificateHasToBeForTheNotebooksHostToo(t *testing.T) {
 	}
 	if o, err := originOptions("", false, &exposure.HTTPS{}); err != nil || o.Wanted != nil {
 		t.Errorf("nobody asked for a change: %+v, %v", o, err)
-	}
-}
-
-func TestTheNotebooksPortIsTheSameEverywhere(t *testing.T) {
-	if login.NotebookPort != components.NotebookPort {
-		t.Errorf("%d is asked, %d is open", login.NotebookPort, components.NotebookPort)
 	}
 }

@@ -107,20 +107,13 @@ func (o *LoginURLOptions) expect(ctx context.Context, g *login.Ground) error {
 	}
 	options := components.Options{Outlines: true}
 	if g.Notebooks != nil {
-		options.NotebookOrigin = components.NotebookOrigin(*g.Notebooks)
+		options.NotebookOrigin = *g.Notebooks
 	}
 	rendered, err := source.Render(ctx, []string{"kubeflow-gateway", "oauth2-proxy"}, options)
 	if err != nil {
 		return err
 	}
-	for _, u := range components.ObjectsOf(rendered) {
-		switch cluster.RefOf(u) {
-		case login.CredentialsRef:
-			g.Filter = u
-		case login.OriginRef:
-			g.OriginFilter = u
-		}
-	}
+	g.Expect(components.ObjectsOf(rendered))
 	return nil
 }
 
@@ -148,10 +141,10 @@ func (o *LoginURLOptions) through(ctx context.Context, c *cluster.Cluster, g *lo
 	if address, err = start(login.StatusPort, 0); err == nil {
 		options.Health = login.Health(address)
 	}
-	if g.Notebooks.On() && g.Notebooks.Port {
+	if g.Notebooks != nil && g.Notebooks.Port {
 		// Another program may have the port, and then it is only not reached.
 		if next, origin := login.NextPort(options.Base); next != 0 {
-			if _, err := start(login.NotebookPort, next); err == nil {
+			if _, err := start(components.NotebookPort, next); err == nil {
 				options.Notebooks = origin
 			}
 		}

@@ -29,17 +29,20 @@ func (b *Base) Look(ctx context.Context, timeout time.Duration, w io.Writer) (*c
 	return c, settings, err
 }
 
-// Installed is where the manifests of the installed release come from; of the release that
-// is nearest to what is there where nothing was recorded, or that may not be read.
-func (b *Base) Installed(ctx context.Context, c *cluster.Cluster) (components.Source, error) {
+// Installed is where the manifests of the installed release come from, with what the last run
+// has recorded. Where that is nothing, or may not be read, the settings are nil, and the
+// release is the one that is nearest to what is there.
+func (b *Base) Installed(ctx context.Context, c *cluster.Cluster) (components.Source, *rollout.Settings, error) {
 	settings, err := rollout.ReadSettings(ctx, c)
 	if err != nil && !apierrors.IsForbidden(err) {
-		return nil, err
+		return nil, nil, err
 	}
 	if settings == nil {
-		return rollout.SourceThere(ctx, c)
+		source, err := rollout.SourceThere(ctx, c)
+		return source, nil, err
 	}
-	return settings.Source()
+	source, err := settings.Source()
+	return source, settings, err
 }
 
 // BeforeWriting says of a run that ended while it was still reading that the

@@ -4,9 +4,6 @@ import (
 	"fmt"
 	"slices"
 
-	"k8s.io/apimachinery/pkg/api/equality"
-	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
-
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/components"
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/diagnose"
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/report"
@@ -21,7 +18,7 @@ func rolling(rendered []components.Rendered, survey *rollout.Survey) ([]Pod, err
 	}
 	changed := map[string]bool{}
 	for _, c := range survey.Changes() {
-		if c.Ref.Kind == "Deployment" && c.Live != nil && c.Action != report.Pruned && !equality.Semantic.DeepEqual(templateOf(c.Live), templateOf(c.Merged)) {
+		if c.Ref.Kind == "Deployment" && c.Restarts() {
 			changed[c.Ref.Namespace+"/"+c.Ref.Name] = true
 		}
 	}
@@ -39,14 +36,6 @@ func rolling(rendered []components.Rendered, survey *rollout.Survey) ([]Pod, err
 		}
 	}
 	return pods, nil
-}
-
-func templateOf(u *unstructured.Unstructured) any {
-	if u == nil {
-		return nil
-	}
-	template, _, _ := unstructured.NestedFieldNoCopy(u.Object, "spec", "template")
-	return template
 }
 
 // stuck finds the largest pod for which there is no place beside everything that runs. The

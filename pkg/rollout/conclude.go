@@ -196,7 +196,10 @@ func (r *run) silent(ctx context.Context) []string {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), silentFor)
 	defer cancel()
 	available := func(k key) bool {
-		resource := schema.GroupVersionResource{Group: "apps", Version: "v1", Resource: strings.ToLower(k.kind) + "s"}
+		resource := deployments
+		if k.kind == "ReplicaSet" {
+			resource = replicaSets
+		}
 		u, err := r.cluster.Dynamic.Resource(resource).Namespace(k.namespace).Get(ctx, k.name, metav1.GetOptions{})
 		if err != nil {
 			return !apierrors.IsNotFound(err) // nobody knows

@@ -7,7 +7,6 @@ import (
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
 )
 
@@ -22,8 +21,7 @@ var profileController = key{"apps", "Deployment", "kubeflow", "profiles-deployme
 // gone, as after an uninstall that kept people's data: nobody else ever would, and
 // their deletion would not end.
 func (e *Engine) releaseProfiles(ctx context.Context, profiles []member) error {
-	deployments := e.cluster.Dynamic.Resource(schema.GroupVersionResource{Group: "apps", Version: "v1", Resource: "deployments"})
-	_, err := deployments.Namespace(profileController.namespace).Get(ctx, profileController.name, metav1.GetOptions{})
+	_, err := e.cluster.Dynamic.Resource(deployments).Namespace(profileController.namespace).Get(ctx, profileController.name, metav1.GetOptions{})
 	if err == nil {
 		return nil
 	}

@@ -125,7 +125,7 @@ func (e *Engine) askUpgrade(needed *inquiry, plan *Plan) {
 			planned[keyOf(u)] = true
 			if u.GetKind() == "Deployment" {
 				needed.ask(replicaSets.GroupResource(), u.GetNamespace(), "get", "list", "watch", "patch", "delete")
-				needed.ask(schema.GroupResource{Group: "apps", Resource: "deployments"}, u.GetNamespace(), "delete")
+				needed.ask(deployments.GroupResource(), u.GetNamespace(), "delete")
 			}
 		}
 		if before, err := plan.From.Component(r.Component.Name); err == nil {

@@ -2,12 +2,10 @@ package rollout
 
 import (
 	"context"
-	"slices"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
-	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/components"
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/report"
 )
 
@@ -60,7 +58,7 @@ func (e *Engine) Preview(ctx context.Context, plan *Plan, s *Survey) (*Preview, 
 			p.Restricting = append(p.Restricting, c.Ref)
 		case c.Action == report.Created:
 			p.Created = append(p.Created, c.Ref)
-		case restarts(c):
+		case c.Restarts():
 			p.Restarted = append(p.Restarted, c.Ref)
 		default:
 			p.Configured = append(p.Configured, c.Ref)
@@ -81,9 +79,9 @@ func (e *Engine) Preview(ctx context.Context, plan *Plan, s *Survey) (*Preview, 
 	return p, ctx.Err()
 }
 
-// restarts tells that a change of a workload makes new pods.
-func restarts(c Change) bool {
-	if c.Live == nil || c.Merged == nil || !slices.Contains(components.WorkloadKinds, c.Ref.Kind) {
+// Restarts tells that a change of a workload makes new pods.
+func (c *Change) Restarts() bool {
+	if c.Live == nil || c.Merged == nil || !isWorkload(c.Ref.Kind) {
 		return false
 	}
 	template := func(u *unstructured.Unstructured) any {

@@ -42,7 +42,7 @@ func (o *ExposeOptions) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if o.source, err = o.base.Installed(ctx, c); err != nil {
+	if o.source, _, err = o.base.Installed(ctx, c); err != nil {
 		return err
 	}
 	out := &exposed{APIVersion: report.APIVersion, Kind: "Exposure", Target: c.Target, Changes: []exposure.Change{}}

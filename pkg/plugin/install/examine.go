@@ -11,11 +11,21 @@ import (
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/preflight"
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/report"
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/rollout"
+	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/view"
 )
 
 // examine runs the checks before an installation, or only looks at what is there. The
-// error is for whoever installs: it says that nothing was changed.
-func (o *InstallOptions) examine(ctx context.Context, c *cluster.Cluster, engine *rollout.Engine, plan *rollout.Plan, messages *plugin.Messages) (*rollout.Survey, error) {
+// error is for whoever installs: it says that nothing was changed, as does the report where
+// machine is to have one.
+func (o *InstallOptions) examine(ctx context.Context, c *cluster.Cluster, engine *rollout.Engine, plan *rollout.Plan, messages *plugin.Messages, machine *view.Events) (*rollout.Survey, error) {
+	survey, err := o.look(ctx, c, engine, plan, messages)
+	if err != nil && machine != nil {
+		machine.Document(view.Result{Report: o.unbegun(c, plan, err)})
+	}
+	return survey, err
+}
+
+func (o *InstallOptions) look(ctx context.Context, c *cluster.Cluster, engine *rollout.Engine, plan *rollout.Plan, messages *plugin.Messages) (*rollout.Survey, error) {
 	if o.SkipPreflight {
 		survey, err := engine.Survey(ctx, plan)
 		if err != nil {

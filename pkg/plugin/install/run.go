@@ -58,10 +58,7 @@ func (o *InstallOptions) Run(ctx context.Context) error {
 	}
 	progress, machine := o.base.Progress(o.Format == view.JSON && !o.dry())
 	defer progress.Close()
-	engine := rollout.New(c, rollout.Options{
-		Timeout: o.Timeout, Wait: o.Wait, Adopt: o.Adopt, AskAll: o.dry(), KeepRefusals: true, Password: password,
-		Explain: plugin.Explain(c), Hopeless: diagnose.Hopeless, Events: progress.Event, Tooling: version.Get().Tooling(),
-	})
+	engine := o.engine(c, progress, password)
 	plan, err := o.Intent.Plan(ctx, engine, forbidden != nil)
 	if err != nil {
 		return err
@@ -73,11 +70,8 @@ func (o *InstallOptions) Run(ctx context.Context) error {
 	if o.dry() {
 		fmt.Fprintf(messages, "Comparing release %s (profile %s) with %s. Nothing is changed.\n", plan.Release.Name, plan.Settings.Profile, c.Where())
 	}
-	survey, err := o.examine(ctx, c, engine, plan, messages)
+	survey, err := o.examine(ctx, c, engine, plan, messages, machine)
 	if err != nil {
-		if machine != nil {
-			machine.Document(view.Result{Report: o.unbegun(c, plan, err)})
-		}
 		return err
 	}
 	if forbidden != nil {
@@ -88,6 +82,14 @@ func (o *InstallOptions) Run(ctx context.Context) error {
 	}
 	fmt.Fprintf(messages, "Installing release %s (profile %s) into %s.\n", plan.Release.Name, plan.Settings.Profile, c.Where())
 	return o.apply(ctx, &attempt{c, engine, plan, survey, started, messages, progress, machine})
+}
+
+// engine that does what the flags say. Without a password, the first user gets a new one.
+func (o *InstallOptions) engine(c *cluster.Cluster, progress view.Progress, password []byte) *rollout.Engine {
+	return rollout.New(c, rollout.Options{
+		Timeout: o.Timeout, Wait: o.Wait, Adopt: o.Adopt, AskAll: o.dry(), KeepRefusals: true, Password: password,
+		Explain: plugin.Explain(c), Hopeless: diagnose.Hopeless, Events: progress.Event, Tooling: version.Get().Tooling(),
+	})
 }
 
 // attempt is a run with everything that it has found out before its first write.

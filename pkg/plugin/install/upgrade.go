@@ -12,10 +12,8 @@ import (
 
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/clones"
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/cluster"
-	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/diagnose"
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/plugin"
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/rollout"
-	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/version"
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/view"
 )
 
@@ -141,19 +139,13 @@ func (o *UpgradeOptions) Run(ctx context.Context) error {
 	}
 	progress, machine := o.base.Progress(o.Format == view.JSON && !o.dry())
 	defer progress.Close()
-	engine := rollout.New(c, rollout.Options{
-		Timeout: o.Timeout, Wait: true, Adopt: o.Adopt, AskAll: o.dry(), KeepRefusals: true,
-		Explain: plugin.Explain(c), Hopeless: diagnose.Hopeless, Events: progress.Event, Tooling: version.Get().Tooling(),
-	})
+	engine := o.engine(c, progress, nil)
 	plan, err := o.Intent.Plan(ctx, engine, false)
 	if err != nil {
 		return err
 	}
-	survey, err := o.examine(ctx, c, engine, plan, messages)
+	survey, err := o.examine(ctx, c, engine, plan, messages, machine)
 	if err != nil {
-		if machine != nil {
-			machine.Document(view.Result{Report: o.unbegun(c, plan, err)})
-		}
 		return err
 	}
 	fmt.Fprint(messages, clones.About(plan.Release))

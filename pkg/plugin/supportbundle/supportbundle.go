@@ -186,7 +186,7 @@ func (o *SupportBundleOptions) connect(ctx context.Context) (*cluster.Cluster, e
 }
 
 func (o *SupportBundleOptions) write(ctx context.Context, c *cluster.Cluster, w io.Writer) (*bundle.Manifest, error) {
-	source, err := o.base.Installed(ctx, c)
+	source, _, err := o.base.Installed(ctx, c)
 	if err != nil {
 		// What keeps the inventory from being read is in the bundle itself.
 		if source, err = o.base.Source(); err != nil {

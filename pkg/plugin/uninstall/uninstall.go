@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"sigs.k8s.io/yaml"
 
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/cluster"
@@ -159,12 +158,8 @@ func (o *UninstallOptions) Run(ctx context.Context) error {
 
 // installed is what has to be removed.
 func (o *UninstallOptions) installed(ctx context.Context, c *cluster.Cluster) (*components.Release, error) {
-	source, err := o.base.Installed(ctx, c)
+	source, settings, err := o.base.Installed(ctx, c)
 	if err != nil {
-		return nil, err
-	}
-	settings, err := rollout.ReadSettings(ctx, c)
-	if err != nil && !apierrors.IsForbidden(err) {
 		return nil, err
 	}
 	return settings.Leaving(source.Release())

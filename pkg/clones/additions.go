@@ -6,6 +6,8 @@ import (
 	"strings"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+
+	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/components"
 )
 
 // add brings what upstream's stack lacks where Kubeflow's dashboard is not around it, as the
@@ -175,15 +177,9 @@ func (c *clone) keepFromAKS(templates map[string][]*unstructured.Unstructured) {
 	for _, name := range c.names() {
 		for _, u := range c.objects[name] {
 			template := find(templates[name], u.GetKind(), u.GetNamespace(), u.GetName())
-			if template == nil || template.GetAnnotations()[enforcer] == "" || u.GetAnnotations()[enforcer] != "" {
-				continue
+			if template != nil && template.GetAnnotations()[enforcer] != "" && u.GetAnnotations()[enforcer] == "" {
+				components.Annotate(u, enforcer, template.GetAnnotations()[enforcer])
 			}
-			annotations := u.GetAnnotations()
-			if annotations == nil {
-				annotations = map[string]string{}
-			}
-			annotations[enforcer] = template.GetAnnotations()[enforcer]
-			u.SetAnnotations(annotations)
 		}
 	}
 }

@@ -1,6 +1,8 @@
 package clones
 
 import (
+	"context"
+	"errors"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -401,7 +403,7 @@ func TestADirectoryThatCannotBeInstalledIsRefused(t *testing.T) {
 		{"an overlay that does not exist", smallClone(t, "v1.10.1"), Options{Overlays: map[string]string{"dex": "common/dex/overlays/github"}}, []string{"--overlay dex=common/dex/overlays/github", "does not exist"}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			_, err := Open(test.dir, test.o)
+			_, err := Open(t.Context(), test.dir, test.o)
 			if err == nil {
 				t.Fatal("it was opened")
 			}
@@ -498,5 +500,13 @@ func TestTheInjectorsValuesMayBeYAML(t *testing.T) {
 	got, _, _ := unstructured.NestedString(objects["ConfigMap/istio-system/istio-sidecar-injector"], "data", "values")
 	if !strings.Contains(got, `"image": "example.org/istio/proxyv2:1.24.1"`) {
 		t.Errorf("the values are:\n%s", got)
+	}
+}
+
+func TestAnInterruptedCommandDoesNotGoOnToReadAClone(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if s, err := Open(ctx, smallClone(t, "26.03.1"), Options{}); !errors.Is(err, context.Canceled) {
+		t.Errorf("opened %v, error %v, want %v", s, err, context.Canceled)
 	}
 }

@@ -3,7 +3,6 @@ package clones
 import (
 	"encoding/json"
 	"fmt"
-	"maps"
 	"strings"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -139,17 +138,10 @@ func (c *clone) follow(templates map[string][]*unstructured.Unstructured) {
 			if template == nil {
 				continue
 			}
-			annotations := u.GetAnnotations()
 			for k, v := range template.GetAnnotations() {
 				if strings.HasPrefix(k, ownAnnotations) {
-					if annotations == nil {
-						annotations = map[string]string{}
-					}
-					annotations[k] = v
+					components.Annotate(u, k, v)
 				}
-			}
-			if len(annotations) > 0 && !maps.Equal(annotations, u.GetAnnotations()) {
-				u.SetAnnotations(annotations)
 			}
 		}
 	}

@@ -17,11 +17,11 @@ var tagShape = regexp.MustCompile(`^v?[0-9]+\.[0-9]+(\.[0-9]+)?(-rc\.[0-9]+)?$`)
 
 // readGit tells which commit is checked out and whether files of the pieces were changed,
 // where the clone has a repository and this machine has Git.
-func (c *clone) readGit(pieces []string) {
+func (c *clone) readGit(ctx context.Context, pieces []string) {
 	if !exists(c.about.Path, ".git") {
 		return
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), gitTimeout)
+	ctx, cancel := context.WithTimeout(ctx, gitTimeout)
 	defer cancel()
 	git := func(args ...string) (string, bool) {
 		// A repository may name a program that Git starts to watch its files.

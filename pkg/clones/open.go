@@ -1,6 +1,7 @@
 package clones
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -19,7 +20,7 @@ import (
 
 // Open reads and renders a clone. Its errors name the flag, and where kustomize fails, the
 // piece with kustomize's own message.
-func Open(dir string, o Options) (*components.Files, error) {
+func Open(ctx context.Context, dir string, o Options) (*components.Files, error) {
 	dir, err := directory(dir)
 	if err != nil {
 		return nil, err
@@ -38,8 +39,8 @@ func Open(dir string, o Options) (*components.Files, error) {
 	if c.embedded, err = newestRelease(); err != nil {
 		return nil, err
 	}
-	c.readGit(slices.Concat(slices.Collect(maps.Values(pieces))...))
-	if err := c.render(pieces); err != nil {
+	c.readGit(ctx, slices.Concat(slices.Collect(maps.Values(pieces))...))
+	if err := c.render(ctx, pieces); err != nil {
 		return nil, err
 	}
 	return c.source()
@@ -138,7 +139,7 @@ func (c *clone) warn(format string, args ...any) {
 }
 
 // render builds all pieces, and makes of them what the engine can apply.
-func (c *clone) render(pieces map[string][]string) error {
+func (c *clone) render(ctx context.Context, pieces map[string][]string) error {
 	names := c.names()
 	built := make([][]*unstructured.Unstructured, len(names))
 	err := quietly(func() error {
@@ -147,6 +148,9 @@ func (c *clone) render(pieces map[string][]string) error {
 		for i, name := range names {
 			group.Go(func() error {
 				for _, path := range pieces[name] {
+					if err := ctx.Err(); err != nil {
+						return err
+					}
 					objects, err := build(path)
 					if err != nil {
 						return fmt.Errorf("--manifests %s: component %s: kustomize build %s: %w", c.about.Path, name, c.short(path), err)

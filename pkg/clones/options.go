@@ -1,6 +1,7 @@
 package clones
 
 import (
+	"context"
 	"fmt"
 	"maps"
 	"strings"
@@ -45,7 +46,7 @@ func ParseOverlays(overlays []string) (map[string]string, error) {
 
 // Reopen is a clone with the choices of the last run where they are not made now. One that
 // was opened with the same choices is taken as it is.
-func Reopen(opened *components.Files, o Options, last *components.Clone, given func(flag string) bool) (*components.Files, error) {
+func Reopen(ctx context.Context, opened *components.Files, o Options, last *components.Clone, given func(flag string) bool) (*components.Files, error) {
 	kept := o
 	for flag, take := range map[string]func(){
 		FlagOverlay: func() { kept.Overlays = last.Overlays },
@@ -59,7 +60,7 @@ func Reopen(opened *components.Files, o Options, last *components.Clone, given f
 	if maps.Equal(kept.Overlays, o.Overlays) && kept.KeepCredentials == o.KeepCredentials && kept.AsIs == o.AsIs {
 		return opened, nil
 	}
-	return Open(opened.Release().Clone.Path, kept)
+	return Open(ctx, opened.Release().Clone.Path, kept)
 }
 
 // About says what is installed of a clone, and what differs from it; nothing about a release

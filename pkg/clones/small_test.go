@@ -230,7 +230,7 @@ func writeFile(t *testing.T, file, text string) {
 // open opens a clone that has to be one.
 func open(t *testing.T, dir string, o Options) *components.Files {
 	t.Helper()
-	s, err := Open(dir, o)
+	s, err := Open(t.Context(), dir, o)
 	if err != nil {
 		t.Fatal(err)
 	}

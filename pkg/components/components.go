@@ -220,6 +220,16 @@ func ObjectsOf(rendered []Rendered) []*unstructured.Unstructured {
 	return out
 }
 
+// Annotate sets an annotation of an object.
+func Annotate(u *unstructured.Unstructured, name, value string) {
+	annotations := u.GetAnnotations()
+	if annotations == nil {
+		annotations = map[string]string{}
+	}
+	annotations[name] = value
+	u.SetAnnotations(annotations)
+}
+
 const (
 	// ComponentLabel says which component an object belongs to.
 	ComponentLabel = "kubectl-jupyter/component"

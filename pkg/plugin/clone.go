@@ -1,6 +1,7 @@
 package plugin
 
 import (
+	"context"
 	"errors"
 	"fmt"
 
@@ -16,6 +17,8 @@ type cloneFlags struct {
 	overlays []string
 	options  clones.Options
 	given    func(flag string) bool
+	// context of the command that runs.
+	context func() context.Context
 }
 
 func (f *cloneFlags) add(cmd *cobra.Command) {
@@ -24,7 +27,7 @@ func (f *cloneFlags) add(cmd *cobra.Command) {
 	fs.StringArrayVar(&f.overlays, clones.FlagOverlay, nil, "With --manifests, use another overlay for a component, as `COMPONENT=PATH` with PATH in the clone; can be repeated")
 	fs.BoolVar(&f.options.KeepCredentials, clones.FlagKeep, false, "With --manifests, if true, use the credentials in the clone instead of generated ones")
 	fs.BoolVar(&f.options.AsIs, clones.FlagAsIs, false, "With --manifests, if true, add nothing to the clone's manifests")
-	f.given = fs.Changed
+	f.given, f.context = fs.Changed, cmd.Context
 }
 
 // source opens the clone; nil where none is named. Release is the flag that names a release.
@@ -47,5 +50,5 @@ func (f *cloneFlags) source(release string) (*components.Files, error) {
 	if f.options.Overlays, err = clones.ParseOverlays(f.overlays); err != nil {
 		return nil, err
 	}
-	return clones.Open(f.dir, f.options)
+	return clones.Open(f.context(), f.dir, f.options)
 }

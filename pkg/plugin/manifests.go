@@ -49,7 +49,7 @@ func (f *ManifestFlags) Reopen(source *components.Files) func(*components.Clone)
 		return nil
 	}
 	return func(last *components.Clone) (components.Source, error) {
-		return clones.Reopen(source, f.release.clone.options, last, f.release.clone.given)
+		return clones.Reopen(f.release.clone.context(), source, f.release.clone.options, last, f.release.clone.given)
 	}
 }
 

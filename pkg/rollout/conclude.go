@@ -143,12 +143,13 @@ func (r *run) cameLate(n *node, u *unstructured.Unstructured, action report.Acti
 // under names which the new release does not use, such as a certificate's Secret.
 func (e *Engine) outgrown(ctx context.Context, plan *Plan) ([]member, error) {
 	var out []member
+	planned := plan.keys()
 	for _, r := range plan.Rendered {
 		before, err := plan.From.Component(r.Component.Name)
 		if err != nil {
 			continue // the release before did not have it
 		}
-		for _, k := range outgrowable(plan, before) {
+		for _, k := range outgrowable(plan, planned, before) {
 			resource, err := e.cluster.Mapper.Preferred(schema.GroupKind{Group: k.group, Kind: k.kind})
 			if err != nil {
 				continue // its kind is not defined here
@@ -166,14 +167,22 @@ func (e *Engine) outgrown(ctx context.Context, plan *Plan) ([]member, error) {
 	return out, nil
 }
 
+// keys of the plan's objects.
+func (p *Plan) keys() map[key]bool {
+	out := map[key]bool{}
+	for _, u := range components.ObjectsOf(p.Rendered) {
+		out[keyOf(u)] = true
+	}
+	return out
+}
+
 // outgrowable are the names, without patterns, that a component of the release before uses
-// at run time and nothing of the new release does.
-func outgrowable(plan *Plan, before *components.Component) []key {
+// at run time and nothing of the new release does. Planned are the objects of the plan.
+func outgrowable(plan *Plan, planned map[key]bool, before *components.Component) []key {
 	var out []key
 	for _, l := range before.Leaves {
 		k := key{l.Group, l.Kind, l.Namespace, l.Name}
-		planned := slices.ContainsFunc(components.ObjectsOf(plan.Rendered), func(u *unstructured.Unstructured) bool { return keyOf(u) == k })
-		if !strings.ContainsAny(l.Namespace+l.Name, `*?[\`) && !keptKind(l.Kind) && !planned && leftBy(plan.Release, k) == "" {
+		if !strings.ContainsAny(l.Namespace+l.Name, `*?[\`) && !keptKind(l.Kind) && !planned[k] && leftBy(plan.Release, k) == "" {
 			out = append(out, k)
 		}
 	}

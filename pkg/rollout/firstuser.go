@@ -43,7 +43,7 @@ func (e *Engine) ReplacePassword(ctx context.Context, plan *Plan, hash string, l
 		delete(annotations, lockedAnnotation)
 		live.SetAnnotations(annotations)
 		if locked {
-			setAnnotation(live, lockedAnnotation, "true")
+			components.Annotate(live, lockedAnnotation, "true")
 		}
 		_, err = client.Update(ctx, live, metav1.UpdateOptions{FieldManager: FieldManager})
 		return err

@@ -119,17 +119,16 @@ func (e *Engine) askUpgrade(needed *inquiry, plan *Plan) {
 	if plan.From == nil {
 		return
 	}
-	planned := map[key]bool{}
+	planned := plan.keys()
 	for _, r := range plan.Rendered {
 		for _, u := range r.Objects {
-			planned[keyOf(u)] = true
 			if u.GetKind() == "Deployment" {
 				needed.ask(replicaSets.GroupResource(), u.GetNamespace(), "get", "list", "watch", "patch", "delete")
 				needed.ask(deployments.GroupResource(), u.GetNamespace(), "delete")
 			}
 		}
 		if before, err := plan.From.Component(r.Component.Name); err == nil {
-			for _, k := range outgrowable(plan, before) {
+			for _, k := range outgrowable(plan, planned, before) {
 				if resource, err := e.cluster.Mapper.Preferred(schema.GroupKind{Group: k.group, Kind: k.kind}); err == nil {
 					needed.ask(resource.GroupResource(), k.namespace, "get", "delete")
 				}

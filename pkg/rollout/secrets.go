@@ -293,7 +293,7 @@ func (e *Engine) store(ctx context.Context, v *vault, u *unstructured.Unstructur
 		return nil, err
 	}
 	if notShown {
-		setAnnotation(out, notShownAnnotation, "true")
+		components.Annotate(out, notShownAnnotation, "true")
 	}
 	return client.Create(ctx, out, metav1.CreateOptions{FieldManager: FieldManager})
 }
@@ -315,19 +315,10 @@ func (e *Engine) complete(ctx context.Context, client dynamic.ResourceInterface,
 	}
 	out.SetLabels(labels)
 	if notShown {
-		setAnnotation(out, notShownAnnotation, "true")
+		components.Annotate(out, notShownAnnotation, "true")
 	}
 	// The version makes the update fail if somebody changed the Secret meanwhile.
 	return client.Update(ctx, out, metav1.UpdateOptions{FieldManager: FieldManager})
-}
-
-func setAnnotation(u *unstructured.Unstructured, k, value string) {
-	annotations := u.GetAnnotations()
-	if annotations == nil {
-		annotations = map[string]string{}
-	}
-	annotations[k] = value
-	u.SetAnnotations(annotations)
 }
 
 // Shown records that the person has seen the password. Until then every run makes a

@@ -245,7 +245,7 @@ func TestLeftoversOfTheReleaseBeforeAreFoundByName(t *testing.T) {
 			object(t, `{apiVersion: v1, kind: Secret, metadata: {namespace: s, name: planned}}`),
 		}}},
 	}
-	got := outgrowable(plan, before)
+	got := outgrowable(plan, plan.keys(), before)
 	if d := cmp.Diff([]string{"Secret s/old-certs"}, names(got)); d != "" {
 		t.Errorf("to be removed (-want +got):\n%s", d)
 	}

@@ -53,6 +53,24 @@ func patch(operation, of string) string {
 	return "{configPatches: [{applyTo: HTTP_FILTER, match: {listener: {filterChain: {filter: {name: hcm" + match + "}}}}, patch: {operation: " + operation + "}}]}"
 }
 
+// wantFilterCause is that a filter does not do what it is for, and that this is told with the
+// evidence and the remedy. Where says is empty, nothing is wrong.
+func wantFilterCause(t *testing.T, causes []report.Cause, name, says string) {
+	t.Helper()
+	if says == "" {
+		if len(causes) > 0 {
+			t.Errorf("causes = %+v, want none", causes)
+		}
+		return
+	}
+	if len(causes) != 1 || causes[0].Name != name || causes[0].Severity != report.Fatal || !strings.Contains(causes[0].Summary, says) {
+		t.Fatalf("causes = %+v, want a fatal %s that says %q", causes, name, says)
+	}
+	if causes[0].Remedy == "" || len(causes[0].Evidence) == 0 {
+		t.Errorf("it says neither what to do nor how it is known: %+v", causes[0])
+	}
+}
+
 func TestCredentialsAreForwardedWithoutTheFilterAsItWasInstalled(t *testing.T) {
 	now := metav1.Now()
 	change := func(f func(*Ground, *unstructured.Unstructured)) func(*Ground) {
@@ -105,19 +123,7 @@ func TestCredentialsAreForwardedWithoutTheFilterAsItWasInstalled(t *testing.T) {
 				Deployments: []appsv1.Deployment{*parse[appsv1.Deployment](t, `{metadata: {namespace: istio-system, name: istio-ingressgateway}, spec: {template: {metadata: {labels: {istio: ingressgateway}}}}}`)},
 			}
 			c.change(g)
-			causes := g.CredentialsCauses()
-			if c.says == "" {
-				if len(causes) > 0 {
-					t.Errorf("causes = %+v, want none", causes)
-				}
-				return
-			}
-			if len(causes) != 1 || causes[0].Name != diagnose.CredentialsForwarded || causes[0].Severity != report.Fatal || !strings.Contains(causes[0].Summary, c.says) {
-				t.Fatalf("causes = %+v, want a fatal %s that says %q", causes, diagnose.CredentialsForwarded, c.says)
-			}
-			if causes[0].Remedy == "" || len(causes[0].Evidence) == 0 {
-				t.Errorf("it says neither what to do nor how it is known: %+v", causes[0])
-			}
+			wantFilterCause(t, g.CredentialsCauses(), diagnose.CredentialsForwarded, c.says)
 		})
 	}
 }

@@ -59,24 +59,8 @@ spec:
       kubeflow-userid: %[2]s, x-leak: "[%%REQ(cookie)%% %%REQ(authorization)%%]",
       x-kubectl-jupyter-cluster: "outbound|80||oauth2-proxy.oauth2-proxy.svc.cluster.local"}}}
     route: [{destination: {host: first.%[1]s.svc.cluster.local, port: {number: 80}}}]
----
-apiVersion: v1
-kind: Service
-metadata: {name: evil, namespace: %[1]s}
-spec: {type: ExternalName, externalName: jupyter-web-app-service.kubeflow.svc.cluster.local, ports: [{name: http, port: 80}]}
----
-apiVersion: networking.istio.io/v1
-kind: VirtualService
-metadata: {name: evil, namespace: %[1]s}
-spec:
-  gateways: [kubeflow/kubeflow-gateway]
-  hosts: ["*"]
-  http:
-  - match: [{uri: {prefix: /evil/}}]
-    rewrite: {uri: /}
-    headers: {request: {set: {kubeflow-userid: %[2]s}}}
-    route: [{destination: {host: evil.%[1]s.svc.cluster.local, port: {number: 80}}}]
 `, profileNamespace, victim, notebookImage(t, images)))
+	b.apply(nameOfTheWebApp("kubeflow-userid: " + victim))
 	b.kubectl("-n", profileNamespace, "wait", "notebook/first", "--for=jsonpath={.status.readyReplicas}=1", "--timeout=2m")
 	person := b.signsIn(t, gateway, nil, loginUser, loginPassword, profileNamespace)
 	session := person.cookie("/", sessionCookie)
@@ -181,6 +165,29 @@ spec:
 			t.Errorf("the web app takes the visitor for %q, want %s", user, loginUser)
 		}
 	})
+}
+
+// nameOfTheWebApp is a Service of the user's namespace that is another name of the web app's,
+// with a route to it at /evil/ that sets a header, NAME: VALUE.
+func nameOfTheWebApp(header string) string {
+	return fmt.Sprintf(`
+apiVersion: v1
+kind: Service
+metadata: {name: evil, namespace: %[1]s}
+spec: {type: ExternalName, externalName: jupyter-web-app-service.kubeflow.svc.cluster.local, ports: [{name: http, port: 80}]}
+---
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: {name: evil, namespace: %[1]s}
+spec:
+  gateways: [kubeflow/kubeflow-gateway]
+  hosts: ["*"]
+  http:
+  - match: [{uri: {prefix: /evil/}}]
+    rewrite: {uri: /}
+    headers: {request: {set: {%[2]s}}}
+    route: [{destination: {host: evil.%[1]s.svc.cluster.local, port: {number: 80}}}]
+`, profileNamespace, header)
 }
 
 // selfSigned turns HTTPS on for a host, and returns the authority of its certificate.

@@ -113,24 +113,7 @@ spec: {template: {spec: {serviceAccountName: default-editor, containers: [{name:
 	})
 	t.Run("a notebook's Service that is another name of the web app's leads nowhere", func(t *testing.T) {
 		b := b.in(t)
-		b.apply(fmt.Sprintf(`
-apiVersion: v1
-kind: Service
-metadata: {name: evil, namespace: %[1]s}
-spec: {type: ExternalName, externalName: jupyter-web-app-service.kubeflow.svc.cluster.local, ports: [{name: http, port: 80}]}
----
-apiVersion: networking.istio.io/v1
-kind: VirtualService
-metadata: {name: evil, namespace: %[1]s}
-spec:
-  gateways: [kubeflow/kubeflow-gateway]
-  hosts: ["*"]
-  http:
-  - match: [{uri: {prefix: /evil/}}]
-    rewrite: {uri: /}
-    headers: {request: {set: {x-kubectl-jupyter-door: app}}}
-    route: [{destination: {host: evil.%[1]s.svc.cluster.local, port: {number: 80}}}]
-`, profileNamespace))
+		b.apply(nameOfTheWebApp("x-kubectl-jupyter-door: app"))
 		person := b.signsIn(t, "http://"+gatewayAddress, nil, loginUser, loginPassword, profileNamespace)
 		var p page
 		// Nothing can be watched that tells when Envoy has its configuration.

@@ -115,8 +115,14 @@ func (s *Snapshot) service(namespace, name string) *corev1.Service {
 
 // readyEndpoints counts the addresses behind a service that take traffic.
 func (s *Snapshot) readyEndpoints(namespace, service string) int {
+	return ReadyEndpoints(s.Endpoints, namespace, service)
+}
+
+// ReadyEndpoints counts the addresses of a Service that take traffic. Those of pods that are
+// not ready count where the Service publishes them, as they are used then.
+func ReadyEndpoints(of []discoveryv1.EndpointSlice, namespace, service string) int {
 	n := 0
-	for _, slice := range s.Endpoints {
+	for _, slice := range of {
 		if slice.Namespace != namespace || slice.Labels[discoveryv1.LabelServiceName] != service {
 			continue
 		}

@@ -14,6 +14,7 @@ import (
 
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/cluster"
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/components"
+	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/diagnose"
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/report"
 )
 
@@ -228,23 +229,8 @@ func (g *Ground) service(namespace, name string) *corev1.Service {
 	return nil
 }
 
-// readyEndpoints of a Service. Addresses of pods that are not ready count where the
-// Service publishes them, as the gateway uses them then.
 func (g *Ground) readyEndpoints(namespace, service string) int {
-	n := 0
-	for i := range g.Endpoints {
-		slice := &g.Endpoints[i]
-		if slice.Namespace != namespace || slice.Labels[discoveryv1.LabelServiceName] != service {
-			continue
-		}
-		for _, e := range slice.Endpoints {
-			// Nil is to be taken for ready.
-			if e.Conditions.Ready == nil || *e.Conditions.Ready {
-				n += len(e.Addresses)
-			}
-		}
-	}
-	return n
+	return diagnose.ReadyEndpoints(g.Endpoints, namespace, service)
 }
 
 func (g *Ground) policy(kind, name string) *unstructured.Unstructured {

@@ -133,17 +133,12 @@ func (s *Snapshot) behind(p provider) string {
 
 // endpoints counts the addresses behind a Service that take traffic.
 func (s *Snapshot) endpoints(service report.Ref) int {
-	n := 0
+	var all []discoveryv1.EndpointSlice
 	for _, u := range s.All("discovery.k8s.io", "EndpointSlice") {
 		var slice discoveryv1.EndpointSlice
-		if u.GetNamespace() != service.Namespace || u.GetLabels()[discoveryv1.LabelServiceName] != service.Name || !into(u, &slice) {
-			continue
-		}
-		for _, e := range slice.Endpoints {
-			if e.Conditions.Ready == nil || *e.Conditions.Ready {
-				n += len(e.Addresses)
-			}
+		if into(u, &slice) {
+			all = append(all, slice)
 		}
 	}
-	return n
+	return diagnose.ReadyEndpoints(all, service.Namespace, service.Name)
 }

@@ -79,34 +79,12 @@ spec: {storageClassName: slow, accessModes: [ReadWriteOnce], resources: {request
 		name: "a webhook without anybody behind it",
 		manifest: `
 {apiVersion: v1, kind: Service, metadata: {name: guard, namespace: NS}, spec: {selector: {app: guard}, ports: [{port: 443}]}}
----
-apiVersion: admissionregistration.k8s.io/v1
-kind: MutatingWebhookConfiguration
-metadata: {name: NS}
-webhooks:
-- name: guard.example.com
-  sideEffects: None
-  admissionReviewVersions: [v1]
-  namespaceSelector: {matchLabels: {kubernetes.io/metadata.name: NS}}
-  rules: [{apiGroups: [""], apiVersions: [v1], operations: [CREATE], resources: [pods]}]
-  clientConfig: {service: {namespace: NS, name: guard}}
----` + deploy(oneContainer),
+---` + podWebhook("MutatingWebhookConfiguration", "guard") + `---` + deploy(oneContainer),
 		subject: web, want: diagnose.WebhookWithoutEndpoints, says: []string{"guard.example.com", "ready endpoints: 0"},
 	}, {
-		name: "a webhook whose service is gone",
-		manifest: `
-apiVersion: admissionregistration.k8s.io/v1
-kind: ValidatingWebhookConfiguration
-metadata: {name: NS}
-webhooks:
-- name: ghost.example.com
-  sideEffects: None
-  admissionReviewVersions: [v1]
-  namespaceSelector: {matchLabels: {kubernetes.io/metadata.name: NS}}
-  rules: [{apiGroups: [""], apiVersions: [v1], operations: [CREATE], resources: [pods]}]
-  clientConfig: {service: {namespace: NS, name: ghost}}
----` + deploy(oneContainer),
-		subject: web, want: diagnose.WebhookServiceMissing, says: []string{"ghost.example.com", "delete validatingwebhookconfiguration NS"},
+		name:     "a webhook whose service is gone",
+		manifest: podWebhook("ValidatingWebhookConfiguration", "ghost") + `---` + deploy(oneContainer),
+		subject:  web, want: diagnose.WebhookServiceMissing, says: []string{"ghost.example.com", "delete validatingwebhookconfiguration NS"},
 	}, {
 		name:     "a pod that was there before the sidecar injector",
 		manifest: deploy(oneContainer),
@@ -207,4 +185,20 @@ spec: {accessModes: [ReadWriteOnce], resources: {requests: {storage: 1Gi}}}
 			}
 		})
 	}
+}
+
+// podWebhook asks a Service for every pod of the namespace.
+func podWebhook(kind, service string) string {
+	return fmt.Sprintf(`
+apiVersion: admissionregistration.k8s.io/v1
+kind: %[1]s
+metadata: {name: NS}
+webhooks:
+- name: %[2]s.example.com
+  sideEffects: None
+  admissionReviewVersions: [v1]
+  namespaceSelector: {matchLabels: {kubernetes.io/metadata.name: NS}}
+  rules: [{apiGroups: [""], apiVersions: [v1], operations: [CREATE], resources: [pods]}]
+  clientConfig: {service: {namespace: NS, name: %[2]s}}
+`, kind, service)
 }

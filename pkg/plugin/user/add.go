@@ -113,11 +113,8 @@ func (f *UserAddFlags) ToOptions(b *plugin.Base, email string, given func(string
 
 // Run adds the person and sees that they can sign in.
 func (o *UserAddOptions) Run(ctx context.Context) error {
-	p, err := o.base.People(ctx, o.Timeout)
+	p, err := toChange(ctx, o.base, o.Timeout)
 	if err != nil {
-		return err
-	}
-	if err := p.ToChange(); err != nil {
 		return err
 	}
 	person := o.Person

@@ -70,11 +70,8 @@ func (f *UserSetPasswordFlags) ToOptions(b *plugin.Base, email string) (*UserSet
 
 // Run sets the password.
 func (o *UserSetPasswordOptions) Run(ctx context.Context) error {
-	p, err := o.base.People(ctx, o.Timeout)
+	p, err := toChange(ctx, o.base, o.Timeout)
 	if err != nil {
-		return err
-	}
-	if err := p.ToChange(); err != nil {
 		return err
 	}
 	first := p.First.Is(o.Email)

@@ -74,11 +74,8 @@ func (f *UserRemoveFlags) ToOptions(b *plugin.Base, email string) (*UserRemoveOp
 
 // Run removes.
 func (o *UserRemoveOptions) Run(ctx context.Context) error {
-	p, err := o.base.People(ctx, o.Timeout)
+	p, err := toChange(ctx, o.base, o.Timeout)
 	if err != nil {
-		return err
-	}
-	if err := p.ToChange(); err != nil {
 		return err
 	}
 	user, err := p.Find(ctx, o.Email)
@@ -121,20 +118,23 @@ func (o *UserRemoveOptions) Run(ctx context.Context) error {
 			return fmt.Errorf("%s can no longer log in, but %w", o.Email, err)
 		}
 	}
+	kept := user.Profile
+	if profile != "" {
+		kept = ""
+	}
+	return o.end(kept, "add")
+}
+
+// end says what is left: the namespace, if it is kept, and the subcommand that restores access.
+func (o *UserRemoveOptions) end(kept, restores string) error {
 	if _, err := fmt.Fprintf(o.base.Out, "%s removed\n", o.Email); err != nil {
 		return err
 	}
-	o.after(user.Profile, profile != "")
-	return nil
-}
-
-// after says what is left.
-func (o *UserRemoveOptions) after(profile string, deleted bool) {
-	w := o.base.ErrOut
-	if profile != "" && !deleted {
-		fmt.Fprintf(w, "Kept: namespace %s with its notebooks and volumes; run `kubectl jupyter user add %s` to restore access.\n", profile, o.Email)
+	if kept != "" {
+		fmt.Fprintf(o.base.ErrOut, "Kept: namespace %s with its notebooks and volumes; run `kubectl jupyter user %s %s` to restore access.\n", kept, restores, o.Email)
 	}
-	fmt.Fprintln(w, "Open sessions remain valid until their cookie expires, at most 24 hours after the login.")
+	fmt.Fprintln(o.base.ErrOut, "Open sessions remain valid until their cookie expires, at most 24 hours after the login.")
+	return nil
 }
 
 // lockFirst takes the first user's password away. The installation names that person, and
@@ -156,12 +156,5 @@ func (o *UserRemoveOptions) lockFirst(ctx context.Context, p *users.Installation
 	if err != nil {
 		return err
 	}
-	if _, err := fmt.Fprintf(o.base.Out, "%s removed\n", o.Email); err != nil {
-		return err
-	}
-	if user.Profile != "" {
-		fmt.Fprintf(o.base.ErrOut, "Kept: namespace %s with its notebooks and volumes; run `kubectl jupyter user set-password %s` to restore access.\n", user.Profile, o.Email)
-	}
-	fmt.Fprintln(o.base.ErrOut, "Open sessions remain valid until their cookie expires, at most 24 hours after the login.")
-	return nil
+	return o.end(user.Profile, "set-password")
 }

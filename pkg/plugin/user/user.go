@@ -3,6 +3,7 @@ package user
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -53,6 +54,15 @@ func oneEmail(cmd *cobra.Command, args []string) error {
 		return plugin.UsageError(cmd, fmt.Errorf("%s requires an e-mail address", cmd.CommandPath()))
 	}
 	return plugin.UsageError(cmd, fmt.Errorf("%s takes one e-mail address, but also got %q", cmd.CommandPath(), args[1]))
+}
+
+// toChange is the installation whose users are to be changed.
+func toChange(ctx context.Context, b *plugin.Base, timeout time.Duration) (*users.Installation, error) {
+	p, err := b.People(ctx, timeout)
+	if err != nil {
+		return nil, err
+	}
+	return p, p.ToChange()
 }
 
 // verified says what Dex said about a password; that it could not be asked is no failure

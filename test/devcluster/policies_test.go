@@ -17,7 +17,7 @@ metadata: {name: server, labels: {app: server}}
 spec:
   containers:
   - name: server
-    image: ghcr.io/kubeflow/kubeflow/notebook-servers/jupyter-scipy:v1.11.0
+    image: devcluster.test/notebook-echo:v1
     imagePullPolicy: Never
     readinessProbe: {httpGet: {path: /api, port: 8888}, periodSeconds: 1}
 ---

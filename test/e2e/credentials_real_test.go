@@ -27,7 +27,7 @@ const (
 )
 
 // TestRealCredentials opens a notebook that says what it is told of its visitors. Envoy,
-// istiod, Dex and oauth2-proxy are themselves; notebook and web app are stand-ins.
+// istiod, Dex and oauth2-proxy are themselves; notebook and web app are stand-ins: JupyterLab does not say it.
 func TestRealCredentials(t *testing.T) {
 	if os.Geteuid() != 0 {
 		t.Fatal("a real node needs root: run it with sudo")
@@ -59,7 +59,7 @@ spec:
       kubeflow-userid: %[2]s, x-leak: "[%%REQ(cookie)%% %%REQ(authorization)%%]",
       x-kubectl-jupyter-cluster: "outbound|80||oauth2-proxy.oauth2-proxy.svc.cluster.local"}}}
     route: [{destination: {host: first.%[1]s.svc.cluster.local, port: {number: 80}}}]
-`, profileNamespace, victim, notebookImage(t, images)))
+`, profileNamespace, victim, echoImage(t, images)))
 	b.apply(nameOfTheWebApp("kubeflow-userid: " + victim))
 	b.kubectl("-n", profileNamespace, "wait", "notebook/first", "--for=jsonpath={.status.readyReplicas}=1", "--timeout=2m")
 	person := b.signsIn(t, gateway, nil, loginUser, loginPassword, profileNamespace)

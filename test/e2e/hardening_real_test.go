@@ -32,7 +32,7 @@ func hardening(t *testing.T, release string) {
 		t.Fatalf("install: %s", r)
 	}
 	t.Run("requests of published advisories are refused", func(t *testing.T) { advisories(t, b.in(t)) })
-	t.Run("isolated namespaces", func(t *testing.T) { isolation(t, b.in(t), notebookImage(t, images)) })
+	t.Run("isolated namespaces", func(t *testing.T) { isolation(t, b.in(t), echoImage(t, images)) })
 	if release == "1.10" {
 		return // its Envoy ends where docs/security.md says so
 	}

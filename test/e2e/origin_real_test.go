@@ -49,7 +49,7 @@ func notebookOrigin(t *testing.T, release []string, flags ...string) {
 	}
 	b.throughProxy(t)
 	b.kubectl("-n", "istio-system", "patch", "service", "istio-ingressgateway", "-p", `{"spec":{"externalIPs":["`+gatewayAddress+`"]}}`)
-	image := notebookImage(t, images)
+	image := echoImage(t, images)
 	notebooks := func(b *bed) {
 		for _, name := range []string{"first", "mine"} {
 			b.apply(fmt.Sprintf(`

@@ -69,14 +69,26 @@ func realProxy(images map[string]string) bool {
 	return false
 }
 
-// notebookImage is the form's first one, which the bed has.
+// notebookImage is the form's first one, which the bed has: JupyterLab where it can be had.
 func notebookImage(t *testing.T, images map[string]string) string {
 	t.Helper()
+	return imageOf(t, images, "/notebook-servers/jupyter-scipy:")
+}
+
+// echoImage is a stand-in for a notebook that answers with what it is told.
+func echoImage(t *testing.T, images map[string]string) string {
+	t.Helper()
+	return imageOf(t, images, "/notebook-echo:")
+}
+
+// imageOf is the bed's image whose name has that in it.
+func imageOf(t *testing.T, images map[string]string, part string) string {
+	t.Helper()
 	for name := range images {
-		if strings.Contains(name, "/notebook-servers/jupyter-scipy:") {
+		if strings.Contains(name, part) {
 			return name
 		}
 	}
-	t.Fatalf("the bed has no image of a notebook: %v", images)
+	t.Fatalf("the bed has no image %s: %v", part, images)
 	return ""
 }

@@ -164,10 +164,10 @@ func (b *bed) login(t *testing.T, password, image string) {
 	b.kubectl("-n", profileNamespace, "wait", "notebook/by-form", "--for=jsonpath={.status.readyReplicas}=1", "--timeout=2m")
 	// The mesh hears of the new pod a moment after the notebook's controller.
 	path := fmt.Sprintf("/notebook/%s/by-form/", profileNamespace)
-	// Nothing can be watched that tells when Envoy has its configuration.
+	// Nothing can be watched that tells when Envoy has its configuration, or when JupyterLab answers.
 	if err := wait.PollUntilContextTimeout(t.Context(), 500*time.Millisecond, time.Minute, true, func(context.Context) (bool, error) {
-		p = person.get(path)
-		return p.code == http.StatusOK, nil
+		p = person.follow(person.get(path))
+		return p.code == http.StatusOK && strings.Contains(p.body, "JupyterLab"), nil
 	}); err != nil {
 		t.Fatalf("GET %s = %d, want 200: %.300s", path, p.code, p.body)
 	}

@@ -45,7 +45,7 @@ func rolloutsLeaveNobodyWithoutAnAnswer(t *testing.T, release string, flags ...s
 	if r := b.run(context.Background(), loginPassword, nil, "install", "--release", release, "--password-stdin", "--timeout", "5m"); r.Code != 0 {
 		t.Fatalf("install: %s", r)
 	}
-	b.opens(t, notebookImage(t, images)).rollouts(t)
+	b.opens(t, echoImage(t, images)).rollouts(t)
 }
 
 // rollouts replaces the pods of the stack in several ways.

@@ -126,9 +126,12 @@ func (c *counter) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// writeLayer writes the one layer of an image: its programs, /tmp, and what
+// writeLayer writes the one layer of an image: its base, or its programs, /tmp, and what
 // programs expect of /etc and of a home.
 func writeLayer(w io.Writer, i Image, open func(string) (*os.File, error)) error {
+	if i.base != "" {
+		return copyTo(w, i.base, open)
+	}
 	t := tar.NewWriter(w)
 	dirs := map[string]int64{"tmp": 0o1777, "etc": 0o755, "home": 0o755, "home/nonroot": 0o777}
 	host, links, err := hostFiles(i, open)
@@ -219,6 +222,16 @@ func hostFiles(i Image, open func(string) (*os.File, error)) (files, links []fil
 		links = append(links, file{program: "xtables-nft-multi", path: "/usr/sbin/" + n})
 	}
 	return files, links, nil
+}
+
+func copyTo(w io.Writer, program string, open func(string) (*os.File, error)) error {
+	in, err := open(program)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = in.Close() }()
+	_, err = io.Copy(w, in)
+	return err
 }
 
 func putFile(t *tar.Writer, path, from string) error {

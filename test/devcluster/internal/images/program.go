@@ -49,6 +49,8 @@ func (s Store) obtain(ctx context.Context, p program) error {
 	switch {
 	case p.wheel != nil:
 		return s.fetch(ctx, p.name, *p.wheel)
+	case p.tree != nil:
+		return s.grow(ctx, p.name, *p.tree)
 	case p.copy != "":
 		return s.moduleFile(ctx, p.name, p.dir, p.pkg, p.copy)
 	}
@@ -107,6 +109,9 @@ func lastLines(s string, n int) string {
 // inputs is a digest of everything that decides what a program of a nested
 // module becomes: its sources, the pins of its dependencies, the flags and Go itself.
 func (p program) inputs(source, goVersion string) (string, error) {
+	if p.tree != nil {
+		return p.tree.inputs(source)
+	}
 	h := sha256.New()
 	fmt.Fprintln(h, "v1", goVersion, runtime.GOARCH, p.name, p.pkg, p.cgo, p.tags, p.ldflags, p.copy)
 	if p.wheel != nil {

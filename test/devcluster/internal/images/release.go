@@ -56,13 +56,12 @@ func HasCNIPlugin(all []Archive) bool {
 func programsOf(images []Image) []program {
 	needed := map[string]bool{}
 	for _, i := range images {
-		for _, f := range i.files {
-			needed[f.program] = true
-		}
+		made := i.programs()
 		if i.otherwise != nil {
-			for _, f := range i.otherwise.files {
-				needed[f.program] = true
-			}
+			made = append(made, i.otherwise.programs()...)
+		}
+		for _, name := range made {
+			needed[name] = true
 		}
 	}
 	var all []program

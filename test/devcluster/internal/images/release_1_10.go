@@ -34,11 +34,11 @@ func images110() []Image {
 		{"poddefaults-webhook:v1.10.0", "poddefaults-webhook", "adds the environment, volumes and labels of matching PodDefaults"},
 		{"notebook-controller:v1.10.0", "notebook-controller", "makes StatefulSet, Service, VirtualService and status of a Notebook"},
 		{"jupyter-web-app:v1.10.0", "jupyter-web-app", "the web app's API with its CSRF rule; a plain page in the place of the front end"},
-		{"notebook-servers/jupyter-scipy:v1.10.0", "notebook", "answers like a Jupyter server's front page on port 8888; runs no kernels"},
 	} {
 		all = append(all, standIn(kubeflow+s.name, s.program, s.note))
 	}
-	return all
+	const notebook = kubeflow + "notebook-servers/jupyter-scipy:v1.10.0"
+	return append(all, notebookImage(notebook, standIn(notebook, "notebook", "")), echoImage())
 }
 
 // proxy is Istio's agent.

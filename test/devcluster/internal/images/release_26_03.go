@@ -69,11 +69,11 @@ func images2603() []Image {
 		{"dashboard/poddefaults-webhook:v2.0.0", "poddefaults-webhook", "adds the environment, volumes and labels of matching PodDefaults"},
 		{"notebooks/notebook-controller:v1.11.0", "notebook-controller", "makes StatefulSet, Service, VirtualService and status of a Notebook"},
 		{"notebooks/jupyter-web-app:v1.11.0", "jupyter-web-app", "the web app's API with its CSRF rule; a plain page in the place of the front end"},
-		{"kubeflow/notebook-servers/jupyter-scipy:v1.11.0", "notebook", "answers like a Jupyter server's front page on port 8888; runs no kernels"},
 	} {
 		all = append(all, standIn2603("ghcr.io/kubeflow/"+s.name, s.program, s.note))
 	}
-	return all
+	const notebook = kubeflow + "notebook-servers/jupyter-scipy:v1.11.0"
+	return append(all, notebookImage(notebook, standIn2603(notebook, "notebook", "")), echoImage())
 }
 
 const istioHub2603 = "registry.istio.io/release/"

@@ -22,16 +22,26 @@ func (c *clone) add(templates map[string][]*unstructured.Unstructured) {
 }
 
 const (
-	webApp           = "jupyter-web-app"
-	kubeflow         = "kubeflow"
-	webAppRoute      = "jupyter-web-app-jupyter-web-app"
-	webAppRole       = "jupyter-web-app-cluster-role"
-	webAppSettings   = "jupyter-web-app-parameters"
-	webAppProgram    = "jupyter-web-app-deployment"
-	secureCookies    = "APP_SECURE_COOKIES"
-	secureSetting    = "JWA_APP_SECURE_COOKIES"
-	enforcer         = "admissions.enforcer/disabled"
-	filterSinceIstio = 24
+	webApp         = "jupyter-web-app"
+	kubeflow       = "kubeflow"
+	webAppRoute    = "jupyter-web-app-jupyter-web-app"
+	webAppRole     = "jupyter-web-app-cluster-role"
+	webAppSettings = "jupyter-web-app-parameters"
+	webAppProgram  = "jupyter-web-app-deployment"
+	secureCookies  = "APP_SECURE_COOKIES"
+	secureSetting  = "JWA_APP_SECURE_COOKIES"
+	enforcer       = "admissions.enforcer/disabled"
+)
+
+// What the filter for credentials needs of Istio's proxy, by Istio's minor version.
+const (
+	// filterSinceIstio is the first whose proxy has the filter for headers.
+	filterSinceIstio = 20
+	// rawSinceIstio is the first whose clusters have another name for statistics, and whose
+	// proxy (Envoy 1.32) tells the names apart. Before, there is one name and one operator.
+	rawSinceIstio = 24
+	rawCluster    = "%UPSTREAM_CLUSTER_RAW%"
+	onlyCluster   = "%UPSTREAM_CLUSTER%"
 )
 
 // addRoutes adds the web app's own routes to upstream's: the page requests them, and the
@@ -143,15 +153,21 @@ func (c *clone) allowCookies() {
 	c.note("Deployment %s/%s marks cookies Secure only with HTTPS (`expose --tls`)", kubeflow, webAppProgram)
 }
 
-// addCredentialsFilter keeps the session of whoever opens a notebook from it. Older proxies
-// do not know what the filter uses.
+// addCredentialsFilter keeps the session of whoever opens a notebook from it.
 func (c *clone) addCredentialsFilter(templates []*unstructured.Unstructured) {
-	if minor, known := c.istioMinor(); known && minor < filterSinceIstio {
+	minor, known := c.istioMinor()
+	if known && minor < filterSinceIstio {
 		c.warn("the gateway hands the session of whoever opens a notebook to the notebook: the filter against it needs Istio 1.%d", filterSinceIstio)
 		return
 	}
 	for _, u := range templates {
-		if u.GetKind() == "EnvoyFilter" && c.addObject("oauth2-proxy", u) {
+		if u.GetKind() != "EnvoyFilter" {
+			continue
+		}
+		if u = u.DeepCopy(); known && minor < rawSinceIstio {
+			components.MapStrings(u.Object, func(s string) string { return strings.ReplaceAll(s, rawCluster, onlyCluster) })
+		}
+		if c.addObject("oauth2-proxy", u) {
 			c.note("EnvoyFilter %s/%s keeps credentials from notebooks", u.GetNamespace(), u.GetName())
 		}
 	}

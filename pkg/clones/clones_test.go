@@ -12,6 +12,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"sigs.k8s.io/yaml"
 
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/components"
 )
@@ -24,12 +25,32 @@ func TestTheLayoutIsFoundByItsMarkersAndTheVersionsByTheImages(t *testing.T) {
 				t.Errorf("release %s of version %s", release.Name, release.Clone.Version)
 			}
 			for name, want := range map[string]string{
-				"cert-manager": "v1.2.3", "dex": "v3.2.1", "oauth2-proxy": "v7.1.2", "profiles": "v2.0.1", "kubeflow-roles": version,
+				"cert-manager": "v1.2.3", "dex": "v2.3.2", "oauth2-proxy": "v7.1.2", "profiles": "v2.0.1", "kubeflow-roles": version,
 			} {
 				c, err := release.Component(name)
 				if err != nil || c.Version != want {
 					t.Errorf("component %s: version %s (%v), want %s", name, c.Version, err, want)
 				}
+			}
+		})
+	}
+}
+
+func TestACloneWithNewerProgramsThanAnyKnownVersionIsALaterOne(t *testing.T) {
+	for _, tt := range []struct{ layout, from, to, want string }{
+		{"26.03.1", "cert-manager-controller:v1.2.3", "cert-manager-controller:v1.21.0", "later-than-26.03.1"},
+		{"26.03.1", "istio/pilot:1.30.1", "istio/pilot:1.31.0", "later-than-26.03.1"},
+		{"26.03.1", "istio/pilot:1.30.1", "istio/pilot:1.29.7", "26.03.1"},
+		{"26.03.1", "istio/pilot:1.30.1", "istio/pilot:1.30.9", "26.03.1"},
+		{"26.03.1", "istio/pilot:1.30.1", "istio/pilot:latest", "26.03.1"},
+		{"v1.11.0", "dexidp/dex:v2.3.2", "dexidp/dex:v2.46.0", "later-than-v1.11.0"},
+	} {
+		t.Run(tt.layout+" with "+tt.to, func(t *testing.T) {
+			dir := smallClone(t, tt.layout)
+			replaceInClone(t, dir, tt.from, tt.to)
+			release := open(t, dir, Options{}).Release()
+			if release.Name != "clone-"+tt.want || release.Clone.Version != tt.want {
+				t.Errorf("release %s of version %s, want version %s", release.Name, release.Clone.Version, tt.want)
 			}
 		})
 	}
@@ -181,8 +202,15 @@ func TestWhatIsMissingWithoutTheDashboardIsAdded(t *testing.T) {
 			if secure, _, _ := unstructured.NestedString(objects["ConfigMap/kubeflow/jupyter-web-app-parameters"], "data", "JWA_APP_SECURE_COOKIES"); secure != "false" {
 				t.Errorf("cookies are Secure: %s", secure)
 			}
-			if filter := objects["EnvoyFilter/istio-system/istio-ingressgateway-credentials"]; (filter != nil) != (version != "v1.9.1") {
-				t.Errorf("the filter for credentials is there: %t", filter != nil)
+			filter, err := yaml.Marshal(objects["EnvoyFilter/istio-system/istio-ingressgateway-credentials"])
+			if err != nil {
+				t.Fatal(err)
+			}
+			// Envoy refuses an operator that it does not know, and with it the whole listener.
+			for operator, want := range map[string]bool{"%UPSTREAM_CLUSTER%": version == "v1.9.1", "%UPSTREAM_CLUSTER_RAW%": version != "v1.9.1"} {
+				if strings.Contains(string(filter), operator) != want {
+					t.Errorf("the filter for credentials has %s: %t", operator, !want)
+				}
 			}
 			if policy := objects["NetworkPolicy/istio-system/istio-ingressgateway"]; (policy != nil) != strings.HasPrefix(version, "26") {
 				t.Errorf("the policy for clients from outside is there: %t", policy != nil)
@@ -422,7 +450,7 @@ func TestAMovedPieceCanBeNamed(t *testing.T) {
 		t.Fatal(err)
 	}
 	s := open(t, dir, Options{Overlays: map[string]string{"dex": "common/identity/overlays/oauth2-proxy"}})
-	if c, err := s.Release().Component("dex"); err != nil || c.Version != "v3.2.1" {
+	if c, err := s.Release().Component("dex"); err != nil || c.Version != "v2.3.2" {
 		t.Errorf("%v, %v", c, err)
 	}
 }
@@ -508,5 +536,39 @@ func TestAnInterruptedCommandDoesNotGoOnToReadAClone(t *testing.T) {
 	cancel()
 	if s, err := Open(ctx, smallClone(t, "26.03.1"), Options{}); !errors.Is(err, context.Canceled) {
 		t.Errorf("opened %v, error %v, want %v", s, err, context.Canceled)
+	}
+}
+
+func TestAProxyWithoutTheFilterForHeadersGetsNoneForCredentials(t *testing.T) {
+	dir := smallClone(t, "v1.9.1")
+	replaceInClone(t, dir, "istio/pilot:1.22.1", "istio/pilot:1.19.0")
+	s := open(t, dir, Options{})
+	if objects, _ := rendered(t, s, components.Options{}); objects["EnvoyFilter/istio-system/istio-ingressgateway-credentials"] != nil {
+		t.Error("there is a filter")
+	}
+	if said := strings.Join(s.Release().Clone.Warnings, "\n"); !strings.Contains(said, "the filter against it needs Istio 1.20") {
+		t.Errorf("the warnings are:\n%s", said)
+	}
+}
+
+// replaceInClone changes a text in the files of a clone.
+func replaceInClone(t *testing.T, dir, before, after string) {
+	t.Helper()
+	changed := 0
+	if err := filepath.WalkDir(dir, func(path string, d os.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		text, err := os.ReadFile(path)
+		if err == nil && strings.Contains(string(text), before) {
+			changed++
+			writeFile(t, path, strings.ReplaceAll(string(text), before, after))
+		}
+		return err
+	}); err != nil {
+		t.Fatal(err)
+	}
+	if changed == 0 {
+		t.Fatalf("the clone has no %s", before)
 	}
 }

@@ -37,7 +37,7 @@ func (c *clone) readGit(ctx context.Context, pieces []string) {
 	if tags, ok := git("tag", "--points-at", "HEAD"); ok {
 		for _, t := range strings.Fields(tags) {
 			if tagShape.MatchString(t) {
-				c.about.Version = t
+				c.about.Version, c.tagged = t, true
 			}
 		}
 	}

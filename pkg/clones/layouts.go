@@ -19,6 +19,9 @@ type layout struct {
 	version string
 	// marker is a path that no earlier layout has.
 	marker string
+	// programs are the minor versions of components' programs in that version. A clone with
+	// newer ones is of a later version; patches may be somebody's own.
+	programs map[string]string
 	// pieces are the kustomizations of a component. The last one is what --overlay replaces.
 	pieces map[string][]string
 }
@@ -26,7 +29,7 @@ type layout struct {
 // layouts of the versions that can be installed, the latest first: the first whose marker
 // exists is the one.
 var layouts = []layout{
-	{"26.03.1", "applications/notebooks-v1", with(since1102, map[string][]string{
+	{"26.03.1", "applications/notebooks-v1", programs("1.20", "1.30", "2.45"), with(since1102, map[string][]string{
 		"cert-manager":        {"common/cert-manager/base"},
 		"kubeflow-issuer":     {"common/cert-manager/overlays/kubeflow"},
 		"poddefaults":         {"applications/dashboard/upstream/poddefaults-webhooks/overlays/cert-manager"},
@@ -34,16 +37,20 @@ var layouts = []layout{
 		"jupyter-web-app":     {"applications/notebooks-v1/upstream/jupyter-web-app/overlays/istio"},
 		"profiles":            {"applications/dashboard/upstream/profile-controller/overlays/kubeflow-pss"},
 	})},
-	{"26.03", "common/cert-manager/overlays/kubeflow", with(since1102, map[string][]string{
+	{"26.03", "common/cert-manager/overlays/kubeflow", programs("1.19", "1.28", "2.45"), with(since1102, map[string][]string{
 		// This one has cert-manager in it, which is left to its own component.
 		"kubeflow-issuer": {"common/cert-manager/overlays/kubeflow"},
 	})},
-	{"v1.11.0", "common/istio/istio-install/components/ambient-mode", since1102},
-	{"v1.10.2", "applications/profiles/pss", since1102},
-	{"v1.10.1", "common/istio-1-24", with(pieces("common/istio-1-24", "apps"), nil)},
-	{"v1.9.1", "common/oauth2-proxy", with(pieces("common/istio-1-22", "apps"), map[string][]string{
+	{"v1.11.0", "common/istio/istio-install/components/ambient-mode", programs("1.16", "1.28", "2.44"), since1102},
+	{"v1.10.2", "applications/profiles/pss", programs("1.16", "1.26", "2.41"), since1102},
+	{"v1.10.1", "common/istio-1-24", programs("1.16", "1.24", "2.41"), with(pieces("common/istio-1-24", "apps"), nil)},
+	{"v1.9.1", "common/oauth2-proxy", programs("1.14", "1.22", "2.39"), with(pieces("common/istio-1-22", "apps"), map[string][]string{
 		"cert-manager": {"common/cert-manager/cert-manager/base"},
 	})},
+}
+
+func programs(certManager, istio, dex string) map[string]string {
+	return map[string]string{"cert-manager": certManager, "istio": istio, "dex": dex}
 }
 
 // since1102 are the pieces since v1.10.2.

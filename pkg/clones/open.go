@@ -109,6 +109,8 @@ type clone struct {
 	layout  *layout
 	options Options
 	about   *components.Clone
+	// tagged: Git tells the version.
+	tagged bool
 	// embedded is the newest release of the binary, which is followed in what it knows of
 	// components: their order, needs and gates.
 	embedded *components.Files

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/util/version"
 	"sigs.k8s.io/yaml"
 
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/components"
@@ -20,8 +21,27 @@ var tested = map[int][2]int{
 	22: {27, 30}, 23: {27, 30}, 24: {28, 31}, 25: {29, 32}, 26: {29, 33}, 27: {29, 33}, 28: {30, 34}, 29: {31, 35}, 30: {32, 36},
 }
 
+// laterThan is the version of a clone of which only that is known.
+const laterThan = "later-than-"
+
+// nameVersion says of a clone without a tag whose programs are newer than those of the last
+// version with its layout that it is a later one.
+func (c *clone) nameVersion() {
+	if c.tagged {
+		return
+	}
+	for name, known := range c.layout.programs {
+		has, err := version.ParseGeneric(c.versionOf(name))
+		if err == nil && version.MustParseGeneric(known).LessThan(version.MajorMinor(has.Major(), has.Minor())) {
+			c.about.Version = laterThan + c.layout.version
+			return
+		}
+	}
+}
+
 // source makes the release.
 func (c *clone) source() (*components.Files, error) {
+	c.nameVersion()
 	newest := c.embedded.Release()
 	release := &components.Release{
 		Name:      "clone-" + c.about.Version,

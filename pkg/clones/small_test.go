@@ -72,7 +72,7 @@ spec: {maxReplicas: 5, scaleTargetRef: {apiVersion: apps/v1, kind: Deployment, n
 	"dex": {
 		"kustomization.yaml": "resources: [all.yaml]\nsecretGenerator:\n- name: dex-oidc-client\n  namespace: auth\n  envs: [client.env]\ngeneratorOptions: {disableNameSuffixHash: true}\n",
 		"client.env":         "OIDC_CLIENT_ID=a-client\nOIDC_CLIENT_SECRET=shipped-client-secret\n",
-		"all.yaml": namespace("auth") + deployment("auth", "dex", "ghcr.io/dexidp/dex:v3.2.1", "") + `
+		"all.yaml": namespace("auth") + deployment("auth", "dex", "ghcr.io/dexidp/dex:v2.3.2", "") + `
 ---
 apiVersion: v1
 kind: Secret
@@ -182,8 +182,9 @@ func smallClone(t *testing.T, version string) string {
 	case "v1.11.0":
 		values[5], values[7] = agent, "28"
 	case "26.03", "26.03.1":
+		values[7] = map[string]string{"26.03": "28", "26.03.1": "30"}[version]
 		values[3] = "---\napiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata: {name: default, namespace: istio-system}\nspec: {podSelector: {}}\n"
-		values[5], values[7] = agent, "30"
+		values[5] = agent
 	}
 	if version == "26.03.1" {
 		values[1] = "poddefaults-webhook"

@@ -61,14 +61,14 @@ func (b *Base) Flags() string {
 		value *string
 	}{{"kubeconfig", b.Config.KubeConfig}, {"context", b.Config.Context}, {"server", b.Config.APIServer}} {
 		if f.value != nil && *f.value != "" {
-			out.WriteString(" --" + f.flag + "=" + quote(*f.value))
+			out.WriteString(" --" + f.flag + "=" + Quote(*f.value))
 		}
 	}
 	return out.String()
 }
 
-// quote makes a word safe for a shell where it has to be.
-func quote(s string) string {
+// Quote makes a word safe for a shell where it has to be.
+func Quote(s string) string {
 	if strings.Trim(s, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789@%_+=:,./-") == "" {
 		return s
 	}

@@ -59,8 +59,8 @@ func TestQuoteMakesWordsSafeForAShell(t *testing.T) {
 		"$(rm -rf ~)":             "'$(rm -rf ~)'",
 		"https://127.0.0.1:6443/": "https://127.0.0.1:6443/",
 	} {
-		if got := quote(in); got != want {
-			t.Errorf("quote(%q) is %s, want %s", in, got, want)
+		if got := Quote(in); got != want {
+			t.Errorf("Quote(%q) is %s, want %s", in, got, want)
 		}
 	}
 }

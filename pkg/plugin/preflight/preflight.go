@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -35,7 +36,12 @@ type PreflightOptions struct {
 	Adopt   bool
 	Timeout time.Duration
 	Format  string
+	// Install and Upgrade are the commands that would follow.
+	Install, Upgrade string
 }
+
+// notOfUpgrade are flags that an upgrade does not have: it keeps what was chosen.
+var notOfUpgrade = []string{"profile", "user-email", "only", "skip", "use-existing", "isolate-namespaces", "secure-cookies"}
 
 func New(b *plugin.Base) *cobra.Command {
 	f := &PreflightFlags{}
@@ -77,6 +83,11 @@ Exit codes:
 		Args: plugin.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			o, err := f.ToOptions(b, cmd.Flags().Changed)
+			if err == nil {
+				own := []string{"timeout", "output"}
+				o.Install = "kubectl jupyter install" + typed(cmd, own...) + b.Flags()
+				o.Upgrade = "kubectl jupyter upgrade" + strings.Replace(typed(cmd, append(own, notOfUpgrade...)...), " --release ", " --to ", 1) + b.Flags()
+			}
 			return plugin.Run(cmd, o, err)
 		},
 	}
@@ -175,7 +186,7 @@ type preflightReport struct {
 }
 
 func (o *PreflightOptions) print(c *cluster.Cluster, plan *rollout.Plan, f *preflight.Findings, elapsed time.Duration) error {
-	out, b := o.base.Out, o.base
+	out := o.base.Out
 	causes := f.Causes
 	if view.IsDocument(o.Format) {
 		r := preflightReport{
@@ -212,18 +223,22 @@ func (o *PreflightOptions) print(c *cluster.Cluster, plan *rollout.Plan, f *pref
 			return err
 		}
 	}
-	_, err := fmt.Fprintf(out, "\n%s\n", conclusion(f.Result, "kubectl jupyter install"+b.Flags()))
+	_, err := fmt.Fprintf(out, "\n%s\n", o.conclusion(f.Result, plan.From != nil))
 	return err
 }
 
-func conclusion(r preflight.Result, install string) string {
+func (o *PreflightOptions) conclusion(r preflight.Result, upgrade bool) string {
+	what, done, next := "An installation", "installed", o.Install
+	if upgrade {
+		what, done, next = "An upgrade", "upgraded", o.Upgrade
+	}
 	switch r {
 	case preflight.Fatal:
-		return "An installation would fail: see the fatal results above."
+		return what + " would fail: see the fatal results above."
 	case preflight.Unknown:
 		return "No result is fatal, but some checks could not be completed."
 	case preflight.Warning:
-		return "The stack can be installed; see the warnings above. Next: " + install
+		return "The stack can be " + done + "; see the warnings above. Next: " + next
 	}
-	return "The stack can be installed. Next: " + install
+	return "The stack can be " + done + ". Next: " + next
 }

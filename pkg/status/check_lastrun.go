@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"slices"
 
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/cluster"
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/components"
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/diagnose"
@@ -20,6 +22,28 @@ func (s *Snapshot) notCreated() []report.Ref {
 		return nil
 	}
 	return slices.DeleteFunc(s.Inventory.LastRun.PendingRefs(), func(ref report.Ref) bool { return s.Presence(ref) != Absent })
+}
+
+// upgrading tells that an upgrade has begun and is not complete. Until it is, programs of the
+// older release serve where those of the newer one are not there.
+func (s *Snapshot) upgrading() bool { return s.Inventory != nil && s.Inventory.Settings.From != "" }
+
+// awaited tells that all that a component lacks is what the upgrade under way has yet to
+// create.
+func (s *Snapshot) awaited(r *components.Rendered) bool {
+	if !s.upgrading() {
+		return false
+	}
+	lacking := s.notCreated()
+	return !slices.ContainsFunc(r.Objects, func(u *unstructured.Unstructured) bool {
+		ref := cluster.RefOf(u)
+		return s.Presence(ref) == Absent && s.live(u) == nil && !slices.Contains(lacking, ref)
+	})
+}
+
+// onlyAwaited tells that the only error is that the upgrade is not complete.
+func onlyAwaited(causes []report.Cause) bool {
+	return !slices.ContainsFunc(causes, func(c report.Cause) bool { return c.Severity >= report.Error && c.Name != diagnose.UpgradeIncomplete })
 }
 
 // lacksPrograms tells that a component has workloads and none of them is there.
@@ -49,8 +73,8 @@ func checkLastRun(s *Snapshot) []report.Cause {
 		Remedy:   "complete it: kubectl jupyter install",
 	}
 	what := "install"
-	if from := s.Inventory.Settings.From; from != "" {
-		what = fmt.Sprintf("upgrade from release %s to release %s", from, s.Inventory.Settings.Release)
+	if s.upgrading() {
+		what = fmt.Sprintf("upgrade from release %s to release %s", s.Inventory.Settings.From, s.Inventory.Settings.Release)
 		c.Name, c.Severity, c.Remedy = diagnose.UpgradeIncomplete, report.Warning, "complete it: kubectl jupyter upgrade"
 	}
 	switch last.Result {

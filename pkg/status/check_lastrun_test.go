@@ -93,3 +93,65 @@ func TestNothingThatARunWasToCreateIsSkipped(t *testing.T) {
 		t.Errorf("user-profile is %s, %s", got.State, got.Cause)
 	}
 }
+
+func TestWhatAnUpgradeHasYetToCreateIsAwaitedAndNotFailed(t *testing.T) {
+	policy := report.Ref{Group: "security.istio.io", Kind: "AuthorizationPolicy", Namespace: "istio-system", Name: "istio-ingressgateway-oauth2-proxy"}
+	const policyRecord = "AuthorizationPolicy.security.istio.io/istio-system/istio-ingressgateway-oauth2-proxy"
+	for _, tt := range []struct {
+		name    string
+		missing []report.Ref
+		pending []string
+		// more breaks something else.
+		more  func(*Snapshot)
+		rows  map[string]report.State
+		cause map[string]string
+		whole report.State
+	}{
+		{
+			"an object beside programs that serve", []report.Ref{policy}, []string{policyRecord}, nil,
+			map[string]report.State{"oauth2-proxy": report.Progressing, "dex": report.Ready},
+			map[string]string{"oauth2-proxy": diagnose.UpgradeIncomplete}, report.Progressing,
+		},
+		{
+			"programs, while those of the older release serve", []report.Ref{dexDeployment}, []string{dexRecord}, nil,
+			map[string]report.State{"dex": report.Progressing}, map[string]string{"dex": diagnose.UpgradeIncomplete}, report.Progressing,
+		},
+		{
+			"what is missing beside it is no effect", []report.Ref{dexDeployment, policy}, []string{policyRecord}, nil,
+			map[string]report.State{"dex": report.Missing, "oauth2-proxy": report.Progressing}, nil, report.Missing,
+		},
+		{
+			"another error of the same component is told", []report.Ref{policy}, []string{policyRecord},
+			func(s *Snapshot) {
+				s.change(t, proxies, int64(0), "spec", "replicas").change(t, proxies, int64(0), "status", "readyReplicas")
+			},
+			map[string]report.State{"oauth2-proxy": report.Failed}, nil, report.Failed,
+		},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			s := whole(t).without(tt.missing...)
+			s.Inventory.Settings.From = "1.10"
+			s.Inventory.LastRun = &rollout.LastRun{Result: rollout.RunInterrupted, Pending: tt.pending}
+			if tt.more != nil {
+				tt.more(s)
+			}
+			r := s.Report(Check(s))
+			for name, want := range tt.rows {
+				if got := rowOf(t, r, name); got.State != want {
+					t.Errorf("%s is %s (%s), want %s", name, got.State, got.Cause, want)
+				}
+			}
+			for name, want := range tt.cause {
+				if got := rowOf(t, r, name); got.Cause != want {
+					t.Errorf("%s has the cause %s, want %s", name, got.Cause, want)
+				}
+			}
+			if r.State != tt.whole {
+				t.Errorf("the whole is %s, want %s", r.State, tt.whole)
+			}
+			if len(r.Causes) == 0 || r.Causes[0].Name != diagnose.UpgradeIncomplete && tt.more == nil {
+				t.Errorf("the first cause: %+v", r.Causes)
+			}
+		})
+	}
+}

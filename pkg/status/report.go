@@ -84,6 +84,8 @@ func (s *Snapshot) row(r *components.Rendered, causes []report.Cause) report.Com
 	switch {
 	case there == 0 && hidden > 0, hidden > 0 && worst < report.Delay && s.hides(r):
 		row.State, row.Cause = report.Unknown, s.hidden(r)
+	case (there == 0 && !existing || s.incomplete() && s.lacksPrograms(r) || worst >= report.Error) && onlyAwaited(mine) && s.awaited(r):
+		row.State = report.Progressing
 	case there == 0 && !existing, s.incomplete() && s.lacksPrograms(r):
 		row.State = report.Missing
 	case worst >= report.Error && s.available(r) && onlyReplicas(mine):
@@ -231,7 +233,7 @@ func (s *Snapshot) podsBy(r *components.Rendered) []*corev1.Pod {
 var badness = []report.State{report.Ready, report.Unknown, report.Progressing, report.Degraded, report.Missing, report.Failed}
 
 // overall is the state of the worst component, or Failed where a cause of the whole
-// cluster is an error.
+// cluster is an error. What an upgrade has yet to create is told of in its components' rows.
 func overall(rows []report.Component, causes []report.Cause) report.State {
 	worst := report.Ready
 	for _, r := range rows {
@@ -240,7 +242,7 @@ func overall(rows []report.Component, causes []report.Cause) report.State {
 		}
 	}
 	for _, c := range causes {
-		if c.Component == "" && c.Severity >= report.Error {
+		if c.Component == "" && c.Severity >= report.Error && c.Name != diagnose.UpgradeIncomplete {
 			return report.Failed
 		}
 	}

@@ -40,6 +40,19 @@ type unclear struct{ error }
 
 func (u unclear) Unwrap() error { return u.error }
 
+// Exited ends a command with the exit code of a program that it ran, and that has said
+// everything; nil where that is zero.
+func Exited(code int) error {
+	if code == 0 {
+		return nil
+	}
+	return exited(code)
+}
+
+type exited int
+
+func (e exited) Error() string { return fmt.Sprintf("ended with exit code %d", int(e)) }
+
 // Execute runs a command tree with args and returns the program's exit code. Errors
 // are printed once, on the error stream.
 func Execute(ctx context.Context, cmd *cobra.Command, args []string, streams genericiooptions.IOStreams) int {
@@ -52,6 +65,10 @@ func finish(ctx context.Context, err error, w io.Writer) int {
 	interrupted := errors.Is(context.Cause(ctx), ErrInterrupted)
 	if err == nil {
 		return ExitDone
+	}
+	var code exited
+	if errors.As(err, &code) {
+		return int(code)
 	}
 	if !errors.Is(err, ErrSilent) {
 		printError(w, err, interrupted)

@@ -13,7 +13,9 @@ import (
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/plugin/manifests"
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/plugin/notebook"
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/plugin/notebook/access"
+	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/plugin/notebook/connect"
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/plugin/notebook/create"
+	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/plugin/notebook/data"
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/plugin/notebook/lifecycle"
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/plugin/notebook/list"
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/plugin/options"
@@ -54,6 +56,10 @@ func New(streams genericiooptions.IOStreams) *cobra.Command {
 			lifecycle.NewStop,
 			lifecycle.NewRestart,
 			lifecycle.NewDelete,
+			connect.New,
+			data.NewLogs,
+			data.NewExec,
+			data.NewCp,
 		),
 		completion.New,
 		options.New,

@@ -14,13 +14,14 @@ import (
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/forward"
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/login"
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/plugin"
+	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/plugin/listen"
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/rollout"
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/view"
 )
 
 // PortForwardFlags are what was typed.
 type PortForwardFlags struct {
-	listen plugin.ListenFlags
+	listen listen.Flags
 	output string
 }
 
@@ -74,21 +75,21 @@ func (f *PortForwardFlags) add(cmd *cobra.Command) {
 
 // ToOptions checks what was typed.
 func (f *PortForwardFlags) ToOptions(b *plugin.Base) (*PortForwardOptions, error) {
-	listen, err := f.listen.Options()
+	at, err := f.listen.Options()
 	if err != nil {
 		return nil, err
 	}
-	return toPortForward(b, listen, f.output)
+	return toPortForward(b, at, f.output)
 }
 
-func toPortForward(b *plugin.Base, listen forward.Options, format string) (*PortForwardOptions, error) {
+func toPortForward(b *plugin.Base, at forward.Options, format string) (*PortForwardOptions, error) {
 	if format != "" {
 		if err := view.CheckOutput(format); err != nil {
 			return nil, err
 		}
 	}
-	listen.Notice = plugin.TellForward(b.ErrOut)
-	return &PortForwardOptions{base: b, Listen: listen, Format: format}, nil
+	at.Notice = listen.Tell(b.ErrOut)
+	return &PortForwardOptions{base: b, Listen: at, Format: format}, nil
 }
 
 // defaultLocalPort is above those that only root may listen on.
@@ -140,7 +141,7 @@ func (o *PortForwardOptions) forward(ctx context.Context, c *cluster.Cluster) er
 		return err
 	}
 	fmt.Fprintf(w, "Forwarding %s to port %d of %s in %s. Press Ctrl-C to stop.\n", f.Address, port, target, c.Where())
-	plugin.WarnOpen(w, f.Address, "the sign-in page")
+	listen.WarnOpen(w, f.Address, "the sign-in page")
 	if o.Format != "" {
 		err = view.Document(o.base.Out, o.Format, out)
 	} else {

@@ -14,6 +14,7 @@ import (
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/forward"
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/notebooks"
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/plugin"
+	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/plugin/listen"
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/plugin/notebook"
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/view"
 )
@@ -26,7 +27,7 @@ const Variable = "JUPYTER_SERVER"
 
 // Flags are what was typed.
 type Flags struct {
-	listen plugin.ListenFlags
+	listen listen.Flags
 	exec   bool
 	output string
 }
@@ -104,11 +105,11 @@ func nameAndCommand(f *Flags) cobra.PositionalArgs {
 
 // ToOptions checks what was typed.
 func (f *Flags) ToOptions(b *plugin.Base, args []string, portGiven bool) (*Options, error) {
-	listen, err := f.listen.Options()
+	at, err := f.listen.Options()
 	if err != nil {
 		return nil, err
 	}
-	o := &Options{base: b, Name: args[0], Listen: listen, AnyPort: !portGiven, Command: args[1:], Format: f.output}
+	o := &Options{base: b, Name: args[0], Listen: at, AnyPort: !portGiven, Command: args[1:], Format: f.output}
 	switch {
 	case f.output != "" && f.exec:
 		return nil, errors.New("--output and --exec cannot be used together: standard output is the command's")
@@ -158,7 +159,7 @@ func (o *Options) Run(ctx context.Context) error {
 	if len(o.Command) == 0 {
 		linked = ctx
 	}
-	notice := &notices{tell: plugin.TellForward(o.base.ErrOut)}
+	notice := &notices{tell: listen.Tell(o.base.ErrOut)}
 	f, err := o.start(linked, place.Cluster, n, notice.take)
 	if err != nil {
 		return err
@@ -177,7 +178,7 @@ func (o *Options) Run(ctx context.Context) error {
 		return ctx.Err()
 	}
 	w := o.base.ErrOut
-	plugin.WarnOpen(w, f.Address, "the notebook")
+	listen.WarnOpen(w, f.Address, "the notebook")
 	o.say(n, out, server)
 	if len(o.Command) > 0 {
 		return o.command(ctx, out.URL)
@@ -196,12 +197,12 @@ func (o *Options) Run(ctx context.Context) error {
 // start listens, on another port where nobody asked for this one and it is taken.
 func (o *Options) start(ctx context.Context, c *cluster.Cluster, n *notebooks.Notebook, notice func(forward.Notice)) (*forward.Forward, error) {
 	target := forward.Target{Namespace: n.Namespace, Service: n.Name, Port: notebooks.ServicePort}
-	listen := o.Listen
-	listen.Notice = notice
-	f, err := forward.Start(ctx, c, target, listen)
+	at := o.Listen
+	at.Notice = notice
+	f, err := forward.Start(ctx, c, target, at)
 	if o.AnyPort && errors.Is(err, syscall.EADDRINUSE) {
-		listen.Port = 0
-		f, err = forward.Start(ctx, c, target, listen)
+		at.Port = 0
+		f, err = forward.Start(ctx, c, target, at)
 	}
 	return f, err
 }

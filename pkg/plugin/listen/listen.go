@@ -1,4 +1,5 @@
-package plugin
+// Package listen is what commands share that bring something to a port of this machine.
+package listen
 
 import (
 	"fmt"
@@ -8,24 +9,25 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/forward"
+	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/plugin"
 )
 
-// ListenFlags say where a command listens on this machine.
-type ListenFlags struct {
+// Flags say where a command listens on this machine.
+type Flags struct {
 	address string
 	port    int
 }
 
 // Add adds them; usage says more about the port that is taken without --port.
-func (f *ListenFlags) Add(cmd *cobra.Command, port int, usage string) {
+func (f *Flags) Add(cmd *cobra.Command, port int, usage string) {
 	fs := cmd.Flags()
 	fs.StringVar(&f.address, "address", "127.0.0.1", "IP address of this machine to listen on; localhost is accepted for 127.0.0.1")
 	fs.IntVar(&f.port, "port", port, usage)
-	Complete(cmd, "address", func() []string { return []string{"127.0.0.1", "::1", "0.0.0.0"} })
+	plugin.Complete(cmd, "address", func() []string { return []string{"127.0.0.1", "::1", "0.0.0.0"} })
 }
 
 // Options checks what was typed.
-func (f *ListenFlags) Options() (forward.Options, error) {
+func (f *Flags) Options() (forward.Options, error) {
 	o := forward.Options{Address: f.address, Port: f.port}
 	if o.Address == "localhost" {
 		o.Address = "127.0.0.1"
@@ -39,8 +41,8 @@ func (f *ListenFlags) Options() (forward.Options, error) {
 	return o, nil
 }
 
-// TellForward prints what happens to a forward.
-func TellForward(w io.Writer) func(forward.Notice) {
+// Tell prints what happens to a forward.
+func Tell(w io.Writer) func(forward.Notice) {
 	return func(n forward.Notice) {
 		switch n.State {
 		case forward.Connected:

@@ -16,6 +16,7 @@ import (
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/plugin/notebook/connect"
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/plugin/notebook/create"
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/plugin/notebook/data"
+	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/plugin/notebook/formcmd"
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/plugin/notebook/lifecycle"
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/plugin/notebook/list"
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/plugin/options"
@@ -56,6 +57,7 @@ func New(streams genericiooptions.IOStreams) *cobra.Command {
 			lifecycle.NewStop,
 			lifecycle.NewRestart,
 			lifecycle.NewDelete,
+			formcmd.New,
 			connect.New,
 			data.NewLogs,
 			data.NewExec,

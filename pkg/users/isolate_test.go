@@ -1,10 +1,14 @@
 package users
 
 import (
+	"encoding/json"
+	"flag"
 	"net/netip"
+	"os"
 	"slices"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
@@ -35,6 +39,30 @@ func policyOf(t *testing.T, own ...string) *networkingv1.NetworkPolicy {
 		t.Fatal(err)
 	}
 	return policy
+}
+
+var update = flag.Bool("update", false, "rewrite the expected policy")
+
+// The file is what a real enforcer's decisions are tried with, in test/devcluster.
+func TestTheIsolationPolicyIsTheOneThatAnEnforcerIsTriedWith(t *testing.T) {
+	got, err := json.MarshalIndent(policyOf(t, "203.0.113.7/32", "2001:db8:1::/64"), "", "  ")
+	if err != nil {
+		t.Fatal(err)
+	}
+	got = append(got, '\n')
+	const file = "testdata/isolation.json"
+	if *update {
+		if err := os.WriteFile(file, got, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(string(want), string(got)); diff != "" {
+		t.Errorf("the policy has changed (-update rewrites it):\n%s", diff)
+	}
 }
 
 // is tells whether a peer of a policy of namespace ada means the place.

@@ -1,13 +1,10 @@
 package plugin
 
 import (
-	"fmt"
 	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
-
-	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/report"
 )
 
 // usageTemplate is kubectl's order: examples, commands, flags, usage. Flags that
@@ -59,17 +56,4 @@ func List(names []string) string {
 	names = slices.Clone(names)
 	slices.Sort(names)
 	return strings.Join(names, ", ")
-}
-
-// Kinds counts objects by kind: "Deployment 3, Service 4".
-func Kinds(refs []report.Ref) string {
-	counts := map[string]int{}
-	for _, r := range refs {
-		counts[r.Kind]++
-	}
-	parts := make([]string, 0, len(counts))
-	for kind, n := range counts {
-		parts = append(parts, fmt.Sprintf("%s %d", kind, n))
-	}
-	return List(parts)
 }

@@ -7,7 +7,6 @@ import (
 	"strings"
 	"text/tabwriter"
 
-	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/plugin"
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/report"
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/rollout"
 )
@@ -36,7 +35,7 @@ func describe(w io.Writer, p *rollout.Preview, s rollout.Settings, restart strin
 	}
 	counted := func(title string, refs []report.Ref) {
 		if len(refs) > 0 {
-			fmt.Fprintf(w, "%s: %s.\n", title, plugin.Kinds(refs))
+			fmt.Fprintf(w, "%s: %s.\n", title, report.Kinds(refs))
 		}
 	}
 	named("Restarted (the previous pods serve until the new ones are ready)", p.Restarted)

@@ -187,7 +187,7 @@ func (o *UninstallOptions) printPlan(r *rollout.Removal) error {
 // nobody can answer, so --yes is wanted.
 func (o *UninstallOptions) confirm(ctx context.Context, c *cluster.Cluster, r *rollout.Removal) error {
 	w := o.base.ErrOut
-	fmt.Fprintf(w, "The following objects will be deleted from %s:\n  %s\n", c.Where(), plugin.Kinds(r.Deleted()))
+	fmt.Fprintf(w, "The following objects will be deleted from %s:\n  %s\n", c.Where(), report.Kinds(r.Deleted()))
 	for _, line := range keptLines(r.Kept()) {
 		fmt.Fprintf(w, "%s\n", line)
 	}
@@ -211,7 +211,7 @@ func keptLines(kept []rollout.Kept) []string {
 		byReason[k.Why] = append(byReason[k.Why], k.Ref)
 	}
 	for i, why := range reasons {
-		reasons[i] = fmt.Sprintf("Kept: %s (%s).", plugin.Kinds(byReason[why]), why)
+		reasons[i] = fmt.Sprintf("Kept: %s (%s).", report.Kinds(byReason[why]), why)
 	}
 	return reasons
 }

@@ -253,7 +253,7 @@ func (c *collector) behindPods() {
 		}
 		list(c, nodesGVR, "", metav1.ListOptions{ResourceVersion: "0"}, func(s *Snapshot) *[]corev1.Node { return &s.Nodes })
 		// While the scheduler waits for a volume, it writes no condition.
-		if p.Spec.NodeName == "" && len(claimsOf(p)) > 0 {
+		if p.Spec.NodeName == "" && len(ClaimsOf(p)) > 0 {
 			c.volumes(p.Namespace)
 		}
 		if unscheduled(p) == nil {

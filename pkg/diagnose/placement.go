@@ -140,7 +140,7 @@ func Devices(s *Snapshot) []string {
 // can mount, and which another pod mounts. open are the nodes that the pod may run on.
 func Held(s *Snapshot, sub Subject, p *corev1.Pod, open []string) []report.Cause {
 	var causes []report.Cause
-	for _, name := range claimsOf(p) {
+	for _, name := range ClaimsOf(p) {
 		i := slices.IndexFunc(s.Claims, func(c corev1.PersistentVolumeClaim) bool { return c.Namespace == p.Namespace && c.Name == name })
 		if i < 0 || slices.Contains(s.Claims[i].Spec.AccessModes, corev1.ReadWriteMany) || slices.Contains(s.Claims[i].Spec.AccessModes, corev1.ReadOnlyMany) {
 			continue
@@ -149,7 +149,7 @@ func Held(s *Snapshot, sub Subject, p *corev1.Pod, open []string) []report.Cause
 		for j := range s.Pods {
 			h := &s.Pods[j]
 			if h.Namespace != p.Namespace || h.Spec.NodeName == "" || h.Status.Phase == corev1.PodSucceeded || h.Status.Phase == corev1.PodFailed ||
-				!slices.Contains(claimsOf(h), name) || !alone && len(open) == 1 && open[0] == h.Spec.NodeName {
+				!slices.Contains(ClaimsOf(h), name) || !alone && len(open) == 1 && open[0] == h.Spec.NodeName {
 				continue
 			}
 			c := s.podCause(sub, p, VolumeInUse, report.Error, fmt.Sprintf("claim %s can be mounted on one node at a time, and is mounted on node %s by %s", name, h.Spec.NodeName, s.owner(h)))

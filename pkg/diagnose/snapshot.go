@@ -221,7 +221,7 @@ func (s *Snapshot) pods(r report.Ref) []*corev1.Pod {
 		match = func(p *corev1.Pod) bool { return selector.Matches(labels.Set(p.Labels)) }
 	case "PersistentVolumeClaim":
 		match = func(p *corev1.Pod) bool {
-			return p.Spec.NodeName == "" && slices.Contains(claimsOf(p), r.Name)
+			return p.Spec.NodeName == "" && slices.Contains(ClaimsOf(p), r.Name)
 		}
 	case "HorizontalPodAutoscaler":
 		u := s.object(r)
@@ -252,7 +252,8 @@ func (s *Snapshot) pods(r report.Ref) []*corev1.Pod {
 	return pods
 }
 
-func claimsOf(p *corev1.Pod) []string {
+// ClaimsOf are the claims that a pod mounts; that of an ephemeral volume has the pod's name.
+func ClaimsOf(p *corev1.Pod) []string {
 	var names []string
 	for _, v := range p.Spec.Volumes {
 		switch {

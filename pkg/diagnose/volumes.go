@@ -39,7 +39,7 @@ func findVolume(s *Snapshot, sub Subject) []report.Cause {
 
 // unboundClaims: the pod waits for its volumes.
 func (s *Snapshot) unboundClaims(sub Subject, p *corev1.Pod, message string) (report.Cause, bool) {
-	for _, name := range claimsOf(p) {
+	for _, name := range ClaimsOf(p) {
 		i := slices.IndexFunc(s.Claims, func(c corev1.PersistentVolumeClaim) bool {
 			return c.Namespace == p.Namespace && c.Name == name
 		})

@@ -76,7 +76,7 @@ type notebooksReader struct {
 	seen     map[string]bool
 	figures  map[string]*metricsv1beta1.PodMetrics
 	measured error
-	owners   owners
+	owners   Owners
 	activity activity
 	exported bool
 	problems []string
@@ -103,7 +103,7 @@ func ReadNotebooks(ctx context.Context, c *cluster.Cluster, namespace string, o 
 		})
 	}
 	together.Go(func() error {
-		r.owners = readOwners(asking, c, namespace)
+		r.owners = ReadOwners(asking, c, namespace)
 		return nil
 	})
 	together.Go(func() error {
@@ -165,7 +165,7 @@ func (r *notebooksReader) gather() []Notebook {
 		n := byName[key]
 		if n == nil {
 			n = &Notebook{
-				Namespace: p.Namespace, Name: name, Workspace: workspace, Owner: r.owners.of(p.Namespace), LastActivity: r.activity.of(p.Namespace, name),
+				Namespace: p.Namespace, Name: name, Workspace: workspace, Owner: r.owners.Of(p.Namespace), LastActivity: r.activity.of(p.Namespace, name),
 				Phase: p.Status.Phase, Created: p.CreationTimestamp.Time, GPUs: map[string]int64{},
 				CPU: usage.Known(resource.Quantity{}), Memory: usage.Known(resource.Quantity{}),
 			}

@@ -16,14 +16,15 @@ import (
 // who may not list Profiles may still read the own namespace.
 const ownerAnnotation = "owner"
 
-// owners of namespaces: a Profile owns the namespace of its name.
-type owners struct {
+// Owners of namespaces: a Profile owns the namespace of its name.
+type Owners struct {
 	byNamespace map[string]string
 	failed      error
 }
 
-func readOwners(ctx context.Context, c *cluster.Cluster, namespace string) owners {
-	out := owners{byNamespace: map[string]string{}}
+// ReadOwners reads those of one namespace, or of all when it is empty.
+func ReadOwners(ctx context.Context, c *cluster.Cluster, namespace string) Owners {
+	out := Owners{byNamespace: map[string]string{}}
 	body, err := usage.Body(ctx, c.REST().Get().AbsPath("/apis/kubeflow.org/v1/profiles").Param("resourceVersion", "0"))
 	if err == nil {
 		var list struct {
@@ -47,32 +48,40 @@ func readOwners(ctx context.Context, c *cluster.Cluster, namespace string) owner
 	if namespace == "" || !apierrors.IsForbidden(err) {
 		return out
 	}
-	body, err = usage.Body(ctx, c.REST().Get().AbsPath("/api/v1/namespaces", namespace).SetHeader("Accept", "application/json"))
-	if err != nil {
-		return out
-	}
-	var n metav1.PartialObjectMetadata
-	if json.Unmarshal(body, &n) == nil && n.Annotations[ownerAnnotation] != "" {
-		out.byNamespace[namespace], out.failed = n.Annotations[ownerAnnotation], nil
+	if own := ReadOwner(ctx, c, namespace); own.failed == nil && own.byNamespace[namespace] != "" {
+		return own
 	}
 	return out
 }
 
-func (o owners) of(namespace string) usage.Maybe[string] {
+// ReadOwner reads that of one namespace alone, by what the profile controller writes there.
+func ReadOwner(ctx context.Context, c *cluster.Cluster, namespace string) Owners {
+	out := Owners{byNamespace: map[string]string{}}
+	body, err := usage.Body(ctx, c.REST().Get().AbsPath("/api/v1/namespaces", namespace).SetHeader("Accept", "application/json"))
+	var n metav1.PartialObjectMetadata
+	if err == nil {
+		err = json.Unmarshal(body, &n)
+	}
+	out.byNamespace[namespace], out.failed = n.Annotations[ownerAnnotation], err
+	return out
+}
+
+// Of is the owner of a namespace, empty where it is no Profile's.
+func (o Owners) Of(namespace string) usage.Maybe[string] {
 	if o.failed == nil {
 		return usage.Known(o.byNamespace[namespace])
 	}
 	return usage.Missing[string](o.why())
 }
 
-func (o owners) why() usage.Absence {
+func (o Owners) why() usage.Absence {
 	if apierrors.IsNotFound(o.failed) {
 		return usage.Absence{Reason: "the cluster does not serve Profiles: run `kubectl jupyter install`"}
 	}
 	return usage.AbsenceOf("profiles.kubeflow.org", o.failed)
 }
 
-func (o owners) problems() []string {
+func (o Owners) problems() []string {
 	if o.failed == nil {
 		return nil
 	}

@@ -50,6 +50,17 @@ func (f *Facts) Try(ctx context.Context, o *form.Objects) (*Verdict, error) {
 	if err != nil {
 		return nil, err
 	}
+	return v, f.tryPod(ctx, v, ref, pod, f.room)
+}
+
+// TryPod asks whether a pod of something that is not there yet would be admitted, and
+// whether it would then run. Nothing is created.
+func (f *Facts) TryPod(ctx context.Context, ref report.Ref, pod *corev1.Pod) (*Verdict, error) {
+	v := &Verdict{Problems: append([]string{}, f.problems...)}
+	return v, f.tryPod(ctx, v, ref, pod, f.room)
+}
+
+func (f *Facts) tryPod(ctx context.Context, v *Verdict, ref report.Ref, pod *corev1.Pod, room *diagnose.Snapshot) error {
 	admitted, err := f.admit(ctx, pod)
 	switch unknown := unknownError(""); {
 	case errors.As(err, &unknown):
@@ -57,20 +68,20 @@ func (f *Facts) Try(ctx context.Context, o *form.Objects) (*Verdict, error) {
 		admitted = pod
 	case err != nil:
 		if err := v.refused(ref, err); err != nil {
-			return nil, err
+			return err
 		}
 		admitted = pod
 	}
 	sub := diagnose.Subject{Ref: ref}
-	nodes, causes := diagnose.Place(f.room, sub, admitted)
+	nodes, causes := diagnose.Place(room, sub, admitted)
 	for i := range causes {
 		causes[i].Object = ref
 	}
 	v.Nodes = nodes
 	v.Causes = append(v.Causes, causes...)
-	v.Causes = append(v.Causes, diagnose.Held(f.room, sub, admitted, nodes)...)
+	v.Causes = append(v.Causes, diagnose.Held(room, sub, admitted, nodes)...)
 	v.Causes = diagnose.Rank(v.Causes)
-	return v, nil
+	return nil
 }
 
 // tryClaims asks whether the claims could be created, and whether those that are to be

@@ -222,6 +222,13 @@ func (f *Form) image(name string, t notebooks.Type) (string, notebooks.Type, err
 	return name, t, nil
 }
 
+// ImageNamed is the image that a person means: a short name of the form, or any reference
+// where the form allows it.
+func (f *Form) ImageNamed(name string) (string, error) {
+	image, _, err := f.image(name, "")
+	return image, err
+}
+
 // list names the images of all types.
 func (f *Form) list() string {
 	var names []string

@@ -42,12 +42,8 @@ const (
 // Account is the ServiceAccount of a person's namespace under which notebooks run.
 const Account = "default-editor"
 
-const (
-	// Port is where a notebook's server listens in its pod.
-	Port = 8888
-	// ServicePort is where the Service does that the controller makes.
-	ServicePort = 80
-)
+// Port is where a notebook's server listens in its pod.
+const Port = 8888
 
 // Type is what serves in a notebook.
 type Type string

@@ -17,7 +17,7 @@ func (b *Base) Confirm(ctx context.Context, instead string) error {
 		return fmt.Errorf("confirmation is required, but standard input is not a terminal: use %s; nothing was changed", instead)
 	}
 	fmt.Fprint(b.ErrOut, "Continue? [y/N] ")
-	said, err := answer(ctx, func() (string, error) { return bufio.NewReader(b.In).ReadString('\n') })
+	said, err := Answer(ctx, func() (string, error) { return bufio.NewReader(b.In).ReadString('\n') })
 	if err != nil && said == "" {
 		fmt.Fprintln(b.ErrOut)
 		if ctx.Err() != nil {

@@ -23,7 +23,7 @@ const passwordBytes = 72
 // what is typed is not shown.
 func ReadPassword(ctx context.Context, streams genericiooptions.IOStreams, whose string) ([]byte, error) {
 	if !view.IsTerminal(streams.In) {
-		return answer(ctx, func() ([]byte, error) { return pipedPassword(streams.In) })
+		return Answer(ctx, func() ([]byte, error) { return pipedPassword(streams.In) })
 	}
 	fd := int(streams.In.(*os.File).Fd())
 	before, err := term.GetState(fd)
@@ -31,7 +31,7 @@ func ReadPassword(ctx context.Context, streams genericiooptions.IOStreams, whose
 		return nil, fmt.Errorf("--password-stdin: %w", err)
 	}
 	fmt.Fprintf(streams.ErrOut, "Password for %s: ", whose)
-	line, err := answer(ctx, func() ([]byte, error) { return term.ReadPassword(fd) })
+	line, err := Answer(ctx, func() ([]byte, error) { return term.ReadPassword(fd) })
 	fmt.Fprintln(streams.ErrOut)
 	if err != nil {
 		// A read that was given up still holds the echo back.
@@ -43,9 +43,9 @@ func ReadPassword(ctx context.Context, streams genericiooptions.IOStreams, whose
 	return checkPassword(line)
 }
 
-// answer waits for a person or a pipe, and no longer once the run has been interrupted:
+// Answer waits for a person or a pipe, and no longer once the run has been interrupted:
 // a read of a terminal knows nothing of a context.
-func answer[T any](ctx context.Context, read func() (T, error)) (T, error) {
+func Answer[T any](ctx context.Context, read func() (T, error)) (T, error) {
 	type result struct {
 		value T
 		err   error

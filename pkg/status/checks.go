@@ -40,7 +40,6 @@ var checks = []check{
 	{name: "namespaces", find: checkNamespaces, complete: true},
 	{name: "profiles", find: checkProfiles, complete: true},
 	{name: "owners", find: checkOwners, complete: true},
-	{name: "form", find: checkForm, complete: true},
 	{name: "sidecars", find: checkSidecars, complete: true},
 	{name: "logs", find: checkLogs},
 }

@@ -13,12 +13,12 @@ import (
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/plugin/manifests"
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/plugin/notebook"
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/plugin/notebook/access"
-	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/plugin/notebook/connect"
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/plugin/notebook/create"
-	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/plugin/notebook/data"
-	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/plugin/notebook/formcmd"
+	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/plugin/notebook/edit"
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/plugin/notebook/lifecycle"
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/plugin/notebook/list"
+	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/plugin/notebook/run"
+	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/plugin/notebook/volume"
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/plugin/options"
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/plugin/preflight"
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/plugin/status"
@@ -57,11 +57,9 @@ func New(streams genericiooptions.IOStreams) *cobra.Command {
 			lifecycle.NewStop,
 			lifecycle.NewRestart,
 			lifecycle.NewDelete,
-			formcmd.New,
-			connect.New,
-			data.NewLogs,
-			data.NewExec,
-			data.NewCp,
+			edit.New,
+			volume.New,
+			run.New,
 		),
 		completion.New,
 		options.New,

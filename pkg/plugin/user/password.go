@@ -8,7 +8,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/plugin"
-	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/plugin/people"
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/rollout"
 )
 
@@ -51,7 +50,7 @@ Open sessions remain valid until their cookie expires, 24 hours after the login.
 			o, err := f.ToOptions(b, args[0])
 			return plugin.Run(cmd, o, err)
 		},
-		ValidArgsFunction: people.Complete(b),
+		ValidArgsFunction: b.CompleteUsers,
 	}
 	f.addPassword(cmd)
 	f.addKustomize(cmd)

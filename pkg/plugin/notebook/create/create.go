@@ -4,13 +4,11 @@ package create
 import (
 	"errors"
 	"fmt"
-	"strconv"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 	corev1 "k8s.io/api/core/v1"
-	"k8s.io/apimachinery/pkg/api/resource"
 	"k8s.io/apimachinery/pkg/util/validation"
 
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/notebooks"
@@ -172,31 +170,18 @@ func (f *Flags) ToOptions(b *plugin.Base, name string, given func(string) bool) 
 	}
 	var err error
 	if given("gpu") {
-		o.GPU, err = parseGPU(f.gpu)
+		o.GPU, err = notebook.ParseGPU(f.gpu)
 	}
 	return o, err
 }
 
 // amounts reads CPU and memory.
-func (f *Flags) amounts(r *form.Request) error {
-	for _, a := range []struct {
-		flag, text, example string
-		to                  **resource.Quantity
-	}{{"cpu", f.cpu, "2 or 500m", &r.CPU}, {"memory", f.memory, "8Gi", &r.Memory}} {
-		if a.text == "" {
-			continue
-		}
-		q, err := resource.ParseQuantity(a.text)
-		if err != nil || q.Sign() <= 0 {
-			return fmt.Errorf("--%s: %q is not a positive quantity, such as %s", a.flag, a.text, a.example)
-		}
-		*a.to = &q
+func (f *Flags) amounts(r *form.Request) (err error) {
+	if r.CPU, err = notebook.ParseAmount("cpu", f.cpu); err != nil {
+		return err
 	}
-	const least = 16 << 20
-	if r.Memory != nil && r.Memory.Value() < least {
-		return fmt.Errorf("--memory: %q is less than 16Mi: write it with a unit, such as 8Gi", f.memory)
-	}
-	return nil
+	r.Memory, err = notebook.ParseAmount("memory", f.memory)
+	return err
 }
 
 func (f *Flags) mounts(r *form.Request) error {
@@ -224,14 +209,4 @@ func (f *Flags) environment(r *form.Request) error {
 		r.Env = append(r.Env, corev1.EnvVar{Name: name, Value: value})
 	}
 	return nil
-}
-
-// parseGPU reads N[:RESOURCE]. Whether there is such a resource the cluster knows.
-func parseGPU(text string) (*form.GPURequest, error) {
-	number, kind, named := strings.Cut(text, ":")
-	n, err := strconv.ParseInt(number, 10, 64)
-	if err != nil || n < 0 || named && kind == "" {
-		return nil, fmt.Errorf("--gpu: %q is not a number of GPUs, such as 1, or 1:RESOURCE, such as 1:nvidia.com/gpu", text)
-	}
-	return &form.GPURequest{Count: n, Resource: kind}, nil
 }

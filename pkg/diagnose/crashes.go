@@ -63,11 +63,21 @@ func findCrash(s *Snapshot, sub Subject, p *corev1.Pod) []report.Cause {
 
 // What istio-init says when the node's kernel, or the pod's rights, do not let it
 // redirect traffic.
-var iptablesFailed = regexp.MustCompile(`(?i)iptables|ip6tables|nf_tables|modprobe|xt_\w+|operation not permitted|you must be root`)
+//
+// Its log repeats every rule that it sets, so that the names of the programs alone say nothing.
+var (
+	iptablesFailed  = regexp.MustCompile(`(?i)(ip6?tables|nf_tables|xtables).*(error|fail|problem|can't|cannot|couldn't|could not|unable|no such|does not exist|incompatible|unknown|not supported)|(error|fail|unable|cannot|can't).*(ip6?tables|nf_tables|xtables)|modprobe:|could not load module`)
+	iptablesRefused = regexp.MustCompile(`(?i)operation not permitted|permission denied|you must be root`)
+)
 
 // What programs say when a limit of the node's kernel is reached. inotify reports its
-// limits as "too many open files" (instances) and "no space left on device" (watches).
-var inotifyLimit = regexp.MustCompile(`(?i)too many open files|inotify.*(limit|no space left on device)|fsnotify.*no space left on device`)
+// limits as "too many open files" (instances) and "no space left on device" (watches). Who
+// accepts connections or opens files meets the limit of its own process by the same words.
+var (
+	inotifyLimit = regexp.MustCompile(`(?i)too many open files|inotify.*(limit|no space left on device)|fsnotify.*no space left on device`)
+	ownLimit     = regexp.MustCompile(`(?i)(accept4?|open|socket|pipe2?|dial \w+ [^:]*|fork/exec) ?\S*: (.*: )?too many open files`)
+	watching     = regexp.MustCompile(`(?i)inotify|watch`)
+)
 
 func (s *Snapshot) crash(sub Subject, p *corev1.Pod, ct container, end *corev1.ContainerStateTerminated, log []string) report.Cause {
 	text := strings.Join(log, "\n") + "\n" + end.Message
@@ -81,9 +91,17 @@ func (s *Snapshot) crash(sub Subject, p *corev1.Pod, ct container, end *corev1.C
 		c := s.podCause(sub, p, OOMKilled, report.Error, fmt.Sprintf("container %s of %s exceeded its memory limit (%s)", name, s.owner(p), limit))
 		c.Remedy = fmt.Sprintf("raise the memory limit of container %s with your own kustomization (-k DIR); if nodes report more memory than they have, as with minikube's docker driver, start the cluster with more", name)
 		return c
+	case ownLimit.MatchString(text) && !watching.MatchString(text):
+		c := s.podCause(sub, p, TooManyOpenFiles, report.Error, fmt.Sprintf("container %s of %s opens more files and connections than its process may", name, s.owner(p)))
+		c.Remedy = "find what it leaves open, or raise the limit of open files (nofile) of the container runtime on node " + p.Spec.NodeName
+		return c
 	case inotifyLimit.MatchString(text):
 		c := s.podCause(sub, p, TooManyOpenFiles, report.Error, fmt.Sprintf("node %s has run out of inotify instances or watches", p.Spec.NodeName))
 		c.Remedy = "on the node: sudo sysctl -w fs.inotify.max_user_instances=1280 fs.inotify.max_user_watches=655360 (and add it to /etc/sysctl.d to keep it)"
+		return c
+	case (name == "istio-init" || name == "istio-validation") && iptablesRefused.MatchString(text):
+		c := s.podCause(sub, p, IstioInitCrash, report.Error, fmt.Sprintf("%s is not allowed to redirect the pod's traffic on node %s", name, p.Spec.NodeName))
+		c.Remedy = "allow the capabilities NET_ADMIN and NET_RAW to the pods of namespace " + p.Namespace + ", or use Istio's CNI plugin, which release 26.03 does"
 		return c
 	case (name == "istio-init" || name == "istio-validation") && iptablesFailed.MatchString(text):
 		c := s.podCause(sub, p, IstioInitCrash, report.Error, fmt.Sprintf("%s cannot redirect the pod's traffic on node %s", name, p.Spec.NodeName))

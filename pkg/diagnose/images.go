@@ -54,28 +54,40 @@ func (s *Snapshot) failedPull(sub Subject, p *corev1.Pod, ct container, w *corev
 	c := s.podCause(sub, p, ImagePullBackOff, report.Error, "")
 	c.Evidence = []string{answer}
 	text := strings.ToLower(answer + " " + w.Message)
+	asked := registryOf(image)
+	if m := askedHost.FindStringSubmatch(text); m != nil {
+		asked = m[1] // a mirror
+	}
 	switch {
 	case otherPlatform.MatchString(text):
 		c.Name = WrongArchitecture
 		c.Summary = fmt.Sprintf("image %s does not exist for the architecture of node %s", image, p.Spec.NodeName)
 		c.Remedy = "kubectl get nodes -L kubernetes.io/arch; run the pods on amd64 nodes, or use an image for this architecture: kubectl jupyter install --image NAME=REF"
 	case strings.Contains(text, "server gave http response to https client"):
-		c.Summary = fmt.Sprintf("registry %s serves plain HTTP, and node %s expects HTTPS", registryOf(image), p.Spec.NodeName)
-		c.Remedy = fmt.Sprintf("serve the registry over HTTPS, or allow HTTP on every node: for containerd, server = \"http://%[1]s\" in /etc/containerd/certs.d/%[1]s/hosts.toml", registryOf(image))
+		c.Summary = fmt.Sprintf("registry %s serves plain HTTP, and node %s expects HTTPS", asked, p.Spec.NodeName)
+		c.Remedy = fmt.Sprintf("serve the registry over HTTPS, or allow HTTP on every node: for containerd, server = \"http://%[1]s\" in /etc/containerd/certs.d/%[1]s/hosts.toml", asked)
+	case strings.Contains(text, "x509: certificate has expired or is not yet valid"):
+		c.Summary = fmt.Sprintf("for node %s the certificate of registry %s has expired or is not valid yet", p.Spec.NodeName, asked)
+		c.Remedy = "compare the node's clock with the dates in the evidence; if the clock is right, renew the registry's certificate"
+	case strings.Contains(text, "x509: certificate is valid for"), strings.Contains(text, "x509: certificate is not valid for any names"):
+		c.Summary = fmt.Sprintf("the certificate that node %s gets for registry %s is for another name", p.Spec.NodeName, asked)
+		c.Remedy = "use the registry by a name of its certificate (--registry HOST/PREFIX), or give it a certificate for this one; something between the node and the registry may answer in its place"
 	case strings.Contains(text, "x509: "):
-		c.Summary = fmt.Sprintf("node %s does not trust the certificate of registry %s", p.Spec.NodeName, registryOf(image))
-		c.Remedy = fmt.Sprintf("if the registry has a private CA, name it on every node: for containerd, ca = \"/path/ca.crt\" in /etc/containerd/certs.d/%s/hosts.toml; otherwise renew the registry's certificate", registryOf(image))
+		c.Summary = fmt.Sprintf("node %s does not trust the certificate of registry %s", p.Spec.NodeName, asked)
+		c.Remedy = fmt.Sprintf("if the registry has a private CA, name it on every node: for containerd, ca = \"/path/ca.crt\" in /etc/containerd/certs.d/%s/hosts.toml; otherwise renew the registry's certificate", asked)
+	case strings.Contains(text, "toomanyrequests") || strings.Contains(text, "429 too many"):
+		c.Severity = report.Delay
+		c.Summary = fmt.Sprintf("registry %s limits image pulls", asked)
+		c.Remedy = "wait, log in to the registry with a pull secret, or use a mirror: kubectl jupyter install --registry HOST/PREFIX"
+	case hiddenOrMissing(text):
+		c.Summary = fmt.Sprintf("registry %s does not show image %s: it is not there, or needs a login", asked, image)
+		c.Remedy = "check name and tag; if the image is private, " + pullSecret(p, image)
 	case notInRegistry(text):
 		c.Summary = fmt.Sprintf("image %s is not in its registry", image)
 		c.Remedy = fmt.Sprintf("check name and tag, or use another image: kubectl jupyter install --image NAME=REF, or a mirror: --registry HOST/PREFIX (the image is %s)", image)
 	case needsLogin(text):
 		c.Summary = fmt.Sprintf("the registry denies the node access to image %s", image)
-		c.Remedy = fmt.Sprintf("add a pull secret to the service account: kubectl -n %s create secret docker-registry pull --docker-server=%s --docker-username=USER --docker-password=... && kubectl -n %s patch serviceaccount %s -p '{\"imagePullSecrets\":[{\"name\":\"pull\"}]}'",
-			p.Namespace, registryOf(image), p.Namespace, serviceAccountOf(p))
-	case strings.Contains(text, "toomanyrequests") || strings.Contains(text, "429 too many"):
-		c.Severity = report.Delay
-		c.Summary = fmt.Sprintf("registry %s limits image pulls", registryOf(image))
-		c.Remedy = "wait, log in to the registry with a pull secret, or use a mirror: kubectl jupyter install --registry HOST/PREFIX"
+		c.Remedy = pullSecret(p, image)
 	case strings.Contains(text, "no space left on device"):
 		c.Summary = fmt.Sprintf("node %s has no disk space for image %s", p.Spec.NodeName, image)
 		c.Remedy = "free disk space on the node: kubectl describe node " + p.Spec.NodeName
@@ -84,7 +96,7 @@ func (s *Snapshot) failedPull(sub Subject, p *corev1.Pod, ct container, w *corev
 		c.Remedy = "load the image onto the node, or set imagePullPolicy: IfNotPresent"
 	default:
 		c.Summary = fmt.Sprintf("image %s cannot be pulled", image)
-		c.Remedy = fmt.Sprintf("check that node %s reaches %s; without internet access, mirror the images (kubectl jupyter images) and install with --registry HOST/PREFIX", p.Spec.NodeName, registryOf(image))
+		c.Remedy = fmt.Sprintf("check that node %s reaches %s; without internet access, mirror the images (kubectl jupyter images) and install with --registry HOST/PREFIX", p.Spec.NodeName, asked)
 		// A registry or a network may come back; one that has been away for long does not.
 		if s.Time.Sub(p.CreationTimestamp.Time) < patience {
 			c.Severity = report.Delay
@@ -101,8 +113,21 @@ var otherPlatform = regexp.MustCompile(`no match for platform|no matching manife
 // It takes lower-case text.
 func notInRegistry(text string) bool {
 	return strings.Contains(text, "manifest unknown") || strings.Contains(text, "name unknown") ||
-		strings.Contains(text, "repository does not exist") ||
 		strings.Contains(text, ": not found") && (strings.Contains(text, "failed to resolve reference") || strings.Contains(text, "failed to resolve image"))
+}
+
+// hiddenOrMissing: registries do not tell strangers which private images they have. It takes
+// lower-case text.
+func hiddenOrMissing(text string) bool {
+	return strings.Contains(text, "repository does not exist or may require") || strings.Contains(text, "requested access to the resource is denied")
+}
+
+// askedHost is the registry that the node has asked, which a mirror's configuration decides.
+var askedHost = regexp.MustCompile(`(?:head|get) "https?://([^/"]+)/v2/`)
+
+func pullSecret(p *corev1.Pod, image string) string {
+	return fmt.Sprintf("add a pull secret to the service account: kubectl -n %s create secret docker-registry pull --docker-server=%s --docker-username=USER --docker-password=... && kubectl -n %s patch serviceaccount %s -p '{\"imagePullSecrets\":[{\"name\":\"pull\"}]}'",
+		p.Namespace, registryOf(image), p.Namespace, serviceAccountOf(p))
 }
 
 // needsLogin: the registry was reached and refuses. It takes lower-case text.

@@ -3,6 +3,7 @@ package diagnose
 import (
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/report"
@@ -11,10 +12,14 @@ import (
 var (
 	deniedByWebhook  = regexp.MustCompile(`admission webhook "([^"]+)" denied the request`)
 	exceededQuota    = regexp.MustCompile(`exceeded quota: ([^,]+),`)
-	mustSpecify      = regexp.MustCompile(`failed quota: ([^:]+): must specify`)
+	mustSpecify      = regexp.MustCompile(`failed quota: ([^:]+): must specify (.*)`)
+	unmatchedScopes  = regexp.MustCompile(`insufficient quota to match these scopes: (.*)`)
+	specifiedFor     = regexp.MustCompile(` for: ([a-z0-9,-]+)`)
+	noConstraint     = regexp.MustCompile(`unable to validate against any security context constraint`)
+	nameTooLong      = regexp.MustCompile(`is invalid: metadata\.(?:labels|name): .*must be no more than \d+ (?:bytes|characters)`)
 	limitRange       = regexp.MustCompile(`(?:maximum|minimum|max|min) .+ per (?:Container|Pod|PersistentVolumeClaim) is [^,]+, but`)
 	violatesSecurity = regexp.MustCompile(`violates PodSecurity "([^":]+)`)
-	noServiceAccount = regexp.MustCompile(`error looking up service account ([^/]+)/([^:]+):`)
+	noServiceAccount = regexp.MustCompile(`error looking up service account ([^/]+)/([^:]+): serviceaccounts? "[^"]+" not found`)
 	noMatches        = regexp.MustCompile(`no matches for kind "([^"]+)" in (?:version|group) "([^"]+)"`)
 	userCannot       = regexp.MustCompile(`(?s)User "([^"]+)" cannot (\S+) resource "([^"]+)"`)
 	beingTerminated  = regexp.MustCompile(`unable to create new content in namespace (\S+) because it is being terminated`)
@@ -62,12 +67,28 @@ func (s *Snapshot) refusal(sub Subject, message string, object report.Ref) []rep
 			fmt.Sprintf("free some of it or raise it: kubectl -n %s describe resourcequota %s", object.Namespace, m[1]))
 	}
 	if m := mustSpecify.FindStringSubmatch(message); m != nil {
-		return one(QuotaExceeded, fmt.Sprintf("quota %s of namespace %s requires requests and limits that the pod does not have", m[1], object.Namespace),
+		return one(QuotaExceeded, fmt.Sprintf("quota %s of namespace %s requires requests and limits that %s not have", m[1], object.Namespace, lackingSpecs(m[2])),
 			fmt.Sprintf("add a LimitRange with defaults to the namespace, or change the quota: kubectl -n %s describe resourcequota %s", object.Namespace, m[1]))
 	}
 	if m := limitRange.FindString(message); m != "" {
 		return one(LimitRangeExceeded, fmt.Sprintf("a LimitRange of namespace %s does not allow it: %s", object.Namespace, strings.TrimSuffix(m, ", but")),
 			fmt.Sprintf("request what it allows, or change it: kubectl -n %s describe limitrange", object.Namespace))
+	}
+	if m := unmatchedScopes.FindStringSubmatch(message); m != nil {
+		return one(QuotaExceeded, fmt.Sprintf("the cluster admits pods of this kind only where a quota counts them, and namespace %s has none that does", object.Namespace),
+			"create a ResourceQuota in the namespace whose scopeSelector matches what the evidence names, or remove the pod's priorityClassName")
+	}
+	if noConstraint.MatchString(message) {
+		level := "anyuid"
+		if needsPrivileged.MatchString(message) {
+			level = "privileged"
+		}
+		return one(SecurityContextConstraints, fmt.Sprintf("OpenShift's security context constraints do not admit the pods of namespace %s", object.Namespace),
+			fmt.Sprintf("oc adm policy add-scc-to-group %s system:serviceaccounts:%s", level, object.Namespace))
+	}
+	if nameTooLong.MatchString(message) && (object.Kind == "Notebook" || object.Kind == "StatefulSet") {
+		return one(InvalidObject, fmt.Sprintf("the name of %s is too long: labels of its pods are made from it, and have 63 characters at most", object),
+			"create it again with a shorter name, of 50 characters at most")
 	}
 	if m := noServiceAccount.FindStringSubmatch(message); m != nil {
 		remedy := fmt.Sprintf("kubectl -n %s get serviceaccounts", m[1])
@@ -85,14 +106,55 @@ func (s *Snapshot) refusal(sub Subject, message string, object report.Ref) []rep
 			fmt.Sprintf("wait until it is gone, then install again: kubectl wait --for=delete namespace/%s --timeout=5m", m[1]))
 	}
 	if m := userCannot.FindStringSubmatch(message); m != nil {
+		if other := OtherAuthorizer(message); other != "" {
+			return one(Forbidden, fmt.Sprintf("the platform does not let %s %s %s", m[1], m[2], m[3]),
+				"no role changes it: the evidence has the platform's reason; ask who runs the cluster")
+		}
 		return one(Forbidden, fmt.Sprintf("%s cannot %s %s", m[1], m[2], m[3]),
 			fmt.Sprintf("request the permission, and check it: kubectl auth can-i %s %s --as %s", m[2], m[3], m[1]))
 	}
 	if m := noNamespace.FindStringSubmatch(message); m != nil {
-		return one(NamespaceMissing, fmt.Sprintf("namespace %s does not exist", m[1]), "kubectl create namespace "+m[1])
+		return one(NamespaceMissing, fmt.Sprintf("namespace %s does not exist", m[1]), namespaceRemedy)
 	}
 	if invalidObject.MatchString(message) {
 		return one(InvalidObject, fmt.Sprintf("the API server rejects %s as invalid", object), "correct the fields that it names (from your kustomization, --image or other flags)")
 	}
 	return nil
+}
+
+// lackingSpecs names the containers that a quota finds without requests or limits: those of
+// the sidecar are nobody's of the pod's author.
+func lackingSpecs(specs string) string {
+	var names []string
+	for _, m := range specifiedFor.FindAllStringSubmatch(specs, -1) {
+		for _, n := range strings.Split(m[1], ",") {
+			if n != "" && !slices.Contains(names, n) {
+				names = append(names, n)
+			}
+		}
+	}
+	switch {
+	case len(names) == 1:
+		return "container " + names[0] + " does"
+	case len(names) > 1 && len(names) <= maxNodeLines:
+		return "containers " + strings.Join(names, ", ") + " do"
+	}
+	return "the pod does"
+}
+
+// namespaceRemedy: an empty namespace in the place of somebody's would help nobody.
+const namespaceRemedy = "kubectl jupyter install creates the namespaces of its components; any other is its owner's to create"
+
+// otherAuthorizer matches the reason that an authorizer other than RBAC adds to the API
+// server's own sentence, as GKE Autopilot's does for its managed namespaces.
+var otherAuthorizer = regexp.MustCompile(`(?:in the namespace "[^"]*"|at the cluster scope): (.*)`)
+
+// OtherAuthorizer is the reason of a refusal that is not for want of a role: a platform that
+// denies it to everybody. Empty where RBAC decided.
+func OtherAuthorizer(message string) string {
+	m := otherAuthorizer.FindStringSubmatch(strings.Join(strings.Fields(message), " "))
+	if m == nil || strings.HasPrefix(m[1], "RBAC: ") {
+		return ""
+	}
+	return m[1]
 }

@@ -51,16 +51,17 @@ const (
 	VolumeMissing         = "VolumeMissing"
 
 	// What the API server or a controller refuses.
-	QuotaExceeded            = "QuotaExceeded"
-	PodSecurityViolation     = "PodSecurityViolation"
-	ServiceAccountMissing    = "ServiceAccountMissing"
-	FailedCreate             = "FailedCreate"
-	ScaledToZero             = "ScaledToZero"
-	ProgressDeadlineExceeded = "ProgressDeadlineExceeded"
-	InvalidObject            = "InvalidObject"
-	Forbidden                = "Forbidden"
-	KindMissing              = "KindMissing"
-	ObjectMissing            = "ObjectMissing"
+	QuotaExceeded              = "QuotaExceeded"
+	PodSecurityViolation       = "PodSecurityViolation"
+	SecurityContextConstraints = "SecurityContextConstraints"
+	ServiceAccountMissing      = "ServiceAccountMissing"
+	FailedCreate               = "FailedCreate"
+	ScaledToZero               = "ScaledToZero"
+	ProgressDeadlineExceeded   = "ProgressDeadlineExceeded"
+	InvalidObject              = "InvalidObject"
+	Forbidden                  = "Forbidden"
+	KindMissing                = "KindMissing"
+	ObjectMissing              = "ObjectMissing"
 
 	// Webhooks.
 	WebhookRefused             = "WebhookRefused"
@@ -110,7 +111,7 @@ var stackWeight = map[string]int{
 	IssuerMissing: 62, IssuerNotReady: 61, CertificateIgnored: 60, CertificateNotReady: 60, MountFailed: 58,
 	WebhookServiceMissing: 52, WebhookWithoutEndpoints: 52, WebhookCABundleMissing: 51, WebhookCertificateRejected: 51,
 	WebhookTimeout: 50, WebhookUnreachable: 50, WebhookRefused: 48,
-	QuotaExceeded: 46, PodSecurityViolation: 46, ServiceAccountMissing: 45, InvalidObject: 45, SidecarMissing: 44,
+	QuotaExceeded: 46, PodSecurityViolation: 46, SecurityContextConstraints: 46, ServiceAccountMissing: 45, InvalidObject: 45, SidecarMissing: 44,
 	FailedCreate: 42, ProgressDeadlineExceeded: 30, LoadBalancerPending: 25, StuckTerminating: 20, ObjectMissing: 15,
 	NotScheduledYet: 10, NotReady: 5, Unreadable: 2, DiagnosisFailed: 1,
 }

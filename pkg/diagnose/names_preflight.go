@@ -14,10 +14,11 @@ const (
 	MemoryOverstated     = "MemoryOverstated"
 	CNIChainUnsupported  = "CNIChainUnsupported"
 	PoliciesNotEnforced  = "PoliciesNotEnforced"
+	IstioLayoutDiffers   = "IstioLayoutDiffers"
 )
 
 var preflightWeight = map[string]int{
 	ServerUnsupported: 110, PermissionMissing: 105, BelongsToOthers: 96, ObjectRefused: 94,
 	CapacityTooSmall: 90, ServerUntested: 40, MemoryOverstated: 38, ExistingInstallation: 36,
-	CNIChainUnsupported: 37, PoliciesNotEnforced: 39, EarlierInstallation: 8, NodesExcluded: 7,
+	CNIChainUnsupported: 37, IstioLayoutDiffers: 95, PoliciesNotEnforced: 39, EarlierInstallation: 8, NodesExcluded: 7,
 }

@@ -29,7 +29,7 @@ func findMissing(s *Snapshot, sub Subject) []report.Cause {
 		c.Name, c.Summary = NamespaceMissing, fmt.Sprintf("namespace %s does not exist", sub.Ref.Namespace)
 		c.Object, c.Also = namespace, []report.Ref{sub.Ref}
 		c.Evidence = []string{"the API server has no such namespace"}
-		c.Remedy = "run kubectl jupyter install again: it creates the namespaces that it needs"
+		c.Remedy = namespaceRemedy
 	case s.missing(kindRef(group, sub.Ref.Kind)):
 		c.Name, c.Summary = KindMissing, fmt.Sprintf("the server does not know kind %s of group %s", sub.Ref.Kind, group)
 		c.Evidence = []string{fmt.Sprintf("discovery: no %s in %s", sub.Ref.Kind, group)}

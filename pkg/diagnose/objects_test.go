@@ -184,6 +184,48 @@ spec: {replicas: 0, selector: {}, template: {metadata: {labels: {app: istiod, is
 		objects: starved(`pods "nb-0" is forbidden: error looking up service account auth/default-editor: serviceaccount "default-editor" not found`),
 		want:    "error ServiceAccountMissing Deployment auth/dex",
 	}, {
+		name:    "a quota that wants requests of the sidecar names its containers",
+		objects: starved(`pods "nb-0" is forbidden: failed quota: kf-resource-quota: must specify limits.cpu for: istio-init,istio-proxy; limits.memory for: istio-init,istio-proxy`),
+		want:    "error QuotaExceeded Deployment auth/dex",
+	}, {
+		name:    "a priority that a namespace has no quota for",
+		objects: starved(`pods "dex-6f7-abc" is forbidden: insufficient quota to match these scopes: [{PriorityClass In [system-node-critical system-cluster-critical]}]`),
+		want:    "error QuotaExceeded Deployment auth/dex",
+	}, {
+		name:    "OpenShift's security context constraints are named, with the one that admits the pod",
+		objects: starved(`pods "istiod-6f7-" is forbidden: unable to validate against any security context constraint: [provider "anyuid": Forbidden: not usable by user or serviceaccount, spec.containers[0].securityContext.runAsUser: Invalid value: 1337: must be in the ranges: [1000680000, 1000689999]]`),
+		want:    "error SecurityContextConstraints Deployment auth/dex",
+	}, {
+		name:    "OpenShift's constraints on a pod with istio-init need the privileged one",
+		objects: starved(`pods "nb-0" is forbidden: unable to validate against any security context constraint: [provider restricted-v2: .initContainers[0].capabilities.add: Invalid value: "NET_ADMIN": capability may not be added]`),
+		want:    "error SecurityContextConstraints Deployment auth/dex",
+	}, {
+		name:    "a service account that could not be looked up is not missing",
+		objects: starved(`pods "nb-0" is forbidden: error looking up service account auth/default-editor: etcdserver: request timed out`),
+		want:    "error FailedCreate Deployment auth/dex",
+	}, {
+		name:     "a notebook whose name leaves no room for its labels",
+		objects:  "apiVersion: v1\nkind: Namespace\nmetadata: {name: auth}\n" + about("StatefulSet", "auth", "n57", "FailedCreate", "11:59", `create Pod n57-0 in StatefulSet n57 failed error: Pod "n57-0" is invalid: metadata.labels: Invalid value: "n57-6d5f8": must be no more than 63 bytes`),
+		subjects: []Subject{subject("", "Notebook", "auth", "n57", "has no ready pod")},
+		want:     "error InvalidObject Notebook auth/n57", hopeless: true,
+	}, {
+		name:     "a platform that denies a namespace to everybody is not a missing right",
+		objects:  dex,
+		subjects: []Subject{subject("cert-manager", "Role", "kube-system", "leader", `roles.rbac.authorization.k8s.io is forbidden: User "x@example.com" cannot create resource "roles" in API group "rbac.authorization.k8s.io" in the namespace "kube-system": GKEAutopilot authz: the namespace "kube-system" is managed and the request's verb "create" is denied`)},
+		want:     "error Forbidden Role kube-system/leader",
+	}, {
+		name:    "a control plane that is outside the pods' network, as on EKS with Calico",
+		objects: starved(callFailed(`Address is not allowed`)) + injector + istiodReady,
+		want:    "error WebhookUnreachable MutatingWebhookConfiguration istio-sidecar-injector",
+	}, {
+		name:    "a tunnel to the pods that fails while the webhook's pod is ready",
+		objects: starved(callFailed(`dial tcp 10.96.0.9:443: connect: no route to host`)) + injector + istiodReady,
+		want:    "error WebhookUnreachable MutatingWebhookConfiguration istio-sidecar-injector",
+	}, {
+		name:    "a webhook that speaks plain HTTP is not one with an untrusted certificate",
+		objects: starved(callFailed(`tls: first record does not look like a TLS handshake`)) + injector + istiodReady,
+		want:    "error WebhookUnreachable MutatingWebhookConfiguration istio-sidecar-injector",
+	}, {
 		name:    "pods that are refused for a reason without a name",
 		objects: starved(`pods "dex-" is forbidden: the moon is full`),
 		want:    "error FailedCreate Deployment auth/dex",

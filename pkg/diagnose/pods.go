@@ -2,6 +2,8 @@ package diagnose
 
 import (
 	"fmt"
+	"regexp"
+	"strings"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -137,13 +139,33 @@ func findSandbox(s *Snapshot, sub Subject, p *corev1.Pod) []report.Cause {
 		return nil
 	}
 	for _, e := range s.events("Pod", p.Namespace, p.Name, "FailedCreatePodSandBox", "NetworkNotReady") {
-		c := s.podCause(sub, p, PodSandboxFailed, report.Error, fmt.Sprintf("node %s cannot set up the pod's network", p.Spec.NodeName))
+		c := s.podCause(sub, p, PodSandboxFailed, report.Error, "")
 		c.Evidence = []string{event(e.Reason, e.Message)}
-		c.Remedy = "check that the network plugin's pods run on that node: kubectl -n kube-system get pods -o wide --field-selector spec.nodeName=" + p.Spec.NodeName
+		switch {
+		case noRuntimeHandler.MatchString(e.Message):
+			c.Summary = fmt.Sprintf("node %s does not have the container runtime that the pod's RuntimeClass names", p.Spec.NodeName)
+			c.Remedy = "configure it on the node, or remove runtimeClassName from the pod: kubectl get runtimeclasses; " + describe(podRef(p))
+		case sandboxImage.MatchString(e.Message):
+			c.Summary = fmt.Sprintf("node %s cannot get the image that every pod begins with", p.Spec.NodeName)
+			c.Remedy = "make the image in the evidence available to the node; its container runtime's configuration names it (sandbox_image, pause_image)"
+		case e.Reason == "NetworkNotReady" || networkPlugin.MatchString(e.Message):
+			c.Summary = fmt.Sprintf("node %s cannot set up the pod's network", p.Spec.NodeName)
+			c.Remedy = "check that the network plugin's pods run on that node: kubectl -n kube-system get pods -o wide --field-selector spec.nodeName=" + p.Spec.NodeName
+		default:
+			c.Summary = fmt.Sprintf("node %s cannot set up the pod", p.Spec.NodeName)
+			c.Remedy = describe(podRef(p)) + "; kubectl describe node " + p.Spec.NodeName
+		}
 		return []report.Cause{c}
 	}
 	return nil
 }
+
+// What a container runtime says of a sandbox that it could not make.
+var (
+	noRuntimeHandler = regexp.MustCompile(`(?i)no runtime for "|runtime ?handler .*(not (supported|found)|no such)|unknown runtime`)
+	sandboxImage     = regexp.MustCompile(`(?i)(failed to get|pull(ing)?) (the )?(sandbox|pause|infra) image|sandbox image .*pull`)
+	networkPlugin    = regexp.MustCompile(`(?i)\bcni\b|network|plugin type=|failed \((add|delete)\)`)
+)
 
 // findTerminatingPod: a pod that should be gone by now.
 func findTerminatingPod(s *Snapshot, sub Subject, p *corev1.Pod) []report.Cause {
@@ -170,9 +192,23 @@ func findEvicted(s *Snapshot, sub Subject, p *corev1.Pod) []report.Cause {
 	if p.Status.Phase != corev1.PodFailed || p.Status.Reason == "" || s.replaced(p) {
 		return nil
 	}
-	c := s.podCause(sub, p, Evicted, report.Error, "a node evicted the pod to reclaim resources")
+	c := s.podCause(sub, p, Evicted, report.Error, "")
 	c.Evidence = []string{event(p.Status.Reason, p.Status.Message)}
-	c.Remedy = "see what the node is short of: kubectl describe node " + p.Spec.NodeName
+	resource, admission := strings.CutPrefix(p.Status.Reason, "OutOf")
+	switch {
+	case admission:
+		c.Summary = fmt.Sprintf("the node did not admit the pod: it has no %s left", resource)
+		c.Remedy = "a device of it may have failed, or a pod that the scheduler did not count holds it: kubectl describe node " + p.Spec.NodeName
+	case p.Status.Reason == "Evicted" && strings.Contains(p.Status.Message, "exceeds the"):
+		c.Summary = "a node evicted the pod, which used more disk space than its limit"
+		c.Remedy = "raise the limit that the evidence names, or keep the files on a volume"
+	case p.Status.Reason == "Evicted":
+		c.Summary = "a node evicted the pod to reclaim resources"
+		c.Remedy = "see what the node is short of: kubectl describe node " + p.Spec.NodeName
+	default:
+		c.Summary = fmt.Sprintf("a node ended the pod (%s)", p.Status.Reason)
+		c.Remedy = "kubectl describe node " + p.Spec.NodeName
+	}
 	return []report.Cause{c}
 }
 
@@ -205,7 +241,11 @@ func findStarting(s *Snapshot, sub Subject, p *corev1.Pod) []report.Cause {
 			}
 			c.Severity = report.Error
 			c.Summary = "the scheduler does not process the pod: it may not be running"
-			c.Remedy = "kubectl -n kube-system get pods -l component=kube-scheduler"
+			c.Remedy = "kubectl -n kube-system get pods -l component=kube-scheduler; on a managed cluster, ask who runs it"
+			if own := p.Spec.SchedulerName; own != "" && own != corev1.DefaultSchedulerName {
+				c.Summary = fmt.Sprintf("the pod is for scheduler %s, which does not process it", own)
+				c.Remedy = "check that this scheduler runs: kubectl get pods -A | grep " + own
+			}
 		}
 		c.Evidence = []string{fmt.Sprintf("pod %s: created %s ago, no node", p.Name, age(since))}
 		return []report.Cause{c}

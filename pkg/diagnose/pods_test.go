@@ -128,6 +128,18 @@ func TestPods(t *testing.T) {
 		objects: dexPod(onWorker, waiting("ErrImagePull", `failed to do request: Head "https://ghcr.io/v2/dexidp/dex/manifests/v2.41.1": tls: failed to verify certificate: x509: certificate signed by unknown authority`)),
 		want:    "error ImagePullBackOff Deployment auth/dex",
 	}, {
+		name:    "a certificate of a mirror that is not valid yet may be the node's clock",
+		objects: dexPod(onWorker, waiting("ErrImagePull", `failed to do request: Head "https://harbor.corp.example:5000/v2/dexidp/dex/manifests/v2.41.1": tls: failed to verify certificate: x509: certificate has expired or is not yet valid: current time 2020-01-01T00:00:00Z is before 2026-01-01T00:00:00Z`)),
+		want:    "error ImagePullBackOff Deployment auth/dex",
+	}, {
+		name:    "a certificate for another name, as something between node and registry has",
+		objects: dexPod(onWorker, waiting("ErrImagePull", `failed to do request: Head "https://ghcr.io/v2/dexidp/dex/manifests/v2.41.1": tls: failed to verify certificate: x509: certificate is valid for proxy.corp.example, not ghcr.io`)),
+		want:    "error ImagePullBackOff Deployment auth/dex",
+	}, {
+		name:    "a registry that does not tell private images from missing ones",
+		objects: dexPod(onWorker, waiting("ErrImagePull", `failed to resolve reference "ghcr.io/dexidp/dex:v2.41.1": pull access denied, repository does not exist or may require authorization: server message: insufficient_scope: authorization failed`)),
+		want:    "error ImagePullBackOff Deployment auth/dex",
+	}, {
 		name:    "a crash shows its exit code and the last lines of the log, without passwords",
 		objects: dexPod(onWorker, crashed("2", ", reason: Error")),
 		logs: map[string]string{"dex-6f7-x2x dex": "level=INFO starting\nlevel=INFO config password=hunter2 issuer=http://dex\n" +
@@ -147,6 +159,11 @@ func TestPods(t *testing.T) {
 		name:    "inotify limits are told from other crashes by the log",
 		objects: dexPod(onWorker, crashed("1", ", reason: Error")),
 		logs:    map[string]string{"dex-6f7-x2x dex": "Error: failed to create watcher: too many open files"},
+		want:    "error TooManyOpenFiles Deployment auth/dex",
+	}, {
+		name:    "a process that opens too much is not a node without inotify watches",
+		objects: dexPod(onWorker, crashed("1", ", reason: Error")),
+		logs:    map[string]string{"dex-6f7-x2x dex": "http: Accept error: accept tcp [::]:5556: accept4: too many open files"},
 		want:    "error TooManyOpenFiles Deployment auth/dex",
 	}, {
 		name:    "a program for another architecture is told by what the kernel says",
@@ -173,6 +190,30 @@ func TestPods(t *testing.T) {
 		logs: map[string]string{"dex-6f7-x2x istio-init": "error Command error output: xtables parameter problem: iptables-restore: unable to initialize table 'nat'"},
 		want: "error IstioInitCrash Deployment auth/dex",
 	}, {
+		name: "istio-init that may not change the network needs a capability, and no modules",
+		objects: dexPod(`
+  nodeName: worker
+  initContainers: [{name: istio-init, image: docker.io/istio/proxyv2:1.24.3}]
+  containers: [{name: dex, image: d}]`, `
+  phase: Pending
+  initContainerStatuses:
+  - {name: istio-init, restartCount: 5, state: {waiting: {reason: CrashLoopBackOff}}, lastState: {terminated: {exitCode: 3, reason: Error}}}
+  containerStatuses: [{name: dex, state: {waiting: {reason: PodInitializing}}}]`),
+		logs: map[string]string{"dex-6f7-x2x istio-init": "iptables -t nat -N ISTIO_INBOUND\nError: iptables v1.8.7: can't initialize iptables table: Permission denied (you must be root)"},
+		want: "error IstioInitCrash Deployment auth/dex",
+	}, {
+		name: "istio-init that ends after it has set its rules is quoted",
+		objects: dexPod(`
+  nodeName: worker
+  initContainers: [{name: istio-init, image: docker.io/istio/proxyv2:1.24.3}]
+  containers: [{name: dex, image: d}]`, `
+  phase: Pending
+  initContainerStatuses:
+  - {name: istio-init, restartCount: 5, state: {waiting: {reason: CrashLoopBackOff}}, lastState: {terminated: {exitCode: 1, reason: Error}}}
+  containerStatuses: [{name: dex, state: {waiting: {reason: PodInitializing}}}]`),
+		logs: map[string]string{"dex-6f7-x2x istio-init": "Running iptables-restore --noflush --counters\niptables-save\nerror: flag provided but not defined: -z"},
+		want: "error CrashLoopBackOff Deployment auth/dex",
+	}, {
 		name:    "a container that refers to a missing Secret is named with the kubelet's words",
 		objects: dexPod(onWorker, waiting("CreateContainerConfigError", `secret "dex-oidc-client" not found`)),
 		want:    "error CreateContainerConfigError Deployment auth/dex",
@@ -180,6 +221,21 @@ func TestPods(t *testing.T) {
 		name: "a pod without a network is the node's fault",
 		objects: dexPod(onWorker, waiting("ContainerCreating", "")) +
 			about("Pod", "auth", "dex-6f7-x2x", "FailedCreatePodSandBox", "11:59", `Failed to create pod sandbox: plugin type="calico" failed (add): error getting ClusterInformation: connection is unauthorized`),
+		want: "error PodSandboxFailed Deployment auth/dex",
+	}, {
+		name: "a pod whose first image cannot be pulled has no fault of its network",
+		objects: dexPod(onWorker, waiting("ContainerCreating", "")) +
+			about("Pod", "auth", "dex-6f7-x2x", "FailedCreatePodSandBox", "11:59", `Failed to create pod sandbox: rpc error: code = Unknown desc = failed to get sandbox image "registry.k8s.io/pause:3.8": failed to pull image "registry.k8s.io/pause:3.8": dial tcp: i/o timeout`),
+		want: "error PodSandboxFailed Deployment auth/dex",
+	}, {
+		name: "a RuntimeClass that the node does not have",
+		objects: dexPod(onWorker, waiting("ContainerCreating", "")) +
+			about("Pod", "auth", "dex-6f7-x2x", "FailedCreatePodSandBox", "11:59", `Failed to create pod sandbox: rpc error: code = Unknown desc = failed to get sandbox runtime: no runtime for "nvidia" is configured`),
+		want: "error PodSandboxFailed Deployment auth/dex",
+	}, {
+		name: "a sandbox that fails for another reason is quoted",
+		objects: dexPod(onWorker, waiting("ContainerCreating", "")) +
+			about("Pod", "auth", "dex-6f7-x2x", "FailedCreatePodSandBox", "11:59", `Failed to create pod sandbox: rpc error: code = Unknown desc = failed to start sandbox: cgroup deadline`),
 		want: "error PodSandboxFailed Deployment auth/dex",
 	}, {
 		name: "a probe that fails for long is an error, with the probe's words",
@@ -222,6 +278,20 @@ status:
   phase: Failed
   reason: Evicted
   message: 'The node was low on resource: ephemeral-storage.'`),
+		want: "error Evicted Deployment auth/dex",
+	}, {
+		name: "a GPU that the node has lost since the scheduler counted it",
+		objects: dexPod(onWorker, `
+  phase: Failed
+  reason: OutOfnvidia.com/gpu
+  message: 'Pod was rejected: Node did not have enough resource: nvidia.com/gpu, requested: 1, used: 1, capacity: 1'`),
+		want: "error Evicted Deployment auth/dex",
+	}, {
+		name: "a node that was shut down did not reclaim anything",
+		objects: dexPod(onWorker, `
+  phase: Failed
+  reason: Terminated
+  message: 'Pod was terminated in response to imminent node shutdown.'`),
 		want: "error Evicted Deployment auth/dex",
 	}, {
 		name: "a pod that should have ended long ago",
@@ -269,6 +339,22 @@ status: {phase: Running, conditions: [{type: Ready, status: "True"}]}
 `,
 		subjects: []Subject{subject("jupyter-web-app", "Namespace", "", "kubeflow", "")},
 		want:     "error SidecarMissing StatefulSet kubeflow/jupyter-web-app",
+	}, {
+		name: "a volume that another pod holds on another node, with its name",
+		objects: dexPod(onWorker, waiting("ContainerCreating", "")) +
+			about("Pod", "auth", "dex-6f7-x2x", "FailedAttachVolume", "11:59", `Multi-Attach error for volume "pvc-0a1b" Volume is already used by pod(s) pvcviewer-workspace-54f9f6b595-dvzdn`),
+		want: "error VolumeInUse Deployment auth/dex",
+	}, {
+		name: "a volume that a node which is gone has not given back",
+		objects: dexPod(onWorker, waiting("ContainerCreating", "")) + `
+---
+apiVersion: v1
+kind: Node
+metadata: {name: gone}
+status: {conditions: [{type: Ready, status: Unknown}]}
+` +
+			about("Pod", "auth", "dex-6f7-x2x", "FailedAttachVolume", "11:59", `Multi-Attach error for volume "pvc-0a1b" Volume is already exclusively attached to one node and can''t be attached to another`),
+		want: "error VolumeInUse Deployment auth/dex",
 	}, {
 		name: "a mount that waits for a certificate leads to the certificate",
 		objects: dexPod(onWorker+`

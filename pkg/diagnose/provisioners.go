@@ -14,6 +14,9 @@ var migrated = map[string]string{
 	"kubernetes.io/vsphere-volume":  "csi.vsphere.vmware.com",
 }
 
+// NoProvisioner is written in classes whose volumes somebody makes by hand.
+const NoProvisioner = "kubernetes.io/no-provisioner"
+
 // CSIDriver is the driver that creates the volumes of a StorageClass's provisioner, by the
 // name that it is to be running under.
 func CSIDriver(provisioner string) string {

@@ -7,6 +7,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
@@ -67,13 +68,21 @@ func findUnschedulable(s *Snapshot, sub Subject, p *corev1.Pod) []report.Cause {
 	if strings.Contains(cond.Message, "no nodes available") || s.read("nodes") && len(s.Nodes) == 0 {
 		c := s.podCause(sub, p, NoNodes, report.Error, "the cluster has no node that can run pods")
 		c.Evidence, c.Remedy = []string{said}, "kubectl get nodes"
+		if grows, why := s.growing(p); why != "" {
+			if grows {
+				c.Severity = report.Delay
+			}
+			c.Evidence = append(c.Evidence, why)
+		}
 		return []report.Cause{c}
 	}
 	var causes []report.Cause
 	add := func(c report.Cause) {
-		if len(s.events("Pod", p.Namespace, p.Name, "TriggeredScaleUp")) > 0 {
-			c.Severity = report.Delay
-			c.Evidence = append(c.Evidence, "the cluster autoscaler is adding a node")
+		if grows, said := s.growing(p); said != "" {
+			if grows {
+				c.Severity = report.Delay
+			}
+			c.Evidence = append(c.Evidence, said)
 		}
 		causes = append(causes, c)
 	}
@@ -108,12 +117,41 @@ func findUnschedulable(s *Snapshot, sub Subject, p *corev1.Pod) []report.Cause {
 		c.Remedy = "kubectl get nodes --show-labels; label a node, or change the pod's nodeSelector or affinity"
 		add(c)
 	}
+	if len(causes) == 0 && strings.Contains(cond.Message, "volume node affinity conflict") {
+		c := s.podCause(sub, p, Unschedulable, report.Error, fmt.Sprintf("no node that fits the pod of %s reaches its volume", s.owner(p)))
+		c.Evidence = []string{said}
+		c.Remedy = fmt.Sprintf("a volume belongs to a zone or a node: kubectl -n %s describe pvc; kubectl get pv -o yaml (nodeAffinity); add a node there, or move the data to a new volume", p.Namespace)
+		add(c)
+	}
 	if len(causes) == 0 {
 		c := s.podCause(sub, p, Unschedulable, report.Error, fmt.Sprintf("no node fits the pod of %s", s.owner(p)))
 		c.Evidence, c.Remedy = []string{said}, describe(podRef(p))
 		add(c)
 	}
 	return causes
+}
+
+// arrival is how long a node that was asked for may take to come.
+const arrival = 15 * time.Minute
+
+// growing tells whether a node is being added for a pod, by the newest word of the cluster
+// autoscaler, or of Karpenter, which names the node before it is there.
+func (s *Snapshot) growing(p *corev1.Pod) (bool, string) {
+	for _, e := range s.events("Pod", p.Namespace, p.Name, "TriggeredScaleUp", "NotTriggerScaleUp", "Nominated") {
+		since := s.Time.Sub(seen(e).Time)
+		switch {
+		case e.Reason == "NotTriggerScaleUp":
+			return false, "the cluster autoscaler adds no node: " + event("", e.Message)
+		case e.Reason == "Nominated" && !strings.Contains(e.Message, "nodeclaim/"):
+			continue // a node that is there, or somebody else's event
+		case since > arrival:
+			return false, fmt.Sprintf("a node was asked for %s ago and has not come: %s", age(since), event("", e.Message))
+		case e.Reason == "Nominated":
+			return true, "Karpenter is adding a node: " + event("", e.Message)
+		}
+		return true, "the cluster autoscaler is adding a node"
+	}
+	return false, ""
 }
 
 func (s *Snapshot) insufficient(sub Subject, p *corev1.Pod, name corev1.ResourceName) report.Cause {

@@ -93,6 +93,39 @@ func TestScheduling(t *testing.T) {
 			about("Pod", "auth", "dex-6f7-x2x", "TriggeredScaleUp", "11:59", "pod triggered scale-up: [{pool 1->2 (max: 5)}]"),
 		want: "delay InsufficientCPU Deployment auth/dex",
 	}, {
+		name: "a node that Karpenter is adding is a delay",
+		objects: dexPod(pendingDex, noNode("0/1 nodes are available: 1 Insufficient cpu.")) + busy +
+			about("Pod", "auth", "dex-6f7-x2x", "Nominated", "11:59", "Pod should schedule on: nodeclaim/default-4x2qf"),
+		want: "delay InsufficientCPU Deployment auth/dex",
+	}, {
+		name: "a cluster that has no node yet, and gets one",
+		objects: dexAlone + podOfDex(pendingDex, noNode("no nodes available to schedule pods")) +
+			about("Pod", "auth", "dex-6f7-x2x", "Nominated", "11:59", "Pod should schedule on: nodeclaim/default-4x2qf"),
+		want: "delay NoNodes Deployment auth/dex",
+	}, {
+		name: "a node that was asked for long ago does not come",
+		objects: dexPod(pendingDex, noNode("0/1 nodes are available: 1 Insufficient cpu.")) + busy +
+			about("Pod", "auth", "dex-6f7-x2x", "TriggeredScaleUp", "11:30", "pod triggered scale-up: [{pool 1->2 (max: 5)}]"),
+		want: "error InsufficientCPU Deployment auth/dex",
+	}, {
+		name: "an autoscaler that has given up is quoted",
+		objects: dexPod(pendingDex, noNode("0/1 nodes are available: 1 Insufficient cpu.")) + busy +
+			about("Pod", "auth", "dex-6f7-x2x", "TriggeredScaleUp", "11:50", "pod triggered scale-up: [{pool 1->2 (max: 2)}]") +
+			about("Pod", "auth", "dex-6f7-x2x", "NotTriggerScaleUp", "11:58", "pod did not trigger scale-up: 1 max node group size reached"),
+		want: "error InsufficientCPU Deployment auth/dex",
+	}, {
+		name:    "ports of the host that another pod has are quoted",
+		objects: dexPod(pendingDex, noNode("0/1 nodes are available: 1 node(s) didn''t have free ports for the requested pod ports.")),
+		want:    "error Unschedulable Deployment auth/dex",
+	}, {
+		name:    "a volume of another zone than the nodes",
+		objects: dexPod(pendingDex, noNode("0/1 nodes are available: 1 node(s) had volume node affinity conflict.")),
+		want:    "error Unschedulable Deployment auth/dex",
+	}, {
+		name:    "a scheduler of its own that does not run",
+		objects: dexPod("\n  schedulerName: hami-scheduler"+pendingDex, "\n  phase: Pending"),
+		want:    "error NotScheduledYet Deployment auth/dex",
+	}, {
 		name:    "a control plane that could take the pod is worth a warning when workers are full",
 		objects: dexPod(pendingDex, noNode("0/2 nodes are available: 1 Insufficient cpu, 1 node(s) had untolerated taint(s).")) + busy + controlPlane,
 		want:    "error InsufficientCPU Deployment auth/dex",
@@ -209,6 +242,18 @@ metadata:
 spec: {storageClassName: gp2}
 status: {phase: Pending}
 ` + class("gp2", "}\nvolumeBindingMode: WaitForFirstConsumer") + about("PersistentVolumeClaim", "auth", "home", "ExternalProvisioning", "11:59", "Waiting for a volume to be created either by the external provisioner ..."),
+		want: "error VolumePending PersistentVolumeClaim auth/home",
+	}, {
+		name: "a class whose volumes somebody makes by hand creates none",
+		objects: dexPod(mounts, noNode(`0/1 nodes are available: 1 node(s) didn''t find available persistent volumes to bind.`)) + `
+---
+apiVersion: v1
+kind: PersistentVolumeClaim
+metadata: {namespace: auth, name: home, creationTimestamp: "2026-03-01T11:50:00Z"}
+spec: {storageClassName: local}
+status: {phase: Pending}
+` + class("local", "}\nprovisioner: kubernetes.io/no-provisioner\nvolumeBindingMode: WaitForFirstConsumer") +
+			about("PersistentVolumeClaim", "auth", "home", "WaitForPodScheduled", "11:59", "waiting for pod dex-6f7-x2x to be scheduled"),
 		want: "error VolumePending PersistentVolumeClaim auth/home",
 	}, {
 		name:    "a claim that does not exist",

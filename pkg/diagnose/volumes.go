@@ -107,6 +107,9 @@ func (s *Snapshot) claimCause(claim *corev1.PersistentVolumeClaim) (report.Cause
 		c.Remedy = fmt.Sprintf("create StorageClass %s, or choose one that exists: kubectl get storageclass", *class)
 		return c, true
 	} else if i >= 0 && s.Classes[i].VolumeBindingMode != nil && *s.Classes[i].VolumeBindingMode == storagev1.VolumeBindingWaitForFirstConsumer {
+		if s.Classes[i].Provisioner == NoProvisioner && s.Time.Sub(claim.CreationTimestamp.Time) > patience {
+			return s.madeByHand(c, claim, said("WaitForFirstConsumer", "WaitForPodScheduled")), true
+		}
 		// Once the scheduler has chosen a node, it is the provisioner's turn.
 		if failed := said("ProvisioningFailed"); failed == nil && claim.Annotations[selectedNode] == "" {
 			c.Name, c.Severity = VolumePending, report.Delay
@@ -114,6 +117,9 @@ func (s *Snapshot) claimCause(claim *corev1.PersistentVolumeClaim) (report.Cause
 			c.Evidence = said("WaitForFirstConsumer", "WaitForPodScheduled")
 			return c, true
 		}
+	}
+	if class != nil && slices.ContainsFunc(s.Classes, func(k storagev1.StorageClass) bool { return k.Name == *class && k.Provisioner == NoProvisioner }) {
+		return s.madeByHand(c, claim, said("FailedBinding", "ProvisioningFailed")), true
 	}
 	if failed := said("ProvisioningFailed", "VolumeMismatch", "FailedBinding"); failed != nil {
 		c.Name, c.Summary, c.Evidence = ProvisioningFailed, fmt.Sprintf("the volume of claim %s/%s cannot be created", claim.Namespace, claim.Name), failed
@@ -130,6 +136,14 @@ func (s *Snapshot) claimCause(claim *corev1.PersistentVolumeClaim) (report.Cause
 		}
 	}
 	return c, true
+}
+
+// madeByHand: the class of a claim has no provisioner, and no volume that is there fits.
+func (s *Snapshot) madeByHand(c report.Cause, claim *corev1.PersistentVolumeClaim, said []string) report.Cause {
+	c.Name, c.Summary = VolumePending, fmt.Sprintf("StorageClass %s creates no volumes, and no PersistentVolume that exists fits the claim", *claim.Spec.StorageClassName)
+	c.Evidence = append(said, fmt.Sprintf("StorageClass %s: provisioner %s", *claim.Spec.StorageClassName, NoProvisioner))
+	c.Remedy = "create a PersistentVolume of this class, or use a class with a provisioner: kubectl get storageclass,pv"
+	return c
 }
 
 // IsDefault tells whether a class is the default one, in the annotation's present or older name.
@@ -183,6 +197,9 @@ func findMount(s *Snapshot, sub Subject, p *corev1.Pod) []report.Cause {
 	c := s.podCause(sub, p, MountFailed, report.Error, fmt.Sprintf("a volume of %s cannot be mounted", s.owner(p)))
 	c.Evidence = []string{event(e.Reason, e.Message)}
 	c.Remedy = describe(podRef(p))
+	if m := attachedElsewhere.FindStringSubmatch(e.Message); m != nil {
+		return []report.Cause{s.attached(c, p, m[1], m[2])}
+	}
 	secret := missingSecret(e.Message)
 	switch m := configMapNotFound.FindStringSubmatch(e.Message); {
 	case secret != "":
@@ -200,6 +217,32 @@ func findMount(s *Snapshot, sub Subject, p *corev1.Pod) []report.Cause {
 		c.Remedy = fmt.Sprintf("kubectl -n %s get configmaps", p.Namespace)
 	}
 	return []report.Cause{c}
+}
+
+// attachedElsewhere is what the controller says of a volume that is attached to another node:
+// of which pods it is, or that it does not know.
+var attachedElsewhere = regexp.MustCompile(`Multi-Attach error for volume "([^"]+)" Volume is already (?:used by pod\(s\) (.+)|exclusively attached)`)
+
+// attached: the volume is for one node at a time, and another one has it.
+func (s *Snapshot) attached(c report.Cause, p *corev1.Pod, volume, pods string) report.Cause {
+	c.Name = VolumeInUse
+	if pods != "" {
+		c.Summary = fmt.Sprintf("the volume of %s is in use on another node, by %s", s.owner(p), pods)
+		c.Remedy = fmt.Sprintf("end what uses it, or run both on one node: kubectl -n %s get pods -o wide", p.Namespace)
+		return c
+	}
+	c.Summary = fmt.Sprintf("the volume of %s is attached to another node", s.owner(p))
+	c.Remedy = fmt.Sprintf("kubectl get volumeattachments | grep %s; if its node is gone for good, delete the node: the volume is then detached after six minutes", volume)
+	for i := range s.Nodes {
+		n := &s.Nodes[i]
+		ready := slices.ContainsFunc(n.Status.Conditions, func(cond corev1.NodeCondition) bool {
+			return cond.Type == corev1.NodeReady && cond.Status == corev1.ConditionTrue
+		})
+		if !ready && n.Name != p.Spec.NodeName && len(c.Evidence) < maxNodeLines {
+			c.Evidence = append(c.Evidence, fmt.Sprintf("node %s is not ready", n.Name))
+		}
+	}
+	return c
 }
 
 // started tells that the kubelet got past mounting.

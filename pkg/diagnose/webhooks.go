@@ -33,6 +33,8 @@ var (
 	conversionCall = regexp.MustCompile(`conversion webhook for ([^ ]+,? ?[^ ]*) failed: (.*)`)
 )
 
+var quotedURL = regexp.MustCompile(`"https?://[^"]*"`)
+
 func parseWebhookCall(message string) (webhookCall, bool) {
 	message = strings.ReplaceAll(message, "\n", " ")
 	m := failedCall.FindStringSubmatch(message)
@@ -144,7 +146,8 @@ func (s *Snapshot) webhookFailed(sub Subject, call webhookCall, victim report.Re
 	if component == "" {
 		component = sub.Component // the one that is held up
 	}
-	why := strings.ToLower(call.why)
+	// The address that was asked says nothing: a Service may be named certificate or timeout.
+	why := strings.ToLower(quotedURL.ReplaceAllString(call.why, ""))
 	backend := s.webhookBackend(Subject{Component: component, Ref: object}, w)
 	proven := false
 	for i := range backend {
@@ -181,7 +184,7 @@ func (s *Snapshot) webhookFailed(sub Subject, call webhookCall, victim report.Re
 	case strings.Contains(why, "service ") && strings.Contains(why, "not found"):
 		c.Name, c.Summary = WebhookServiceMissing, fmt.Sprintf("%s of webhook %s does not exist", service, w.name)
 		c.Remedy = removeWebhook(w)
-	case strings.Contains(why, "x509") || strings.Contains(why, "tls:") || strings.Contains(why, "certificate"):
+	case strings.Contains(why, "x509") || strings.Contains(why, "certificate"):
 		c.Name, c.Summary = WebhookCertificateRejected, fmt.Sprintf("the API server does not trust the certificate of webhook %s", w.name)
 		c.Remedy = fmt.Sprintf("the caBundle is missing or outdated; restart what writes it (cert-manager's cainjector, istiod or MetalLB's controller): %s", restartInjector(w))
 		if strings.Contains(why, "expired") {
@@ -190,6 +193,12 @@ func (s *Snapshot) webhookFailed(sub Subject, call webhookCall, victim report.Re
 	case strings.Contains(why, "deadline exceeded") || strings.Contains(why, "i/o timeout") || strings.Contains(why, "timeout awaiting"):
 		c.Name, c.Summary = WebhookTimeout, fmt.Sprintf("webhook %s does not answer the API server in time", w.name)
 		c.Remedy = "on a private cluster, allow the control plane to reach the nodes on tcp 15017 (Istio), 10250 (cert-manager, MetalLB) and 4443 (PodDefaults); otherwise check for a NetworkPolicy or a proxy"
+	case strings.Contains(why, "address is not allowed"):
+		c.Name, c.Summary = WebhookUnreachable, fmt.Sprintf("the control plane is not part of the pods' network, and cannot reach webhook %s", w.name)
+		c.Remedy = fmt.Sprintf("run what is behind %s in the nodes' network (hostNetwork: true, with a port that is free there), or use a network whose pods the control plane reaches, as the VPC CNI on EKS", service)
+	case ready:
+		c.Name, c.Summary = WebhookUnreachable, fmt.Sprintf("the API server cannot reach webhook %s, although it has a ready pod", w.name)
+		c.Remedy = "the way from the control plane to the pods is what fails: a firewall, a tunnel (konnectivity) or a network that it is not part of; the evidence has its words"
 	default:
 		c.Name, c.Summary = WebhookUnreachable, fmt.Sprintf("the API server cannot reach webhook %s", w.name)
 		c.Remedy = pods

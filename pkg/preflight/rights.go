@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
-	"regexp"
 	"strings"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -18,14 +17,10 @@ import (
 // refusalsShown bounds the objects that one cause names.
 const refusalsShown = 20
 
-// otherAuthorizer matches the reason that an authorizer other than RBAC adds to the API
-// server's own sentence, as GKE Autopilot's does for its managed namespaces.
-var otherAuthorizer = regexp.MustCompile(`(?:in the namespace "[^"]*"|at the cluster scope): (.*)`)
-
 // aboutRights tells a refusal that is a matter of the user's rights from one of a policy,
 // or of a platform that denies it to everybody: all are 403.
 func aboutRights(r rollout.Refusal) bool {
-	if m := otherAuthorizer.FindStringSubmatch(oneLine(r.Err)); m != nil && !strings.HasPrefix(m[1], "RBAC: ") {
+	if diagnose.OtherAuthorizer(r.Err.Error()) != "" {
 		return false
 	}
 	return rollout.Escalates(r.Err) || apierrors.IsForbidden(r.Err) && strings.Contains(r.Err.Error(), `User "`) && strings.Contains(r.Err.Error(), " cannot ")

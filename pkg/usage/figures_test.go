@@ -144,6 +144,42 @@ func three() *Snapshot {
 	}}
 }
 
+func TestMoreSlotsThanTheExporterHasDevicesAreSlots(t *testing.T) {
+	for _, tt := range []struct {
+		name     string
+		capacity int64
+		devices  []Device
+		sharing  Sharing
+		replicas int64
+	}{
+		{"one card that HAMi counts ten times", 10, []Device{{UUID: "GPU-1"}}, Slots, 10},
+		{"as many as there are", 2, []Device{{UUID: "GPU-1"}, {UUID: "GPU-2"}}, NotShared, 1},
+		{"a device that has failed makes no slots of the others", 3, []Device{{UUID: "GPU-1"}, {UUID: "GPU-2"}}, NotShared, 1},
+		{"slices are counted as such", 4, []Device{{UUID: "GPU-1", Instance: "1", Profile: "1g.10gb"}, {UUID: "GPU-1", Instance: "2", Profile: "1g.10gb"}}, NotShared, 1},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			n := Node{Name: "gpu-1", GPUs: []GPU{{Resource: "nvidia.com/gpu", Origin: DevicePlugin, Replicas: 1, Capacity: tt.capacity, Allocatable: tt.capacity}}}
+			alive{devices: Devices{"gpu-1": tt.devices}}.enter(&n, true)
+			if g := n.GPUs[0]; g.Sharing != tt.sharing || g.Replicas != tt.replicas {
+				t.Errorf("sharing %q of %d, want %q of %d", g.Sharing, g.Replicas, tt.sharing, tt.replicas)
+			}
+		})
+	}
+}
+
+func TestADeviceWithoutAFigureThatOthersHaveIsNamed(t *testing.T) {
+	known := Live{Utilization: Known(0.25)}
+	nodes := []Node{{Name: "gpu-1", GPUs: []GPU{{Resource: "nvidia.com/gpu", Origin: DevicePlugin, Capacity: 3}}}}
+	got := partly(nodes, Devices{"gpu-1": {{UUID: "GPU-1", Live: known}, {UUID: "GPU-2", Live: Live{Utilization: Missing[float64](Absence{Reason: "no metric"})}}, {UUID: "GPU-3", Live: known}}})
+	if len(got) != 1 || !strings.Contains(got[0], "node gpu-1 is unknown: 1 of 3 devices of nvidia.com/gpu have none (GPU-2)") {
+		t.Errorf("partly() = %q", got)
+	}
+	none := Live{Utilization: Missing[float64](Absence{Reason: "no metric"})}
+	if got := partly(nodes, Devices{"gpu-1": {{UUID: "GPU-1", Live: none}}}); len(got) != 0 {
+		t.Errorf("what none has is told with its reason: %q", got)
+	}
+}
+
 func TestTheOrderOfNodes(t *testing.T) {
 	for key, want := range map[string]string{
 		"name":    "a b c d",

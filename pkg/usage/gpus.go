@@ -67,6 +67,7 @@ func (g *GPU) describe(labels map[string]string) {
 		if n, err := strconv.ParseInt(labels[prefix+"replicas"], 10, 64); err == nil && n > 1 {
 			g.Replicas = n
 		}
+		g.describeGKE(labels)
 		switch labels[prefix+"sharing-strategy"] {
 		case "time-slicing":
 			g.Sharing = TimeSlicing
@@ -85,6 +86,43 @@ func (g *GPU) describe(labels map[string]string) {
 		g.MemoryEach = bytesOf(vram+"i", vram != "")
 	case strings.HasPrefix(g.Resource, intel):
 		g.Product = labels[intel+"product"]
+		// With sharedDevNum a device is counted as often as pods may have it. The labels count
+		// the devices themselves, by their kind.
+		var devices int64
+		for key, value := range labels {
+			if strings.HasPrefix(key, intel+"device-id.") && strings.HasSuffix(key, ".count") {
+				n, _ := strconv.ParseInt(value, 10, 64)
+				devices += n
+			}
+		}
+		g.share(devices)
+	}
+}
+
+// describeGKE reads the labels that GKE gives its nodes in place of GPU feature discovery's.
+func (g *GPU) describeGKE(labels map[string]string) {
+	const gke = "cloud.google.com/gke-"
+	if g.Product == "" {
+		g.Product = labels[gke+"accelerator"]
+	}
+	switch labels[gke+"gpu-sharing-strategy"] {
+	case "time-sharing":
+		g.Sharing = TimeSlicing
+	case "mps":
+		g.Sharing = MPS
+	default:
+		return
+	}
+	if n, err := strconv.ParseInt(labels[gke+"max-shared-clients-per-gpu"], 10, 64); err == nil && n > 1 {
+		g.Replicas = n
+	}
+}
+
+// share takes what is counted for slots where there are fewer devices, as HAMi's plugin and
+// Intel's with sharedDevNum count them.
+func (g *GPU) share(devices int64) {
+	if g.Sharing == NotShared && devices > 0 && g.Allocatable == g.Capacity && g.Capacity > devices && g.Capacity%devices == 0 {
+		g.Sharing, g.Replicas = Slots, g.Capacity/devices
 	}
 }
 

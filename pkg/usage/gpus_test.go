@@ -45,6 +45,20 @@ func TestTheGPUsOfANode(t *testing.T) {
 			want:        []GPU{{Resource: "nvidia.com/gpu", Replicas: 1, Capacity: 8, Allocatable: 7}},
 		},
 		{
+			name: "GKE's labels tell the product and how it is shared",
+			labels: map[string]string{
+				"cloud.google.com/gke-accelerator": "nvidia-l4", "cloud.google.com/gke-gpu-sharing-strategy": "time-sharing", "cloud.google.com/gke-max-shared-clients-per-gpu": "4",
+			},
+			capacity: resources("nvidia.com/gpu", "4"),
+			want:     []GPU{{Resource: "nvidia.com/gpu", Product: "nvidia-l4", Sharing: TimeSlicing, Replicas: 4, Capacity: 4, Allocatable: 4}},
+		},
+		{
+			name:     "Intel's sharedDevNum counts a card several times",
+			labels:   map[string]string{"gpu.intel.com/product": "Flex_170", "gpu.intel.com/device-id.0300-46a6.count": "1"},
+			capacity: resources("gpu.intel.com/i915", "5"),
+			want:     []GPU{{Resource: "gpu.intel.com/i915", Product: "Flex_170", Sharing: Slots, Replicas: 5, Capacity: 5, Allocatable: 5}},
+		},
+		{
 			name:     "a device plugin that is away leaves a resource of none",
 			labels:   map[string]string{"nvidia.com/gpu.product": "Tesla-T4"},
 			capacity: resources("nvidia.com/gpu", "0"),

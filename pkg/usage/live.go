@@ -1,6 +1,10 @@
 package usage
 
-import "strings"
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
 
 // alive is what a LiveSource has found.
 type alive struct {
@@ -42,9 +46,40 @@ func (a alive) enter(n *Node, asked bool) {
 		default:
 			why = Absence{Reason: "the exporter on this node has no metrics for this resource"}
 		}
-		g.Live = LiveOf(DevicesOf(n, g, a.devices[n.Name]), why)
+		devices := DevicesOf(n, g, a.devices[n.Name])
+		if g.Origin == DevicePlugin && whole(devices) {
+			g.share(int64(len(devices)))
+		}
+		g.Live = LiveOf(devices, why)
 		g.Live.tried = tried
 	}
+}
+
+// whole tells that none of the devices is a slice.
+func whole(devices []Device) bool {
+	return !slices.ContainsFunc(devices, func(d Device) bool { return d.Instance != "" })
+}
+
+// partly says of which nodes some devices lack a figure that others have: it is unknown for
+// all of them, and would be so without a reason.
+func partly(nodes []Node, devices Devices) []string {
+	var out []string
+	for i := range nodes {
+		for j := range nodes[i].GPUs {
+			of := DevicesOf(&nodes[i], &nodes[i].GPUs[j], devices[nodes[i].Name])
+			var lacking []string
+			for _, d := range of {
+				if _, ok := d.Live.Utilization.Get(); !ok {
+					lacking = append(lacking, strings.TrimSuffix(d.UUID+" instance "+d.Instance, " instance "))
+				}
+			}
+			if len(lacking) > 0 && len(lacking) < len(of) {
+				out = append(out, fmt.Sprintf("GPU utilization of node %s is unknown: %d of %d devices of %s have none (%s); `kubectl jupyter top gpus` shows the others",
+					nodes[i].Name, len(lacking), len(of), nodes[i].GPUs[j].Resource, strings.Join(lacking[:min(len(lacking), 2)], ", ")))
+			}
+		}
+	}
+	return out
 }
 
 // DevicesOf are the devices that a resource of a node counts. A slice belongs to its own
@@ -70,19 +105,19 @@ func DevicesOf(n *Node, g *GPU, devices []Device) []Device {
 			sliced[d.UUID] = true
 		}
 	}
-	var whole, slices []Device
+	var entire, parts []Device
 	for _, d := range devices {
 		switch {
 		case d.Instance == "" && !sliced[d.UUID]:
-			whole = append(whole, d)
+			entire = append(entire, d)
 		case d.Instance != "" && !n.has(migResource(d.Profile)):
-			slices = append(slices, d)
+			parts = append(parts, d)
 		}
 	}
-	if len(whole) > 0 {
-		return whole
+	if len(entire) > 0 {
+		return entire
 	}
-	return slices
+	return parts
 }
 
 // migResource is the resource of a profile; + is not allowed in its name.

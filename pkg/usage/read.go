@@ -109,7 +109,7 @@ func Read(ctx context.Context, c *cluster.Cluster, o Options) (*Snapshot, error)
 		return nil, err
 	}
 	s := &Snapshot{Time: o.Now(), Nodes: nodes}
-	s.Problems = slices.Concat(figures.enter(nodes, s.Time), unclaimed, requested.problems(), live.problems)
+	s.Problems = slices.Concat(figures.enter(nodes, s.Time), unclaimed, requested.problems(), live.problems, partly(nodes, live.devices))
 	for i := range nodes {
 		n := &nodes[i]
 		n.GPUs = append(n.GPUs, claims[n.Name]...)

@@ -154,6 +154,8 @@ const (
 	// TimeSlicing and MPS: what is counted are slots, not GPUs.
 	TimeSlicing Sharing = "time-slicing"
 	MPS         Sharing = "mps"
+	// Slots: a device is counted several times, in a way that its plugin does not name.
+	Slots Sharing = "slots"
 )
 
 // GPU is one GPU resource of one node. Different resources are never summed: a slice is

@@ -39,11 +39,13 @@ const (
 	defaultPort = "9400"
 )
 
-// selectors find the exporters: those of NVIDIA's operator and its DRA variant, and those
-// of the exporter's own chart. No selector can say "one label or another".
+// selectors find the exporters: those of NVIDIA's operator and its DRA variant, of the
+// exporter's own chart, those that GKE and AKS manage, and older charts'. No selector can say
+// "one label or another".
 var selectors = []string{
-	"app in (nvidia-dcgm-exporter,nvidia-dcgm-exporter-dra)",
-	"app.kubernetes.io/name=dcgm-exporter",
+	"app in (nvidia-dcgm-exporter,nvidia-dcgm-exporter-dra,dcgm-exporter)",
+	"app.kubernetes.io/name in (dcgm-exporter,nvidia-dcgm-exporter,gke-managed-dcgm-exporter)",
+	"k8s-app=dcgm-exporter",
 }
 
 // Source asks the exporters of a cluster. It remembers nothing: every reading is new.
@@ -208,9 +210,16 @@ func (s *Source) scrape(ctx context.Context, e exporter) ([]usage.Device, error)
 	patience := cmp.Or(s.patience, PerExporter)
 	ctx, cancel := context.WithTimeoutCause(ctx, patience, errSlow(patience))
 	defer cancel()
-	body, err := s.REST.Get().
-		AbsPath("/api/v1/namespaces", e.namespace, "pods", utilnet.JoinSchemeNamePort("http", e.name, e.port), "proxy", "metrics").
-		MaxRetries(0).SetHeader("Accept", "text/plain").Stream(ctx)
+	ask := func(scheme string) (io.ReadCloser, error) {
+		return s.REST.Get().
+			AbsPath("/api/v1/namespaces", e.namespace, "pods", utilnet.JoinSchemeNamePort(scheme, e.name, e.port), "proxy", "metrics").
+			MaxRetries(0).SetHeader("Accept", "text/plain").Stream(ctx)
+	}
+	body, err := ask("http")
+	// With --web-config-file the exporter may speak TLS alone. Go's server says that.
+	if err != nil && apierrors.IsBadRequest(err) && strings.Contains(saidBy(err), "HTTP request to an HTTPS server") {
+		body, err = ask("https")
+	}
 	if err != nil {
 		return nil, slow(ctx, err)
 	}
@@ -230,6 +239,21 @@ func (s *Source) scrape(ctx context.Context, e exporter) ([]usage.Device, error)
 		return nil, fault{reason: "a response without GPUs"}
 	}
 	return devices, nil
+}
+
+// saidBy is what an answer says beside its status.
+func saidBy(err error) string {
+	var status apierrors.APIStatus
+	if !errors.As(err, &status) {
+		return ""
+	}
+	said := status.Status().Message
+	if d := status.Status().Details; d != nil {
+		for _, c := range d.Causes {
+			said += " " + c.Message
+		}
+	}
+	return said
 }
 
 // errSlow says how long an exporter was waited for.
@@ -277,6 +301,9 @@ func explain(err error, e exporter) fault {
 		return fault{err: err, reason: fmt.Sprintf("no response within the limit of %s for all exporters", Altogether)}
 	case errors.As(err, &status) && status.Status().Code > 0:
 		code := int(status.Status().Code)
+		if code == http.StatusUnauthorized {
+			return fault{err: err, reason: "the exporter asks for a password (HTTP 401), which kubectl jupyter does not have"}
+		}
 		return fault{err: err, reason: strings.TrimSpace(fmt.Sprintf("HTTP %d %s", code, http.StatusText(code)))}
 	}
 	var u *url.Error

@@ -13,6 +13,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	metalabels "k8s.io/apimachinery/pkg/labels"
 	"k8s.io/client-go/discovery"
 	"k8s.io/client-go/rest"
 )
@@ -45,6 +46,10 @@ func (a *apiServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	for node, answer := range a.exporters {
+		if r.URL.Path == "/api/v1/namespaces/gpu-operator/pods/https:"+node+":9400/proxy/metrics" && strings.HasPrefix(node, "tls") {
+			body(recordedText)(w, r)
+			return
+		}
 		if r.URL.Path == "/api/v1/namespaces/gpu-operator/pods/http:"+node+":9400/proxy/metrics" {
 			a.scrapes.Add(1)
 			answer(w, r)
@@ -78,6 +83,46 @@ func forbidden(what string) http.HandlerFunc {
 		w.Header().Set("Content-Type", "application/json")
 		w.WriteHeader(http.StatusForbidden)
 		_, _ = fmt.Fprintf(w, `{"kind":"Status","apiVersion":"v1","status":"Failure","reason":"Forbidden","code":403,"message":%q}`, what+" is forbidden: user ada cannot")
+	}
+}
+
+const recordedText = "DCGM_FI_DEV_GPU_UTIL{gpu=\"0\",UUID=\"GPU-1\"} 12\n"
+
+func TestAnExporterBehindTLSOrAPasswordIsAskedAgainOrNamed(t *testing.T) {
+	a := &apiServer{exporters: map[string]http.HandlerFunc{
+		"tls": func(w http.ResponseWriter, _ *http.Request) {
+			http.Error(w, "Client sent an HTTP request to an HTTPS server.", http.StatusBadRequest)
+		},
+		"password": code(http.StatusUnauthorized),
+		"bad":      code(http.StatusBadRequest),
+	}}
+	devices, absent, _ := a.source(t).Devices(t.Context(), []string{"tls", "password", "bad"})
+	if len(devices["tls"]) != 1 {
+		t.Errorf("an exporter that speaks TLS: %+v, %+v", devices["tls"], absent["tls"])
+	}
+	for node, reason := range map[string]string{"password": "asks for a password", "bad": "HTTP 400 Bad Request"} {
+		if !strings.Contains(absent[node].Reason, reason) {
+			t.Errorf("%s is absent with %q, want %q", node, absent[node].Reason, reason)
+		}
+	}
+}
+
+func TestExportersOfAllVendorsChartsAreLookedFor(t *testing.T) {
+	for _, labels := range []map[string]string{
+		{"app": "nvidia-dcgm-exporter"}, {"app": "nvidia-dcgm-exporter-dra"}, {"app": "dcgm-exporter"}, {"k8s-app": "dcgm-exporter"},
+		{"app.kubernetes.io/name": "dcgm-exporter"}, {"app.kubernetes.io/name": "nvidia-dcgm-exporter"}, {"app.kubernetes.io/name": "gke-managed-dcgm-exporter"},
+	} {
+		found := false
+		for _, text := range selectors {
+			selector, err := metalabels.Parse(text)
+			if err != nil {
+				t.Fatal(err)
+			}
+			found = found || selector.Matches(metalabels.Set(labels))
+		}
+		if !found {
+			t.Errorf("an exporter with the labels %v is not found", labels)
+		}
 	}
 }
 

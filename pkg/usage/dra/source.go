@@ -1,6 +1,7 @@
 package dra
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -8,6 +9,7 @@ import (
 	"golang.org/x/sync/errgroup"
 	resourcev1 "k8s.io/api/resource/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/client-go/rest"
 
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/cluster"
@@ -17,16 +19,20 @@ import (
 // Source reads the GPUs of all DRA drivers of a cluster. It remembers nothing.
 type Source struct {
 	REST rest.Interface
+	// Version of the API; v1 where it is empty.
+	Version schema.GroupVersion
 	// Drivers are names of further drivers whose devices count as GPUs.
 	Drivers []string
 }
 
 // Claims is a source for usage.Read; nil where the server has no such devices.
 func Claims(c *cluster.Cluster, drivers []string) usage.ClaimSource {
-	if _, err := c.Mapper.Resource(resourcev1.SchemeGroupVersion.WithKind("ResourceSlice")); err != nil {
-		return nil
+	for _, version := range versions {
+		if _, err := c.Mapper.Resource(version.WithKind("ResourceSlice")); err == nil {
+			return &Source{REST: c.REST(), Version: version, Drivers: drivers}
+		}
 	}
-	return &Source{REST: c.REST(), Drivers: drivers}
+	return nil
 }
 
 // Reading is what was found.
@@ -39,25 +45,20 @@ type Reading struct {
 	Problems     []string
 }
 
-const apiPath = "/apis/resource.k8s.io/v1/"
-
 // Read asks for slices and claims side by side. A server without the API has no such GPUs;
 // that is no problem.
 func (s *Source) Read(ctx context.Context) (Reading, error) {
 	var out Reading
 	var published []resourcev1.ResourceSlice
 	var noSlices, noClaims error
+	of := listsOf(s.REST, cmp.Or(s.Version, versions[0]))
 	var together errgroup.Group
 	together.Go(func() error {
-		noSlices = usage.List(ctx, s.REST, apiPath+"resourceslices", nil, []string{"metadata.name", "spec"},
-			func(o *resourcev1.ResourceSlice) { published = append(published, *o) })
+		noSlices = of.slices(ctx, func(o *resourcev1.ResourceSlice) { published = append(published, *o) })
 		return nil
 	})
 	together.Go(func() error {
-		noClaims = usage.List(ctx, s.REST, apiPath+"resourceclaims", nil, []string{
-			"metadata.name", "metadata.namespace", "spec.devices.requests",
-			"status.allocation.devices.results", "status.allocation.nodeSelector", "status.reservedFor",
-		}, func(o *resourcev1.ResourceClaim) { out.Claims = append(out.Claims, *o) })
+		noClaims = of.claims(ctx, func(o *resourcev1.ResourceClaim) { out.Claims = append(out.Claims, *o) })
 		return nil
 	})
 	_ = together.Wait() // its functions keep their errors

@@ -162,6 +162,9 @@ func (c *Cluster) explain(err error) error {
 	var dns *net.DNSError
 	var network *net.OpError
 	var uerr *url.Error
+	if by := c.proxied(err); by != nil && !errors.Is(err, context.Canceled) {
+		return by
+	}
 	switch {
 	case errors.Is(err, context.Canceled):
 		return err

@@ -85,13 +85,14 @@ func FuzzOptions(f *testing.F) {
 	f.Add("a+b@x.y", "ns", "localhost:5000", "a", "b@sha256:"+strings.Repeat("0", 64))
 	f.Add("\"a b\"@x", "-", "https://x", "", " ")
 	f.Add("a@b\n", "UPPER", "x/", "a=b", "c:d:e")
+	f.Add("ada@example.com", "", "docker.io=h/hub,quay.io=h/quay,h/rest", "dex", "a/b")
 	f.Fuzz(func(t *testing.T, email, profile, registry, name, image string) {
 		o := Options{UserEmail: email, UserProfile: profile, Registry: registry, Images: map[string]string{name: image}}
 		if o.Validate() != nil {
 			return
 		}
 		const special = " \t\r\n'\"`\\{}[]&*!|>%#,?$;()<>"
-		for what, text := range map[string]string{"address": strings.ReplaceAll(email, "%", ""), "profile": o.ProfileName(), "registry": registry, "image": image} {
+		for what, text := range map[string]string{"address": strings.ReplaceAll(email, "%", ""), "profile": o.ProfileName(), "registry": strings.NewReplacer(",", "", "=", "").Replace(registry), "image": image} {
 			if strings.ContainsAny(text, special) {
 				t.Errorf("the %s %q is taken", what, text)
 			}

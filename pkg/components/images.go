@@ -65,7 +65,24 @@ func (o Options) image(ref string) string {
 	if o.Registry == "" {
 		return ref
 	}
-	return o.Registry + "/" + withoutHost(ref)
+	host, to := hostOf(ref), ""
+	for _, m := range mirrors(o.Registry) {
+		if m.of == host || m.of == "" && to == "" {
+			to = m.to
+		}
+	}
+	if to == "" {
+		return ref // a registry that nobody has named
+	}
+	return to + "/" + withoutHost(ref)
+}
+
+// hostOf is the registry of a reference; without one it is Docker's.
+func hostOf(ref string) string {
+	if rest := withoutHost(ref); rest != ref {
+		return strings.TrimSuffix(ref, "/"+rest)
+	}
+	return "docker.io"
 }
 
 // Repository is an image's reference without tag and digest.

@@ -53,7 +53,8 @@ type Options struct {
 	// CNI are the nodes' directories for Istio's CNI plugin; empty: the usual ones. Releases
 	// without the plugin have no use for them.
 	CNI CNI
-	// Registry (HOST[:PORT][/PREFIX]) replaces the host of every image.
+	// Registry (HOST[:PORT][/PREFIX]) replaces the host of every image. With REGISTRY= before
+	// it, it is for images of that registry only; several are separated by commas.
 	Registry string
 	// Images replaces single images: repository without tag -> full reference.
 	Images map[string]string
@@ -184,8 +185,38 @@ func (o Options) ProfileName() string {
 var registryShape = regexp.MustCompile(`^[a-z0-9]([a-z0-9.-]*[a-z0-9])?(:[0-9]+)?(/[a-z0-9._-]+)*$`)
 
 func validRegistry(r string) error {
-	if r == "" || registryShape.MatchString(r) {
+	if r == "" {
 		return nil
 	}
-	return fmt.Errorf("--registry: %q is not HOST[:PORT][/PREFIX] (no scheme, no trailing slash, lower case)", r)
+	known := map[string]bool{}
+	for _, m := range mirrors(r) {
+		switch {
+		case !registryShape.MatchString(m.to):
+			return fmt.Errorf("--registry: %q is not HOST[:PORT][/PREFIX] (no scheme, no trailing slash, lower case)", m.to)
+		case m.of != "" && (!registryShape.MatchString(m.of) || strings.Contains(m.of, "/")):
+			return fmt.Errorf("--registry: %q is not a registry such as docker.io or quay.io", m.of)
+		case known[m.of] && m.of == "":
+			return fmt.Errorf("--registry: %q has two mirrors for all registries: write REGISTRY=HOST/PREFIX for each", r)
+		case known[m.of]:
+			return fmt.Errorf("--registry: %s is specified twice", m.of)
+		}
+		known[m.of] = true
+	}
+	return nil
+}
+
+// mirror of a registry, or of all where of is empty.
+type mirror struct{ of, to string }
+
+// mirrors reads what --registry says.
+func mirrors(text string) []mirror {
+	var out []mirror
+	for _, part := range strings.Split(text, ",") {
+		of, to, named := strings.Cut(part, "=")
+		if !named {
+			of, to = "", part
+		}
+		out = append(out, mirror{of, to})
+	}
+	return out
 }

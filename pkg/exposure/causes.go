@@ -49,6 +49,9 @@ func (s *Snapshot) Causes() []report.Cause {
 			})
 		}
 	}
+	if c, ok := s.ciliumSilent(svc, d); ok {
+		add(c)
+	}
 	if d.Provider == MetalLB || d.Provider == MetalLBConfigMap {
 		for _, c := range s.unannounced(svc, d) {
 			if waits {
@@ -81,6 +84,8 @@ func (s *Snapshot) withoutAddress(svc *corev1.Service, d Detection) []report.Cau
 		return []report.Cause{mixed(d)}
 	case MetalLB, MetalLBConfigMap:
 		return s.metalLBGivesNone(svc, d)
+	case ServiceLB:
+		return s.serviceLBGivesNone()
 	}
 	return nil
 }

@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -36,6 +37,34 @@ func excluded(n *corev1.Node) { n.Labels[excludedLabel] = "" }
 func proxyConfig(text string) with {
 	return func(s *Snapshot) {
 		s.KubeProxy = &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: "kube-system", Name: "kube-proxy"}, Data: map[string]string{"config.conf": text}}
+	}
+}
+
+// serviceLB is what k3s makes for a Service, of whose pods so many are ready.
+func serviceLB(service string, ready int32, ports ...int32) with {
+	return func(s *Snapshot) {
+		d := appsv1.DaemonSet{ObjectMeta: metav1.ObjectMeta{Namespace: "kube-system", Name: "svclb-" + service + "-1a2b"}}
+		d.Status.DesiredNumberScheduled, d.Status.NumberReady = 1, ready
+		namespace := map[string]string{"traefik": "kube-system"}[service]
+		if namespace == "" {
+			namespace = Namespace
+		}
+		d.Spec.Template.Labels = map[string]string{serviceLBName: service, serviceLBNamespace: namespace}
+		for _, p := range ports {
+			d.Spec.Template.Spec.Containers = append(d.Spec.Template.Spec.Containers, corev1.Container{Ports: []corev1.ContainerPort{{HostPort: p}}})
+		}
+		s.DaemonSets = append(s.DaemonSets, d)
+	}
+}
+
+func ciliumRuns(s *Snapshot) {
+	daemonSet("kube-system", "cilium", "quay.io/cilium/cilium:v1.18.1")(s)
+	s.CiliumPools = []unstructured.Unstructured{{Object: map[string]any{"kind": "CiliumLoadBalancerIPPool"}}}
+}
+
+func ciliumPolicy(spec map[string]any) with {
+	return func(s *Snapshot) {
+		s.CiliumL2 = append(s.CiliumL2, unstructured.Unstructured{Object: map[string]any{"kind": "CiliumL2AnnouncementPolicy", "metadata": map[string]any{"name": "l2"}, "spec": spec}})
 	}
 }
 
@@ -114,7 +143,35 @@ func TestWhyTheGatewayHasNoAddressOrOneThatNobodyHears(t *testing.T) {
 			daemonSet(metalLBNamespace, "speaker", "quay.io/metallb/speaker:v0.14.9", "--port=7472", "--ignore-exclude-lb")), nil, ""},
 		"an old MetalLB does not mind either": {snapshot(node("a", excluded), given, legacyRuns("address-pools:\n- {name: a, protocol: layer2, addresses: [192.168.10.200-192.168.10.201]}")), nil, ""},
 		"IPVS that answers everywhere":        {snapshot(node("a"), given, metalLBRuns, theirs, advertisement(), proxyConfig("mode: ipvs\nipvs: {strictARP: false}\n")), []string{diagnose.StrictARPOff}, "strictARP: false"},
-		"IPVS as it should be":                {snapshot(node("a"), given, metalLBRuns, theirs, advertisement(), proxyConfig("mode: ipvs\nipvs: {strictARP: true}\n")), nil, ""},
+		"ServiceLB, where Traefik has the ports of the nodes": {
+			snapshot(waiting, node("a"), serviceLB("traefik", 1, 80, 443), serviceLB("istio-ingressgateway", 0, 15021, 80, 443)),
+			[]string{diagnose.HostPortsTaken},
+			"DaemonSet kube-system/svclb-traefik-1a2b has port 80 of the nodes, for Service kube-system/traefik",
+		},
+		"ServiceLB, whose pods do not run for another reason": {
+			snapshot(waiting, node("a"), serviceLB("traefik", 1, 8000), serviceLB("istio-ingressgateway", 0, 15021, 80, 443)),
+			[]string{diagnose.LoadBalancerPending},
+			"0 of 1 pods are ready",
+		},
+		"ServiceLB that has just begun": {snapshot(waiting, node("a"), serviceLB("traefik", 1, 80, 443)), []string{diagnose.LoadBalancerPending}, ""},
+		"Cilium without anything that announces": {
+			snapshot(given, node("a"), ciliumRuns), []string{diagnose.AdvertisementMissing}, "CiliumL2AnnouncementPolicies: 0",
+		},
+		"Cilium with a policy for other Services": {
+			snapshot(given, node("a"), ciliumRuns, ciliumPolicy(map[string]any{"loadBalancerIPs": true, "serviceSelector": map[string]any{"matchLabels": map[string]any{"color": "blue"}}})),
+			[]string{diagnose.AdvertisementMissing},
+			"does not select the gateway's Service",
+		},
+		"Cilium with a policy for nodes that are not there": {
+			snapshot(given, node("a"), ciliumRuns, ciliumPolicy(map[string]any{"loadBalancerIPs": true, "nodeSelector": map[string]any{"matchLabels": map[string]any{"edge": "yes"}}})),
+			[]string{diagnose.AdvertisementMissing},
+			"selects no node",
+		},
+		"Cilium with a policy that announces": {snapshot(given, node("a"), ciliumRuns, ciliumPolicy(map[string]any{"loadBalancerIPs": true})), nil, ""},
+		"Cilium with BGP": {snapshot(given, node("a"), ciliumRuns, func(s *Snapshot) {
+			s.CiliumBGP = []unstructured.Unstructured{{Object: map[string]any{"kind": "CiliumBGPAdvertisement"}}}
+		}), nil, ""},
+		"IPVS as it should be": {snapshot(node("a"), given, metalLBRuns, theirs, advertisement(), proxyConfig("mode: ipvs\nipvs: {strictARP: true}\n")), nil, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			causes := c.cluster.Causes()

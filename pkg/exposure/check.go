@@ -131,13 +131,20 @@ func (s *Snapshot) subnetOf(a netip.Addr) netip.Prefix {
 	switch {
 	case !a.Is4():
 		bits = 64
-	case s.platform() == PlatformKind && dockerLarge.Contains(a):
+	case s.inDocker() && dockerLarge.Contains(a):
 		bits = 16
-	case s.platform() == PlatformKind && dockerSmall.Contains(a):
+	case s.inDocker() && dockerSmall.Contains(a):
 		bits = 20
 	}
 	p, _ := a.Prefix(bits)
 	return p
+}
+
+// inDocker tells that the nodes are containers: those of kind, and those of k3d.
+func (s *Snapshot) inDocker() bool {
+	return s.platform() == PlatformKind || slices.ContainsFunc(s.Nodes, func(n corev1.Node) bool {
+		return strings.HasPrefix(n.Name, "k3d-") && strings.Contains(n.Status.NodeInfo.KubeletVersion, "+k3s")
+	})
 }
 
 var (

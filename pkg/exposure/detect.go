@@ -28,6 +28,9 @@ type Detection struct {
 	Platform Platform `json:"platform,omitempty"`
 	// Evidence is what the cluster said, one finding a line.
 	Evidence []string `json:"evidence,omitempty"`
+	// PortsTaken says which ports of the nodes that the gateway needs another Service has, where
+	// addresses are those of nodes.
+	PortsTaken []string `json:"portsTaken,omitempty"`
 	// Also are further providers that were found; the first one in rank counts.
 	Also []string `json:"also,omitempty"`
 }
@@ -169,6 +172,13 @@ func (s *Snapshot) serviceLB() (Detection, bool) {
 	d := Detection{Provider: ServiceLB, Product: "ServiceLB (k3s)"}
 	for _, pod := range s.daemons(serviceLBPod) {
 		d.Evidence = append(d.Evidence, fmt.Sprintf("DaemonSet %s/%s", pod.Namespace, pod.Name))
+		if ref := servedBy(pod); ref.Name != ServiceName {
+			for _, port := range hostPorts(&pod.Spec.Template.Spec) {
+				if port == 80 || port == 443 {
+					d.PortsTaken = append(d.PortsTaken, fmt.Sprintf("port %d of the nodes: Service %s", port, strings.TrimPrefix(ref.Namespace+"/"+ref.Name, "/")))
+				}
+			}
+		}
 	}
 	if len(d.Evidence) > 0 {
 		return d, true

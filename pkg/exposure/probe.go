@@ -135,6 +135,11 @@ func Unreachable(way report.WayIn, err error) report.Cause {
 		Evidence: []string{err.Error()},
 		Remedy:   "if the nodes' network is not reachable, such as Docker's on macOS and Windows: kubectl jupyter port-forward; if this machine is not meant to reach it: --probe=false",
 	}
+	if proxy, by := cluster.Proxy(way.URL, nil); proxy != "" {
+		c.Summary = fmt.Sprintf("requests to %s go through the proxy %s (%s), which does not bring them to a ready gateway", way.Address, proxy, by)
+		c.Remedy = fmt.Sprintf("add %s to NO_PROXY, here and in the browser; if only browsers are meant to reach it: --probe=false", way.Address)
+		return c
+	}
 	var wrong wrongAnswer
 	if errors.As(err, &wrong) {
 		c.Summary = fmt.Sprintf("what answers at %s is not a ready gateway", way.Address)

@@ -41,6 +41,10 @@ type Snapshot struct {
 	L2Advertisements  []unstructured.Unstructured `json:"l2Advertisements,omitempty"`
 	BGPAdvertisements []unstructured.Unstructured `json:"bgpAdvertisements,omitempty"`
 	CiliumPools       []unstructured.Unstructured `json:"ciliumPools,omitempty"`
+	// CiliumL2 are the policies by which Cilium announces addresses, CiliumBGP what it has
+	// of BGP.
+	CiliumL2  []unstructured.Unstructured `json:"ciliumL2,omitempty"`
+	CiliumBGP []unstructured.Unstructured `json:"ciliumBGP,omitempty"`
 	// CalicoPools are what Calico gives pods their addresses from.
 	CalicoPools []unstructured.Unstructured `json:"calicoPools,omitempty"`
 	// LegacyConfig is the ConfigMap of MetalLB up to 0.12; KubeProxy that of kube-proxy.
@@ -63,9 +67,13 @@ var (
 	l2Kind          = schema.GroupKind{Group: "metallb.io", Kind: "L2Advertisement"}
 	bgpKind         = schema.GroupKind{Group: "metallb.io", Kind: "BGPAdvertisement"}
 	ciliumPoolKind  = schema.GroupKind{Group: "cilium.io", Kind: "CiliumLoadBalancerIPPool"}
+	ciliumL2Kind    = schema.GroupKind{Group: "cilium.io", Kind: "CiliumL2AnnouncementPolicy"}
 	calicoPoolKind  = schema.GroupKind{Group: "crd.projectcalico.org", Kind: "IPPool"}
 	serviceCIDRKind = schema.GroupKind{Group: "networking.k8s.io", Kind: "ServiceCIDR"}
 )
+
+// ciliumBGPKinds announce addresses by BGP, in its older and newer form.
+var ciliumBGPKinds = []schema.GroupKind{{Group: "cilium.io", Kind: "CiliumBGPPeeringPolicy"}, {Group: "cilium.io", Kind: "CiliumBGPAdvertisement"}}
 
 // reading is one Read: requests side by side into one snapshot.
 type reading struct {
@@ -109,9 +117,15 @@ func Read(ctx context.Context, c *cluster.Cluster) (*Snapshot, error) {
 	r.kind(l2Kind, &s.L2Advertisements)
 	r.kind(bgpKind, &s.BGPAdvertisements)
 	r.kind(ciliumPoolKind, &s.CiliumPools)
+	r.kind(ciliumL2Kind, &s.CiliumL2)
+	bgp := make([][]unstructured.Unstructured, len(ciliumBGPKinds))
+	for i, kind := range ciliumBGPKinds {
+		r.kind(kind, &bgp[i])
+	}
 	r.kind(calicoPoolKind, &s.CalicoPools)
 	r.add("Service ranges", r.serviceRanges)
 	_ = r.Run(ctx) // the reads keep their errors
+	s.CiliumBGP = slices.Concat(bgp...)
 	// Where the old configuration is, the controller knows.
 	at := s.legacyConfigAt()
 	readOne(r, configMapsResource, at.Namespace, at.Name, &s.LegacyConfig)

@@ -152,6 +152,8 @@ type walk struct {
 	causes           []report.Cause
 	// subjects are hops that do not answer; their pods may say why.
 	subjects []diagnose.Subject
+	// dexAnswer is the answer with Dex's form; what has answered elsewhere is not Dex.
+	dexAnswer answer
 	// stopped is why going on makes no sense.
 	stopped string
 	// insecure tells that the way lets in who is not logged in.
@@ -225,7 +227,7 @@ func (w *walk) conclude(ctx context.Context) {
 	if u, err := url.Parse(w.result.WayIn.URL); err == nil && u.Host != "" {
 		people = u
 	}
-	for _, c := range slices.Concat(w.g.policyCauses(), w.g.configCauses(people), w.g.CredentialsCauses(), w.g.OriginCauses(), MeshRootCauses(w.g.MeshRoot, slices.Concat(w.g.MeshPods, w.g.Pods), time.Now())) {
+	for _, c := range slices.Concat(w.g.policyCauses(), w.g.configCauses(people), w.g.CredentialsCauses(), w.g.OriginCauses(), w.g.strangeFilters(), MeshRootCauses(w.g.MeshRoot, slices.Concat(w.g.MeshPods, w.g.Pods), time.Now())) {
 		if !slices.ContainsFunc(w.causes, func(known report.Cause) bool { return known.Name == c.Name && known.Object == c.Object }) {
 			w.causes = append(w.causes, c)
 		}

@@ -177,6 +177,13 @@ func TestTheHopThatFailsIsNamed(t *testing.T) {
 		w.Header().Set("Server", "awselb/2.0")
 		w.WriteHeader(http.StatusBadGateway)
 	}
+	nginx := func(code int, body string) http.HandlerFunc {
+		return func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Server", "nginx")
+			w.WriteHeader(code)
+			fmt.Fprint(w, body)
+		}
+	}
 	everywhere := map[string]http.HandlerFunc{}
 	for _, path := range []string{"/healthz/ready", "/dex/healthz", "/oauth2/auth", "/jupyter/", "/jupyter/api/config"} {
 		everywhere["GET "+path] = balancer
@@ -198,6 +205,34 @@ func TestTheHopThatFailsIsNamed(t *testing.T) {
 		"keys that sign nothing": {
 			map[string]http.HandlerFunc{"GET /jupyter/": after(says(401, "Jwks doesn't have key to match kid or alg from Jwt"))},
 			"PPPPPFSSSP", diagnose.JWKSKeyMissing,
+		},
+		"a token of this minute that has expired already": {
+			map[string]http.HandlerFunc{"GET /jupyter/": after(says(401, "Jwt is expired"))},
+			"PPPPPFSSSP", diagnose.ClockSkew,
+		},
+		"a token that is not valid yet": {
+			map[string]http.HandlerFunc{"GET /jupyter/": after(says(401, "Jwt not yet valid"))},
+			"PPPPPFSSSP", diagnose.ClockSkew,
+		},
+		"a token for somebody else, in words that nobody has heard before": {
+			map[string]http.HandlerFunc{"GET /jupyter/": after(says(401, "Audiences in Jwt are not allowed"))},
+			"PPPPPFSSSP", diagnose.TokenRejected,
+		},
+		"a session without its token": {
+			map[string]http.HandlerFunc{"GET /jupyter/": after(says(401, "Jwt is missing"))},
+			"PPPPPFSSSP", diagnose.TokenRejected,
+		},
+		"nginx that does not pass the session's cookie on": {
+			map[string]http.HandlerFunc{"GET /oauth2/callback": nginx(502, "<title>502 Bad Gateway</title>")},
+			"PPPPPFSSSP", diagnose.HeadersTooLarge,
+		},
+		"nginx that refuses the cookie in the request after it": {
+			map[string]http.HandlerFunc{"GET /jupyter/": after(nginx(400, "<title>400 Request Header Or Cookie Too Large</title>"))},
+			"PPPPPFSSSP", diagnose.HeadersTooLarge,
+		},
+		"a code that oauth2-proxy cannot redeem": {
+			map[string]http.HandlerFunc{"GET /oauth2/callback": upstream(500, "Internal Server Error")},
+			"PPPPPFSSSP", diagnose.OIDCClientMismatch,
 		},
 		"a session that is not kept": {map[string]http.HandlerFunc{"GET /oauth2/callback": leads(302, "/jupyter/")}, "PPPPPFSSSP", diagnose.LoginLoop},
 		"a login that leads to a name of the cluster": {

@@ -87,7 +87,9 @@ type answer struct {
 	location *url.URL
 	cookies  []*http.Cookie
 	took     time.Duration
-	err      error
+	// when it came.
+	when time.Time
+	err  error
 }
 
 func (b *browser) get(ctx context.Context, path string, header ...string) answer {
@@ -116,8 +118,9 @@ func (b *browser) do(ctx context.Context, method, path, body string, header ...s
 	}
 	a.sent = r.Header.Get("Authorization")
 	response, err := b.client.Do(r)
+	a.when = time.Now()
 	if err != nil {
-		a.err, a.took = err, time.Since(start)
+		a.err, a.took = err, a.when.Sub(start)
 		return a
 	}
 	defer func() { _ = response.Body.Close() }()

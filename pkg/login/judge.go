@@ -26,6 +26,9 @@ const (
 
 // unreachable is a hop that the gateway does not reach, or a gateway that nobody reaches.
 func (w *walk) unreachable(a answer, name, component, namespace, service, deployment string) report.Cause {
+	if c, ok := w.throughProxy(a); ok {
+		return c
+	}
 	if a.err != nil || a.stranded() {
 		return w.noConnection(a)
 	}
@@ -50,6 +53,8 @@ func (w *walk) silent(a answer, name, component, namespace, service, deployment 
 		if d := w.g.deployment(namespace, deployment); d != nil && d.Spec.Replicas != nil && *d.Spec.Replicas == 0 {
 			c.Remedy = fmt.Sprintf("kubectl -n %s scale deployment %s --replicas=1", namespace, deployment)
 		}
+	case a.err == nil && a.header.Get(upstreamTime) != "":
+		c.Summary = fmt.Sprintf("%s answers, but not as it must: %s", ref, a.says())
 	default:
 		c.Summary = fmt.Sprintf("%s has endpoints, but the gateway gets no answer from them", ref)
 	}
@@ -73,6 +78,9 @@ func (w *walk) noConnection(a answer) report.Cause {
 	if c, ok := w.untrusted(a); ok {
 		return c
 	}
+	if c, ok := w.throughProxy(a); ok {
+		return c
+	}
 	if w.g.Service != nil && w.g.readyEndpoints(istioNamespace, gatewayService) == 0 && !w.g.listFailed("EndpointSlice", istioNamespace) {
 		return w.silent(a, diagnose.GatewayUnreachable, istioComponent, istioNamespace, gatewayService, gatewayService)
 	}
@@ -87,7 +95,7 @@ func (w *walk) noConnection(a answer) report.Cause {
 		c.Summary = fmt.Sprintf("the host name %s does not resolve on this machine", host)
 		c.Remedy = "add a DNS record, or a line in /etc/hosts, with the gateway's address"
 	case a.stranded():
-		c.Summary = fmt.Sprintf("something in front of the gateway answers for %s, but does not reach it", w.base.Host)
+		c.Summary = w.between(a)
 		c.Remedy = "a proxy (HTTP_PROXY, NO_PROXY) or a load balancer must be able to reach the address\nkubectl jupyter login-url --check --port-forward   bypasses both"
 	case w.o.Through == ThroughPortForward:
 		c.Summary = "the gateway's pod accepts no connections"
@@ -134,6 +142,12 @@ func (w *walk) untrusted(a answer) (report.Cause, bool) {
 
 // hop names why a path of the login does not answer as it must.
 func (w *walk) hop(a answer, path, name, component, namespace, service, deployment string) report.Cause {
+	if c, ok := w.tooLarge(a); ok {
+		return c
+	}
+	if c, ok := w.throughProxy(a); ok {
+		return c
+	}
 	switch {
 	case a.err != nil || a.stranded():
 		return w.noConnection(a)

@@ -25,6 +25,7 @@ func (w *walk) login(ctx context.Context) verdict {
 		return v
 	}
 	form, trail := w.follow(ctx, start)
+	w.dexAnswer = form
 	action := attribute(formAction, form.body)
 	if other := attribute(localLogin, form.body); action == "" && other != "" && form.ok() {
 		// Dex offers several ways to log in; this one is its own.
@@ -175,24 +176,21 @@ func (w *walk) refused(ctx context.Context, a answer) report.Cause {
 
 // notIn names why somebody with the right password does not get in.
 func (w *walk) notIn(a answer) report.Cause {
+	if c, ok := w.tooLarge(a); ok {
+		return c
+	}
+	if c, ok := w.tokenRefused(a); ok {
+		return c
+	}
 	switch {
 	case a.err != nil:
 		return w.noConnection(a)
 	case a.redirect():
 		return w.astray(a, "the login goes to another host: "+a.location.Host)
-	case strings.HasPrefix(a.at.Path, "/oauth2/callback"):
+	case strings.HasPrefix(a.at.Path, callbackPath):
 		return w.callback(a)
 	case strings.HasPrefix(a.at.Path, "/dex/approval"):
 		return w.astray(a, "Dex asks for an approval: skipApprovalScreen is off")
-	case strings.Contains(a.body, unknownIssuer):
-		return w.g.issuerCause(a.evidence())
-	case a.code == http.StatusUnauthorized && strings.Contains(strings.ToLower(a.body), "jw"):
-		return report.Cause{
-			Name: diagnose.JWKSKeyMissing, Severity: report.Error, Component: istioComponent,
-			Object:  report.Ref{Group: securityGroup, Kind: "RequestAuthentication", Namespace: istioNamespace, Name: tokenPolicy},
-			Summary: "the gateway does not have the key that Dex signed the token with", Evidence: []string{a.evidence()},
-			Remedy: "kubectl -n istio-system rollout restart deployment istiod",
-		}
 	case toLogin(a):
 		return report.Cause{
 			Name: diagnose.LoginLoop, Severity: report.Error, Component: proxyComponent,
@@ -211,6 +209,11 @@ func (w *walk) callback(a answer) report.Cause {
 		own = w.g.Dex.Issuer
 	}
 	switch expected := w.g.Proxy["oidc_issuer_url"]; {
+	case a.stranded():
+		return w.noConnection(a)
+	case a.code < http.StatusInternalServerError && a.code != http.StatusForbidden:
+		// oauth2-proxy answers 500 where it cannot redeem the code, and 403 without its cookie.
+		return w.hop(a, callbackPath, diagnose.OAuth2ProxyUnreachable, proxyComponent, proxyNamespace, proxyName, proxyName)
 	case a.code == http.StatusForbidden:
 		return report.Cause{
 			Name: diagnose.LoginLoop, Severity: report.Error, Component: proxyComponent, Object: proxyConfigRef,

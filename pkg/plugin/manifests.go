@@ -57,7 +57,7 @@ func (f *ManifestFlags) Reopen(source *components.Files) func(*components.Clone)
 func (f *ManifestFlags) AddCustom(cmd *cobra.Command) {
 	fs := cmd.Flags()
 	fs.StringVarP(&f.kustomization, "kustomize", "k", "", "Kustomization `directory` to apply on top of the manifests")
-	fs.StringVar(&f.registry, "registry", "", "Pull every image from `HOST[:PORT][/PREFIX]` instead of its own registry")
+	fs.StringVar(&f.registry, "registry", "", "Pull images from `HOST[:PORT][/PREFIX]` instead of their own registries; REGISTRY=HOST/PREFIX for those of one registry, several separated by commas")
 	fs.StringArrayVar(&f.images, "image", nil, "Override an image, as `NAME=REF` with NAME without its tag; can be repeated")
 	fs.StringVar(&f.cni.BinDir, "cni-bin-dir", "", "`Directory` of the nodes with the programs of CNI plugins, for Istio's CNI plugin; if not set, the usual one of the platform")
 	fs.StringVar(&f.cni.ConfDir, "cni-conf-dir", "", "`Directory` of the nodes with the configuration of CNI plugins; if not set, the usual one of the platform")

@@ -8,6 +8,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	admissionv1 "k8s.io/api/admissionregistration/v1"
+	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	storagev1 "k8s.io/api/storage/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -37,6 +38,7 @@ func good() *Facts {
 		CanSkip: func([]string) bool { return false },
 	}
 	f.Address.Provider = "Cloud"
+	f.Admission, f.Layout = &Admission{}, asNeeded()
 	for _, c := range checks {
 		for _, r := range c.reads {
 			f.done[r] = true
@@ -44,6 +46,21 @@ func good() *Facts {
 	}
 	delete(f.done, readDirectories) // the release puts nothing there
 	return f
+}
+
+// asNeeded is an Istio of somebody else with the layout that the stack needs.
+func asNeeded() *Layout {
+	deployment := func(name, account string, of map[string]string) appsv1.Deployment {
+		d := appsv1.Deployment{ObjectMeta: metav1.ObjectMeta{Namespace: "istio-system", Name: name}}
+		d.Spec.Template.Labels, d.Spec.Template.Spec.ServiceAccountName = of, account
+		return d
+	}
+	return &Layout{
+		Service: true, Mesh: "extensionProviders: [{name: oauth2-proxy}]",
+		Istiods:   []appsv1.Deployment{deployment("istiod", "istiod", nil)},
+		Gateways:  []appsv1.Deployment{deployment("istio-ingressgateway", gatewayAccount, map[string]string{"app": "istio-ingressgateway", "istio": "ingressgateway", "more": "labels"})},
+		Injectors: []admissionv1.MutatingWebhook{{Name: "namespace.sidecar-injector.istio.io", NamespaceSelector: &metav1.LabelSelector{MatchLabels: map[string]string{"istio-injection": "enabled"}}}},
+	}
 }
 
 func forbidden(message string) error {
@@ -152,6 +169,67 @@ func TestEveryCheckNamesWhatItFinds(t *testing.T) {
 			}, Warning, []string{"warning ExistingInstallation CustomResourceDefinition virtualservices.networking.istio.io"}, []string{"only its CRDs exist"},
 		},
 		{
+			"Istio that Helm's charts have installed: its gateway has other names", func(f *Facts) {
+				f.Layout.Service = false
+				f.Layout.Gateways[0].Namespace, f.Layout.Gateways[0].Name = "istio-ingress", "istio-ingress"
+				f.Layout.Mesh = "defaultConfig: {}"
+			}, Fatal,
+			[]string{"fatal IstioLayoutDiffers Namespace istio-system"},
+			[]string{"Service istio-system/istio-ingressgateway does not exist", "found: istio-ingress/istio-ingress", "no extension provider oauth2-proxy"},
+		},
+		{
+			"Istio as AKS's add-on has it: other namespaces, and revisions alone", func(f *Facts) {
+				f.Layout.Service, f.Layout.Mesh = false, ""
+				f.Layout.Istiods[0].Namespace, f.Layout.Gateways[0].Namespace = "aks-istio-system", "aks-istio-ingress"
+				f.Layout.Injectors[0].NamespaceSelector = &metav1.LabelSelector{MatchExpressions: []metav1.LabelSelectorRequirement{
+					{Key: "istio.io/rev", Operator: metav1.LabelSelectorOpIn, Values: []string{"asm-1-24"}},
+				}}
+			}, Fatal,
+			[]string{"fatal IstioLayoutDiffers Namespace istio-system"},
+			[]string{"istiod is not in namespace istio-system (found: aks-istio-system/istiod)", "only at those with istio.io/rev=asm-1-24"},
+		},
+		{
+			"a gateway with the right name, and with labels and an account of its own", func(f *Facts) {
+				f.Layout.Gateways[0].Spec.Template.Labels = map[string]string{"app": "istio-ingress", "istio": "ingress"}
+				f.Layout.Gateways[0].Spec.Template.Spec.ServiceAccountName = "istio-ingress"
+			}, Fatal,
+			[]string{"fatal IstioLayoutDiffers Namespace istio-system"},
+			[]string{"do not have the labels app=istio-ingressgateway,istio=ingressgateway", "ServiceAccount is istio-ingress, not"},
+		},
+		{
+			"Pod Security's default is baseline, as on Talos", func(f *Facts) {
+				f.Version = version.MustParseGeneric("1.34.1")
+				f.Release = components.Releases()[0]
+				f.Admission.Refused = apierrors.NewForbidden(schema.GroupResource{Resource: "pods"}, "p", errors.New(`violates PodSecurity "baseline:latest": non-default capabilities (container "istio-init" must not include "NET_ADMIN")`))
+			}, Fatal,
+			[]string{"fatal PodSecurityViolation", "warning ServerUntested"},
+			[]string{"NET_ADMIN", "--release 26.03", "pod-security.kubernetes.io/enforce: privileged"},
+		},
+		{
+			"OpenShift", func(f *Facts) { f.Admission.Constraints, f.Admission.Namespaces = true, []string{"kubeflow", "auth"} }, Warning,
+			[]string{"warning SecurityContextConstraints"},
+			[]string{"add-scc-to-group anyuid system:serviceaccounts:auth", "system:serviceaccounts:NAMESPACE-OF-A-USER"},
+		},
+		{"a level of its own in the namespace where pods are tried", func(f *Facts) { f.Admission.Unknown = "namespace default has its own level (restricted)" }, OK, nil, nil},
+		{
+			"the filter of Kubeflow's authservice, which is gone", func(f *Facts) {
+				f.Filters = []*unstructured.Unstructured{authnFilter()}
+				f.Absent = []report.Ref{{Kind: "Service", Namespace: "istio-system", Name: "authservice"}}
+			}, Fatal,
+			[]string{"fatal StrangeFilter EnvoyFilter istio-system/authn-filter"},
+			[]string{"it denies everything", "delete envoyfilter authn-filter"},
+		},
+		{
+			"a filter of somebody's that asks a Service which is there", func(f *Facts) { f.Filters = []*unstructured.Unstructured{authnFilter()} }, Warning,
+			[]string{"warning StrangeFilter EnvoyFilter istio-system/authn-filter"},
+			[]string{"decides about the gateway's requests too"},
+		},
+		{
+			"the default class has no provisioner", func(f *Facts) { f.Classes[0].Provisioner = "kubernetes.io/no-provisioner" }, Warning,
+			[]string{"warning StorageDriverMissing"},
+			[]string{"standard (kubernetes.io/no-provisioner)"},
+		},
+		{
 			"no node is open", func(f *Facts) {
 				f.Open, f.Excluded, f.Capacity = nil, map[string]string{"n1": "cordoned", "n2": "not ready"}, &Capacity{Nodes: 2}
 			}, Fatal,
@@ -212,6 +290,9 @@ func TestEveryCheckNamesWhatItFinds(t *testing.T) {
 		{"nothing gives addresses", func(f *Facts) {
 			f.Address.Provider, f.Address.Evidence = "None", []string{"no LoadBalancer controller"}
 		}, Info, []string{"info NoLoadBalancerController"}, nil},
+		{"k3s, whose Traefik has the ports that the gateway needs", func(f *Facts) {
+			f.Address.Provider, f.Address.Product, f.Address.PortsTaken = "ServiceLB", "ServiceLB (k3s)", []string{"port 80 of the nodes: Service kube-system/traefik"}
+		}, Warning, []string{"warning HostPortsTaken"}, []string{"Service kube-system/traefik", "--disable traefik"}},
 		{"namespaces are to be isolated, and the network enforces that", func(f *Facts) {
 			f.Policies, f.Enforcer = users.Enforced, "DaemonSet kube-system/cilium (quay.io/cilium/cilium:v1)"
 		}, OK, nil, nil},
@@ -257,6 +338,23 @@ func TestEveryCheckNamesWhatItFinds(t *testing.T) {
 			}
 		})
 	}
+}
+
+// authnFilter has the shape of the one that Kubeflow up to 1.8 puts in front of the gateway.
+func authnFilter() *unstructured.Unstructured {
+	return &unstructured.Unstructured{Object: map[string]any{
+		"apiVersion": "networking.istio.io/v1alpha3", "kind": "EnvoyFilter",
+		"metadata": map[string]any{"name": "authn-filter", "namespace": "istio-system"},
+		"spec": map[string]any{"configPatches": []any{map[string]any{
+			"applyTo": "HTTP_FILTER", "match": map[string]any{"context": "GATEWAY"},
+			"patch": map[string]any{"operation": "INSERT_BEFORE", "value": map[string]any{
+				"name": "envoy.filters.http.ext_authz",
+				"typed_config": map[string]any{"http_service": map[string]any{"server_uri": map[string]any{
+					"cluster": "outbound|8080||authservice.istio-system.svc.cluster.local",
+				}}},
+			}},
+		}}},
+	}}
 }
 
 func terminating(name string, since time.Time) corev1.Namespace {

@@ -6,6 +6,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	storagev1 "k8s.io/api/storage/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/util/version"
 
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/components"
@@ -67,6 +68,14 @@ type Facts struct {
 	// Policies tells whether network policies are enforced, and Enforcer what tells it.
 	Policies users.Enforcement
 	Enforcer string
+
+	// Layout of an Istio that is used as somebody else installed it; nil where none is.
+	Layout *Layout
+	// Admission is what the cluster admits of notebooks.
+	Admission *Admission
+	// Filters of the gateway's namespace, and Services that they ask and that do not exist.
+	Filters []*unstructured.Unstructured
+	Absent  []report.Ref
 
 	// done and failed are reads, by name
 	done   map[string]bool

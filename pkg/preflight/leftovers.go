@@ -62,6 +62,7 @@ func findLeftovers(f *Facts) (string, []report.Cause) {
 		}
 		causes = append(causes, c)
 	}
+	causes = append(causes, f.strangeFilters()...)
 	switch {
 	case f.Earlier && f.Created > 0:
 		causes = append(causes, report.Cause{
@@ -215,6 +216,14 @@ func findStorage(f *Facts) (string, []report.Cause) {
 			Remedy:   "install the driver, such as your platform's add-on, or make a class the default whose driver is installed: kubectl get csidrivers,storageclass",
 		}}
 	}
+	if byHand := f.madeByHand(); len(byHand) > 0 {
+		return "the default StorageClass creates no volumes", []report.Cause{{
+			Name: diagnose.StorageDriverMissing, Severity: report.Warning,
+			Summary:  "the default StorageClass creates no volumes: notebooks will wait until somebody makes them by hand",
+			Evidence: []string{"default: " + strings.Join(byHand, ", ")},
+			Remedy:   "make a class with a provisioner the default: kubectl get storageclass",
+		}}
+	}
 	if len(defaults) > 0 {
 		return "the default StorageClass is " + strings.Join(defaults, ", "), nil
 	}
@@ -232,8 +241,27 @@ func findStorage(f *Facts) (string, []report.Cause) {
 	return "no StorageClass is the default", []report.Cause{c}
 }
 
+// madeByHand are default classes without a provisioner.
+func (f *Facts) madeByHand() []string {
+	var out []string
+	for i := range f.Classes {
+		if c := &f.Classes[i]; diagnose.IsDefault(*c) && c.Provisioner == diagnose.NoProvisioner {
+			out = append(out, fmt.Sprintf("%s (%s)", c.Name, c.Provisioner))
+		}
+	}
+	return out
+}
+
 // findAddress: without a controller of load balancers people come in another way.
 func findAddress(f *Facts) (string, []report.Cause) {
+	if len(f.Address.PortsTaken) > 0 {
+		return f.Address.String() + " assigns addresses of nodes, whose ports another Service has", []report.Cause{{
+			Name: diagnose.HostPortsTaken, Severity: report.Warning,
+			Summary:  f.Address.Product + " serves the gateway only where its ports of the nodes are free, and another Service has them",
+			Evidence: f.Address.PortsTaken,
+			Remedy:   "start k3s with --disable traefik or with --disable servicelb before kubectl jupyter expose, or use --type NodePort",
+		}}
+	}
 	if f.Address.Provider != "" && f.Address.Provider != "None" {
 		return f.Address.String() + " assigns LoadBalancer addresses", nil
 	}

@@ -55,7 +55,12 @@ func Look(ctx context.Context, c *cluster.Cluster, engine *rollout.Engine, o Opt
 	defer cancel()
 	if notebooks(o.Plan) {
 		l.start(reading, readStorage, l.storage)
+		l.start(reading, readAdmission, l.admission)
 	}
+	if slices.Contains(o.Plan.Settings.UseExisting, "istio") {
+		l.start(reading, readLayout, l.layout)
+	}
+	l.start(reading, readFilters, l.filters)
 	if !o.Brief {
 		l.start(reading, readAddress, l.address)
 	}

@@ -104,6 +104,10 @@ const (
 	readSpaces   = "namespaces"
 	readAddress  = "load balancer"
 	readNetwork  = "network"
+	readFilters  = "filters of the gateway"
+	readLayout   = "the existing Istio"
+	// readAdmission was made where notebooks are to start.
+	readAdmission = "pod security"
 	// readDirectories was made when the plan was.
 	readDirectories = "directories of nodes"
 )
@@ -115,10 +119,12 @@ var checks = []check{
 	{"permissions", "is the user allowed to do all of it", []string{readRights}, findPermissions},
 	{"objects", "would the server accept every object", []string{readSurvey}, findRefusals},
 	{"owners", "do any of the objects exist with another owner", []string{readSurvey, readProducts}, findOwners},
+	{"layout", "is the existing Istio as the stack needs it", []string{readLayout}, findLayout},
 	{"nodes", "which nodes accept the pods, and are the images built for them", []string{readNodes}, findNodes},
 	{"capacity", "is there enough capacity for the pods, and for a notebook", []string{readNodes, readPods}, findCapacity},
 	{"storage", "will notebooks get their volumes", []string{readStorage}, findStorage},
-	{"leftovers", "is anything left over that would block or delay the installation", []string{readSurvey, readWebhooks, readSpaces}, findLeftovers},
+	{"admission", "does the cluster admit notebooks with a sidecar", []string{readAdmission}, findAdmission},
+	{"leftovers", "is anything left over that would block or delay the installation", []string{readSurvey, readWebhooks, readSpaces, readFilters}, findLeftovers},
 	{"address", "does anything assign LoadBalancer addresses", []string{readAddress}, findAddress},
 	{"isolation", "does the network enforce the policies that isolate namespaces", []string{readNetwork}, findIsolation},
 }

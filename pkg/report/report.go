@@ -282,6 +282,22 @@ type Report struct {
 	Newer string `json:"newerRelease,omitempty"`
 	// WayIn is how a person gets to the web app.
 	WayIn *WayIn `json:"wayIn,omitempty"`
+	// People counts what people have, as far as it was looked at.
+	People *People `json:"people,omitempty"`
+	// NotChecked is what was not looked at, and why: a stack is Ready as far as the rest tells.
+	NotChecked []string `json:"notChecked,omitempty"`
+}
+
+// People counts what people have beside the stack.
+type People struct {
+	Profiles  int `json:"profiles"`
+	Notebooks int `json:"notebooks"`
+	// NotReady are notebooks that should run and do not, Stopped those that nobody wants to.
+	NotReady int `json:"notebooksNotReady"`
+	Stopped  int `json:"notebooksStopped"`
+	Volumes  int `json:"volumes"`
+	// Unbound are claims that have no volume.
+	Unbound int `json:"volumesUnbound"`
 }
 
 // APIVersion of the machine-readable output. It changes when a field changes its meaning.

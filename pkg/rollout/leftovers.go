@@ -12,6 +12,7 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
+	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/cluster"
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/components"
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/report"
 )
@@ -78,7 +79,7 @@ func (e *Engine) deletableNamespaces(ctx context.Context, release *components.Re
 			continue
 		}
 		shown := strings.Join(foreign[:min(len(foreign), 5)], ", ")
-		why := fmt.Sprintf("it still contains %s not managed by kubectl jupyter: %s", report.Count(len(foreign), "object"), shown)
+		why := fmt.Sprintf("it still contains %s not managed by kubectl jupyter: %s; if none of it is needed: kubectl delete namespace %s", report.Count(len(foreign), "object"), shown, m.key.name)
 		r.keep(m, why)
 		ref := m.key.ref()
 		e.events.emit(report.Event{Kind: report.EventObject, Component: m.component, Object: &ref, Action: report.Kept, Message: why})
@@ -87,8 +88,8 @@ func (e *Engine) deletableNamespaces(ctx context.Context, release *components.Re
 }
 
 // derivedResources are made by the control plane from other objects, or say nothing
-// about anybody's data.
-var derivedResources = []string{"events", "endpoints", "endpointslices", "leases", "pods", "replicasets", "controllerrevisions", "podmetrics", "bindings", "ipaddresses"}
+// about anybody's data: quotas and limits of a namespace are of no use without it.
+var derivedResources = []string{"resourcequotas", "limitranges", "events", "endpoints", "endpointslices", "leases", "pods", "replicasets", "controllerrevisions", "podmetrics", "bindings", "ipaddresses"}
 
 // foreignIn lists what a namespace holds beside the installation.
 func (e *Engine) foreignIn(ctx context.Context, release *components.Release, namespace string, dataToo bool) ([]string, error) {
@@ -113,7 +114,7 @@ func (e *Engine) foreignIn(ctx context.Context, release *components.Release, nam
 			k := key{r.Group, r.Kind, namespace, m.Name}
 			kept := m.Labels[applySetPartOfLabel] == setID && m.DeletionTimestamp == nil && keptKind(k.kind) && !dataToo
 			switch {
-			case len(m.OwnerReferences) > 0, everywhere(k), leftBy(release, k) != "", runtimeState(k):
+			case len(m.OwnerReferences) > 0, everywhere(k, m.Annotations), e.ofThePlatform(ctx, r, m.Name), leftBy(release, k) != "", runtimeState(k):
 			case m.Labels[applySetPartOfLabel] == setID && !kept:
 			default:
 				mu.Lock()
@@ -128,6 +129,30 @@ func (e *Engine) foreignIn(ctx context.Context, release *components.Release, nam
 }
 
 // everywhere is what the control plane puts into every namespace.
-func everywhere(k key) bool {
-	return k.group == "" && (k.kind == "ServiceAccount" && k.name == "default" || k.kind == "ConfigMap" && k.name == "kube-root-ca.crt")
+func everywhere(k key, annotations map[string]string) bool {
+	return k.group == "" && (k.kind == "ServiceAccount" && k.name == "default" || k.kind == "ConfigMap" && k.name == "kube-root-ca.crt" ||
+		// The token of a ServiceAccount, as older servers and OpenShift make them.
+		k.kind == "Secret" && annotations["kubernetes.io/service-account.name"] != "")
+}
+
+// copied are the kinds of which platforms put one of the same name into every namespace:
+// OpenShift's builder and deployer, bundles of certificates, credentials for a registry.
+var copied = []string{"configmaps", "secrets", "serviceaccounts", "roles", "rolebindings", "networkpolicies"}
+
+// quiet are namespaces that nobody works in, so that what is in both of them by one name is
+// somebody's who puts it everywhere.
+var quiet = []string{metav1.NamespaceDefault, metav1.NamespacePublic}
+
+// ofThePlatform tells of an object that a platform puts one like it into every namespace. What
+// cannot be told is not.
+func (e *Engine) ofThePlatform(ctx context.Context, r cluster.Resource, name string) bool {
+	if !slices.Contains(copied, r.Resource) {
+		return false
+	}
+	for _, namespace := range quiet {
+		if _, err := e.cluster.Metadata.Resource(r.GroupVersionResource).Namespace(namespace).Get(ctx, name, metav1.GetOptions{}); err != nil {
+			return false
+		}
+	}
+	return true
 }

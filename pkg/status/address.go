@@ -21,6 +21,7 @@ func address(ctx context.Context, c *cluster.Cluster, s *Snapshot) []report.Caus
 	}
 	seen, err := exposure.Read(ctx, c)
 	if err != nil {
+		s.NotChecked = append(s.NotChecked, "why the gateway's address may not answer: "+err.Error())
 		return nil
 	}
 	return seen.Causes()

@@ -3,6 +3,7 @@ package status
 import (
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/diagnose"
@@ -51,15 +52,28 @@ var signs = []sign{
 		remedy:  "kubectl -n istio-system get requestauthentication -o yaml; the issuer must be Dex's: kubectl -n auth get configmap dex -o yaml",
 	},
 	{
+		container: "istio-proxy", line: regexp.MustCompile(`jwt_authn_access_denied\{Jwt_not_yet_valid`),
+		cause: diagnose.ClockSkew, object: gateway,
+		summary: "the gateway takes tokens for not valid yet: its node's clock is behind that of Dex's node",
+		remedy:  "synchronize the clocks of the nodes (NTP), and log in again",
+	},
+	{
+		container: "istio-proxy", line: regexp.MustCompile(`jwt_authn_access_denied\{Jwt_is_expired`),
+		cause: diagnose.ClockSkew, object: gateway,
+		summary: "the gateway takes tokens for expired: sessions are older than their tokens, or clocks of nodes differ",
+		remedy:  "log in again; if it happens right after a login, synchronize the clocks of the nodes (NTP): kubectl jupyter login-url --check",
+	},
+	{
 		container: "istio-proxy", line: regexp.MustCompile(`ext_authz_error`),
 		cause: diagnose.OAuth2ProxyUnreachable, object: gateway,
 		summary: "the gateway gets no answer from oauth2-proxy when it checks requests",
 		remedy:  "kubectl -n oauth2-proxy get pods,endpointslices",
 	},
 	// A kernel's channels are a WebSocket: 101 is the only good answer. 401 and 403 are
-	// the login's, 404 is a kernel that has ended.
+	// the login's, 404 is a kernel that has ended, and 5xx a notebook that does not answer,
+	// which checkSilent tells.
 	{
-		container: "istio-proxy", line: regexp.MustCompile(`"GET /notebook/\S*/api/kernels/\S+/channels\S* \S+" (?:400|426|50[0-4]) `),
+		container: "istio-proxy", line: regexp.MustCompile(`"GET /notebook/\S*/api/kernels/\S+/channels\S* \S+" (?:400|426) `),
 		cause: diagnose.WebSocketDropped, object: gateway,
 		summary: "connections to kernels reach the gateway, but not as WebSockets",
 		remedy:  "configure the proxy in front of the gateway to pass Upgrade and Connection and to use HTTP/1.1; to bypass it: kubectl jupyter port-forward",
@@ -114,7 +128,12 @@ const maxEvidence = 300
 // of a stranger can be refused rightly, so that this warns and does not fail the stack.
 func checkLogs(s *Snapshot) []report.Cause {
 	var causes []report.Cause
+	strange := slices.ContainsFunc(checkFilters(s), func(c report.Cause) bool { return c.Severity >= report.Error })
 	for _, sign := range signs {
+		// Whom the gateway gets no answer from is somebody else, who is named.
+		if strange && sign.cause == diagnose.OAuth2ProxyUnreachable {
+			continue
+		}
 		n, last, pod := 0, "", ""
 		for _, l := range s.Logs {
 			if l.Container != sign.container || l.Namespace != sign.object.Namespace {

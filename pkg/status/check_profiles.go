@@ -32,26 +32,41 @@ func checkProfiles(s *Snapshot) []report.Cause {
 			Remedy:   "kubectl jupyter user add EMAIL",
 		}}
 	}
-	var causes []report.Cause
+	c := report.Cause{Name: diagnose.ProfileMissing, Severity: report.Delay, Component: "profiles"}
+	complete := false
 	for _, p := range profiles {
 		ref := report.Ref{Kind: "ServiceAccount", Namespace: p.GetName(), Name: editor}
-		if s.Presence(ref) != Absent || s.produced(ref) || p.GetDeletionTimestamp() != nil {
+		if p.GetDeletionTimestamp() != nil {
 			continue
 		}
-		c := report.Cause{
-			Name: diagnose.ProfileMissing, Severity: report.Error, Component: "profiles", Object: cluster.RefOf(p),
-			Summary:  fmt.Sprintf("the profile controller has not created what notebooks in namespace %s need", p.GetName()),
-			Evidence: []string{ref.String() + ": not found"},
-			Remedy:   "kubectl describe profile " + p.GetName() + "\nkubectl -n kubeflow logs deployment/profiles-deployment -c manager --tail=20",
+		if s.Presence(ref) != Absent || s.produced(ref) {
+			complete = complete || s.Presence(ref) == Present
+			continue
 		}
-		if age := s.Time.Sub(p.GetCreationTimestamp().Time); age < settling {
-			c.Severity = report.Delay
+		if c.Object.Kind == "" {
+			c.Object = cluster.RefOf(p)
+		} else {
+			c.Also = append(c.Also, cluster.RefOf(p))
+		}
+		if age := s.Time.Sub(p.GetCreationTimestamp().Time); age >= settling {
+			c.Severity = report.Error
 		}
 		_, said := conditionsOf(p)
-		c.Evidence = append(c.Evidence, said...)
-		causes = append(causes, c)
+		c.Evidence = append(append(c.Evidence, ref.String()+": not found"), said...)
 	}
-	return causes
+	if c.Object.Kind == "" {
+		return nil
+	}
+	c.Summary = fmt.Sprintf("the profile controller has not created what notebooks in namespace %s need", c.Object.Name)
+	if n := len(c.Also); n > 0 {
+		c.Summary = fmt.Sprintf("the profile controller has not created what notebooks need in the namespaces of %d of %d Profiles", n+1, len(profiles))
+	}
+	c.Remedy = "kubectl describe profile " + c.Object.Name + "\nkubectl -n kubeflow logs deployment/profiles-deployment -c manager --tail=20"
+	// A controller that has done it for others works: something is odd about these.
+	if complete && c.Severity == report.Error {
+		c.Severity = report.Warning
+	}
+	return []report.Cause{c}
 }
 
 // conditionsOf are a Profile's messages; failed where one of them reports an error.

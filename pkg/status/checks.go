@@ -36,12 +36,14 @@ var checks = []check{
 	{name: "login", find: checkLogin, complete: true},
 	{name: "credentials", find: checkCredentials, complete: true},
 	{name: "notebook origin", find: checkOrigin, complete: true},
+	{name: "filters", find: checkFilters},
 	{name: "restarts", find: checkRestarts},
 	{name: "namespaces", find: checkNamespaces, complete: true},
 	{name: "profiles", find: checkProfiles, complete: true},
 	{name: "owners", find: checkOwners, complete: true},
 	{name: "sidecars", find: checkSidecars, complete: true},
 	{name: "logs", find: checkLogs},
+	{name: "silent", find: checkSilent},
 }
 
 // Check runs every check on a snapshot of a stack. It is pure: the same snapshot gives

@@ -12,7 +12,6 @@ import (
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
-	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/client-go/rest"
 
@@ -28,6 +27,8 @@ const (
 	inFlight = 24
 	// maxItems of one list. The stack has a dozen objects of a kind; more are somebody else's.
 	maxItems = 500
+	// maxPages of a list of what people have: two thousand of each.
+	maxPages = 4
 	// maxNodes are enough for an address; how all of them are is another command's matter.
 	maxNodes = 8
 	// maxGets are the objects that are asked for one by one because no list had them.
@@ -45,7 +46,7 @@ const (
 	atProvider
 	// atGateway: in the namespace of the gateway's pods, whoever has made them.
 	atGateway
-	// all: everywhere, as many as maxItems.
+	// all: everywhere, as many as maxPages have.
 	all
 )
 
@@ -145,6 +146,7 @@ func Collect(ctx context.Context, c *cluster.Cluster, source components.Source) 
 		return nil, err
 	}
 	k.s.sort()
+	k.s.notChecked()
 	k.s.WayIn = k.s.wayIn()
 	return k.s, nil
 }
@@ -197,6 +199,7 @@ func (k *collector) lists() {
 		k.podsIn(ns)
 	}
 	k.meshPods()
+	k.claims()
 	k.networkPolicies()
 	k.get(meshConfig, false)
 	k.get(login.MeshRootRef, false)
@@ -232,24 +235,16 @@ func (k *collector) list(r Read, gvr schema.GroupVersionResource, metaOnly bool)
 	}
 	k.Plan(func(ctx context.Context) error {
 		if !metaOnly {
-			l, err := k.c.Dynamic.Resource(gvr).Namespace(r.Namespace).List(ctx, o)
-			if err != nil {
-				return k.add(r, err)
-			}
-			return k.add(r, nil, pointers(l.Items)...)
+			var objects []*unstructured.Unstructured
+			cut, err := paged(ctx, o, k.c.Dynamic.Resource(gvr).Namespace(r.Namespace).List, func(l *unstructured.UnstructuredList) {
+				objects = append(objects, pointers(l.Items)...)
+			})
+			r.Cut = cut && r.Kind != "Node"
+			return k.add(r, err, objects...)
 		}
-		l, err := k.c.Metadata.Resource(gvr).Namespace(r.Namespace).List(ctx, o)
-		if err != nil {
-			return k.add(r, err)
-		}
-		gvk := schema.GroupVersionKind{Group: r.Group, Version: gvr.Version, Kind: r.Kind}
-		objects := make([]*unstructured.Unstructured, len(l.Items))
-		for i := range l.Items {
-			if objects[i], err = bare(&l.Items[i], gvk); err != nil {
-				return err
-			}
-		}
-		return k.add(r, nil, objects...)
+		objects, cut, err := k.metadataOf(ctx, gvr.GroupVersion().WithKind(r.Kind), k.c.Metadata.Resource(gvr).Namespace(r.Namespace).List, o)
+		r.Cut = cut
+		return k.add(r, err, objects...)
 	})
 }
 
@@ -355,24 +350,6 @@ func (k *collector) keep(u *unstructured.Unstructured) {
 	}
 	k.whole[ref] = whole
 	k.s.Objects = append(k.s.Objects, u)
-}
-
-func pointers(items []unstructured.Unstructured) []*unstructured.Unstructured {
-	out := make([]*unstructured.Unstructured, len(items))
-	for i := range items {
-		out[i] = &items[i]
-	}
-	return out
-}
-
-// bare is an object of which only the metadata is known.
-func bare(m *metav1.PartialObjectMetadata, gvk schema.GroupVersionKind) (*unstructured.Unstructured, error) {
-	m.SetGroupVersionKind(gvk)
-	content, err := runtime.DefaultUnstructuredConverter.ToUnstructured(m)
-	if err != nil {
-		return nil, err
-	}
-	return &unstructured.Unstructured{Object: content}, nil
 }
 
 // sort makes a snapshot of parallel reads independent of which came first.

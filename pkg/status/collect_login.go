@@ -62,25 +62,14 @@ func (k *collector) editors() {
 	r := Read{Kind: "ServiceAccount", Name: editor}
 	gvr := schema.GroupVersionResource{Version: "v1", Resource: "serviceaccounts"}
 	k.Plan(func(ctx context.Context) error {
-		l, err := k.c.Metadata.Resource(gvr).List(ctx, metav1.ListOptions{FieldSelector: "metadata.name=" + editor, Limit: maxItems})
-		if err != nil {
-			// Who may not list those of all namespaces is not told of it: that of the first
-			// user is asked for by its name.
-			if apierrors.IsForbidden(err) {
-				return nil
-			}
-			return k.add(r, err)
+		objects, cut, err := k.metadataOf(ctx, gvr.GroupVersion().WithKind(r.Kind), k.c.Metadata.Resource(gvr).List,
+			metav1.ListOptions{FieldSelector: "metadata.name=" + editor, Limit: maxItems})
+		// That of the first user is asked for by its name.
+		if apierrors.IsForbidden(err) {
+			return k.unlooked("whether Profiles are complete: forbidden (ServiceAccounts of all namespaces)")
 		}
-		objects := make([]*unstructured.Unstructured, len(l.Items))
-		for i := range l.Items {
-			if objects[i], err = bare(&l.Items[i], gvr.GroupVersion().WithKind(r.Kind)); err != nil {
-				return err
-			}
-		}
-		if l.Continue != "" {
-			return nil // what is not among the first ones may be among the others
-		}
-		return k.add(r, nil, objects...)
+		r.Cut = cut
+		return k.add(r, err, objects...)
 	})
 }
 
@@ -90,6 +79,13 @@ func (k *collector) lateLogin() {
 	for _, ref := range login.SettingsRefs() {
 		if u := k.s.suffixed(ref); u != nil && k.s.Object(ref) == nil {
 			k.get(cluster.RefOf(u), false)
+		}
+	}
+	if !k.s.Foreign() {
+		for _, service := range login.AskedByFilters(k.s.strangeFilters()) {
+			if k.s.Presence(service) == Unread {
+				k.get(service, true)
+			}
 		}
 	}
 	for _, l := range loud {

@@ -50,18 +50,50 @@ func (k *collector) podsIn(namespace string) {
 func (k *collector) meshPods() {
 	r := Read{Kind: "Pod", Labels: login.MeshPods}
 	k.Plan(func(ctx context.Context) error {
-		list := &corev1.PodList{}
-		err := k.core.Get().Resource("pods").
-			VersionedParams(&metav1.ListOptions{LabelSelector: r.Labels, Limit: maxItems}, scheme.ParameterCodec).Do(ctx).Into(list)
+		var pods []corev1.Pod
+		cut, err := paged(ctx, metav1.ListOptions{LabelSelector: r.Labels, Limit: maxItems}, func(ctx context.Context, o metav1.ListOptions) (*corev1.PodList, error) {
+			list := &corev1.PodList{}
+			return list, k.core.Get().Resource("pods").VersionedParams(&o, scheme.ParameterCodec).Do(ctx).Into(list)
+		}, func(l *corev1.PodList) { pods = append(pods, l.Items...) })
 		// Who may read the stack's namespaces only is told of these.
 		if apierrors.IsForbidden(err) {
-			return nil
+			return k.unlooked("the sidecars of notebooks: forbidden")
 		}
-		if err == nil {
-			k.Keep(func() { k.s.MeshPods = list.Items })
-		}
+		k.Keep(func() { k.s.MeshPods = pods })
+		r.Cut = cut
 		return k.add(r, err)
 	})
+}
+
+// claims plans to read the volumes of all namespaces, of which those without one matter.
+func (k *collector) claims() {
+	r := Read{Kind: "PersistentVolumeClaim"}
+	k.Plan(func(ctx context.Context) error {
+		n, unbound := 0, []corev1.PersistentVolumeClaim(nil)
+		cut, err := paged(ctx, metav1.ListOptions{Limit: maxItems}, func(ctx context.Context, o metav1.ListOptions) (*corev1.PersistentVolumeClaimList, error) {
+			list := &corev1.PersistentVolumeClaimList{}
+			return list, k.core.Get().Resource("persistentvolumeclaims").VersionedParams(&o, scheme.ParameterCodec).Do(ctx).Into(list)
+		}, func(l *corev1.PersistentVolumeClaimList) {
+			n += len(l.Items)
+			for i := range l.Items {
+				if c := &l.Items[i]; c.Status.Phase != corev1.ClaimBound {
+					unbound = append(unbound, *c)
+				}
+			}
+		})
+		if apierrors.IsForbidden(err) {
+			return k.unlooked("volumes: forbidden")
+		}
+		k.Keep(func() { k.s.Claims, k.s.Unbound = n, unbound })
+		r.Cut = cut
+		return k.add(r, err)
+	})
+}
+
+// unlooked keeps what was not looked at.
+func (k *collector) unlooked(what string) error {
+	k.Keep(func() { k.s.NotChecked = append(k.s.NotChecked, what) })
+	return nil
 }
 
 // networkPolicies plans the list of all of them, whoever made them: they add up.
@@ -70,7 +102,7 @@ func (k *collector) networkPolicies() {
 	k.Plan(func(ctx context.Context) error {
 		policies, err := diagnose.NetworkPolicies(ctx, k.c, "")
 		if apierrors.IsForbidden(err) {
-			return nil
+			return k.unlooked("network policies: forbidden")
 		}
 		if err != nil {
 			return k.add(r, err)
@@ -92,7 +124,7 @@ func (k *collector) passwords() {
 		list, err := k.c.Dynamic.Resource(resource.GroupVersionResource).Namespace(r.Namespace).List(ctx, metav1.ListOptions{Limit: maxItems})
 		// Who may not read them is told of those that the configuration names.
 		if apierrors.IsForbidden(err) {
-			return nil
+			return k.unlooked("whether owners of Profiles can log in: forbidden (Passwords in auth)")
 		}
 		if err != nil {
 			return k.add(r, err)

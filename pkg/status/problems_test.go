@@ -129,6 +129,19 @@ func TestLogLinesThatWereRecordedName(t *testing.T) {
 			[]string{"dex.auth.svc", "when Dex is ready"},
 		},
 		{"tokens of an issuer that is not configured", "istio-system", "istio-proxy", []string{issuerLine}, diagnose.JWTIssuerUnknown, []string{"Jwt_issuer_is_not_configured"}},
+		{
+			"tokens that the gateway's clock takes for those of the future", "istio-system", "istio-proxy",
+			[]string{strings.ReplaceAll(issuerLine, "Jwt_issuer_is_not_configured", "Jwt_not_yet_valid")},
+			diagnose.ClockSkew,
+			[]string{"Jwt_not_yet_valid", "NTP"},
+		},
+		{
+			"tokens that have expired, by the gateway's clock", "istio-system", "istio-proxy",
+			[]string{strings.ReplaceAll(issuerLine, "Jwt_issuer_is_not_configured", "Jwt_is_expired")},
+			diagnose.ClockSkew,
+			[]string{"Jwt_is_expired", "log in again"},
+		},
+		{"a kernel of a notebook that does not answer, which no proxy has dropped", "istio-system", "istio-proxy", []string{strings.ReplaceAll(kernelLine, " 400 ", " 503 ")}, "", nil},
 		{"a check at oauth2-proxy that gets no answer", "istio-system", "istio-proxy", []string{checkLine}, diagnose.OAuth2ProxyUnreachable, []string{"ext_authz_error"}},
 		{
 			"a kernel whose WebSocket a proxy has dropped", "istio-system", "istio-proxy",
@@ -287,6 +300,19 @@ status: {conditions: [{type: Failed, message: "namespace already exist, but not 
 	s := lookedAt(t, profile)
 	s.Reads = []Read{{Kind: "ServiceAccount", Name: editor}}
 	wantCause(t, checkProfiles(s), diagnose.ProfileMissing, report.Error, "ServiceAccount team/default-editor: not found", "not owned by profile creator")
+	s = lookedAt(t, profile+"\n---\n"+strings.ReplaceAll(profile, "name: team,", "name: other,"))
+	s.Reads = []Read{{Kind: "ServiceAccount", Name: editor}}
+	wantCause(t, checkProfiles(s), diagnose.ProfileMissing, report.Error, "2 of 3 Profiles")
+	if causes := checkProfiles(s); len(causes) != 1 || len(causes[0].Also) != 1 {
+		t.Errorf("the same of many Profiles is told once: %+v", causes)
+	}
+	s = lookedAt(t, profile+"\n---\n{apiVersion: kubeflow.org/v1, kind: Profile, metadata: {name: other}}\n---\n{apiVersion: v1, kind: ServiceAccount, metadata: {namespace: other, name: default-editor}}")
+	s.Reads = []Read{{Kind: "ServiceAccount", Name: editor}}
+	wantCause(t, checkProfiles(s), diagnose.ProfileMissing, report.Warning, "namespace team")
+	s.Reads[0].Cut = true
+	if causes := checkProfiles(s); len(causes) > 0 {
+		t.Errorf("what is beyond the end of a list is not missing: %+v", causes)
+	}
 	s = lookedAt(t, profile)
 	if causes := checkProfiles(s); len(causes) > 0 {
 		t.Errorf("what was not asked for is not missing: %+v", causes)

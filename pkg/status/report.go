@@ -40,6 +40,10 @@ func (s *Snapshot) Report(causes []report.Cause) *report.Report {
 		out.Profile, out.Release = s.Inventory.Settings.Profile, s.Inventory.Settings.Release
 		out.Newer = s.Inventory.Settings.Newest()
 	}
+	if s.Installed() {
+		out.People = s.people()
+		out.NotChecked = s.NotChecked
+	}
 	for i := range s.Expected {
 		out.Components = append(out.Components, s.row(&s.Expected[i], causes))
 	}

@@ -52,6 +52,11 @@ type Snapshot struct {
 	WayIn  report.WayIn
 	// Logs of the programs on the way in, as far as they could be read.
 	Logs []Log
+	// Claims counts people's volumes; Unbound are those without one.
+	Claims  int
+	Unbound []corev1.PersistentVolumeClaim
+	// NotChecked is what was not looked at, and why.
+	NotChecked []string
 
 	index map[report.Ref]*unstructured.Unstructured
 	pods  []corev1.Pod
@@ -64,6 +69,8 @@ type Read struct {
 	Namespace, Name string
 	// Labels that a list was restricted to.
 	Labels string
+	// Cut: there are more than were read.
+	Cut bool
 	// NoKind: the server does not have the kind.
 	NoKind bool
 	// Forbidden and Error tell why nothing was read.
@@ -121,7 +128,7 @@ func (s *Snapshot) Presence(ref report.Ref) Presence {
 			if out == Unread {
 				out = Forbidden
 			}
-		case r.Error != "":
+		case r.Error != "", r.Cut:
 		case r.NoKind, r.Labels == "", r.Name != "":
 			return Absent
 		}

@@ -46,7 +46,7 @@ func Run(ctx context.Context, c *cluster.Cluster, o Options) (*report.Report, er
 		causes = append(causes, diagnose.Explain(ctx, c, subjects)...)
 	}
 	causes = withAddress(causes, address(ctx, c, s))
-	causes = append(causes, notebooks(ctx, c, s)...)
+	causes = gathered(append(causes, people(ctx, c, s)...))
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}

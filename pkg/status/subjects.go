@@ -37,7 +37,7 @@ func (s *Snapshot) Subjects() []diagnose.Subject {
 		proofs = nil // what they ask for may not have been applied
 	}
 	for _, p := range proofs {
-		if p.OK || p.Impossible || p.Forbidden || p.Accepted || s.Component(p.Component) == nil {
+		if p.OK || p.Impossible || p.Forbidden || p.Accepted || s.Component(p.Component) == nil || s.peoples(p) {
 			continue
 		}
 		add(diagnose.Subject{Component: s.blamed(p), Ref: p.Object, Message: p.Why})
@@ -46,6 +46,12 @@ func (s *Snapshot) Subjects() []diagnose.Subject {
 		add(diagnose.Subject{Component: s.Owner(ref), Ref: ref, Message: "a pod of it has no sidecar"})
 	}
 	return out
+}
+
+// peoples tells of a proof that it was sent to a person's namespace, and that something of
+// that namespace refused it: no webhook of the stack has failed.
+func (s *Snapshot) peoples(p Proof) bool {
+	return p.Object.Namespace != "" && !failedCall.MatchString(p.Why) && s.Presence(report.Ref{Group: "kubeflow.org", Kind: "Profile", Name: p.Object.Namespace}) == Present
 }
 
 // unready tells what an object that is there still lacks.

@@ -72,6 +72,14 @@ func Status(w io.Writer, r *report.Report, wide bool, style Style, now time.Time
 	if installed(r) {
 		wayIn(&b, r.WayIn)
 	}
+	if wide && r.People != nil {
+		p := r.People
+		fmt.Fprintf(&b, "People:   %s, %s (%d not ready, %d stopped), %s (%d unbound)\n", report.Count(p.Profiles, "Profile"),
+			report.Count(p.Notebooks, "notebook"), p.NotReady, p.Stopped, report.Count(p.Volumes, "volume claim"), p.Unbound)
+	}
+	for i, what := range r.NotChecked {
+		fmt.Fprintf(&b, "%-13s%s\n", map[bool]string{true: "Not checked:"}[i == 0], what)
+	}
 	if len(r.LeftOut) > 0 {
 		fmt.Fprintf(&b, "Skipped:  %s\n", strings.Join(r.LeftOut, ", "))
 	}

@@ -77,8 +77,17 @@ func TestANamespaceWithSomebodysObjectsIsKept(t *testing.T) {
 	b := newBed(t)
 	b.must("install", "--timeout", "5m")
 	b.apply(`{apiVersion: v1, kind: ConfigMap, metadata: {name: precious, namespace: auth}}`)
+	// What a platform puts into every namespace is nobody's.
+	for _, ns := range []string{"oauth2-proxy", "default", "kube-public"} {
+		b.apply(`{apiVersion: v1, kind: ResourceQuota, metadata: {name: gke-resource-quotas, namespace: ` + ns + `}, spec: {hard: {pods: "1500"}}}
+---
+{apiVersion: v1, kind: ServiceAccount, metadata: {name: builder, namespace: ` + ns + `}}`)
+	}
 	r := b.must("uninstall", "--yes", "--timeout", "5m")
-	wantSays(t, r.Stdout+r.Stderr, "precious")
+	wantSays(t, r.Stdout+r.Stderr, "precious", "kubectl delete namespace auth")
+	if out := b.kubectl("get", "namespace", "oauth2-proxy", "--ignore-not-found", "-o", "name"); strings.TrimSpace(out) != "" {
+		t.Errorf("a namespace is kept for what the platform puts into every namespace: %s", r)
+	}
 	wantSays(t, b.kubectl("-n", "auth", "get", "configmap", "-o", "name"), "precious")
 	if out := b.kubectl("-n", "auth", "get", "deployments", "-o", "name"); strings.TrimSpace(out) != "" {
 		t.Errorf("uninstall left %s", out)

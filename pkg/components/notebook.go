@@ -2,7 +2,6 @@ package components
 
 import (
 	"fmt"
-	"strings"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
@@ -16,10 +15,10 @@ import (
 func Notebook(rendered []Rendered) (p PodRequest, ok bool, err error) {
 	for _, r := range rendered {
 		for _, u := range r.Objects {
-			if u.GetKind() != "ConfigMap" || !strings.HasPrefix(u.GetName(), "jupyter-web-app-config") {
+			if !IsForm(u) {
 				continue
 			}
-			text, found, _ := unstructured.NestedString(u.Object, "data", "spawner_ui_config.yaml")
+			text, found, _ := unstructured.NestedString(u.Object, "data", formKey)
 			if !found {
 				continue
 			}

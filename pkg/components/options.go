@@ -41,6 +41,8 @@ type Options struct {
 	TLS TLS
 	// NotebookOrigin keeps notebooks away from the web app's origin; the zero value does not.
 	NotebookOrigin NotebookOrigin
+	// Form is what the form for a new notebook offers; the zero value is the release's.
+	Form Form
 	// OrdinarySidecars makes the injected sidecar an ordinary container. It is for a
 	// server older than NativeSidecarsSince, which refuses the native kind.
 	OrdinarySidecars bool
@@ -151,6 +153,9 @@ func (o Options) Validate() error {
 		return err
 	}
 	if err := o.CNI.validate(); err != nil {
+		return err
+	}
+	if err := o.Form.validate(); err != nil {
 		return err
 	}
 	if err := validRegistry(o.Registry); err != nil {

@@ -151,6 +151,9 @@ func (s *Files) render(c *Component, o Options) ([]*unstructured.Unstructured, e
 			endAtOnce(u)
 		}
 		replaceImages(u, c, o)
+		if err := o.Form.into(u); err != nil {
+			return nil, err
+		}
 		labels := u.GetLabels()
 		if labels == nil {
 			labels = map[string]string{}

@@ -42,8 +42,12 @@ const (
 // Account is the ServiceAccount of a person's namespace under which notebooks run.
 const Account = "default-editor"
 
-// Port is where a notebook's server listens in its pod.
-const Port = 8888
+const (
+	// Port is where a notebook's server listens in its pod.
+	Port = 8888
+	// ServicePort is where the Service does that the controller makes.
+	ServicePort = 80
+)
 
 // Type is what serves in a notebook.
 type Type string

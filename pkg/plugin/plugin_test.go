@@ -32,6 +32,8 @@ func TestExitCodes(t *testing.T) {
 		{"a signal before the first write", interrupted, fmt.Errorf("get: %w", context.Canceled), 130, "error: interrupted before anything was changed\n"},
 		{"a signal in the middle says where the run stood", interrupted, &rollout.Failure{Err: rollout.ErrInterrupted, Stood: "3 of 14 components are ready"}, 130, "error: interrupted\n3 of 14 components are ready\n"},
 		{"a signal that came too late changes nothing", interrupted, nil, 0, ""},
+		{"a program that was run has said everything", context.Background(), fmt.Errorf("exec: %w", Exited(7)), 7, ""},
+		{"its success is one", interrupted, Exited(0), 0, ""},
 		{
 			"a failure shows its causes", context.Background(),
 			&rollout.Failure{Err: errors.New("timed out"), Causes: []report.Cause{{Name: "ImagePullBackOff", Severity: report.Error, Object: report.Ref{Kind: "Pod", Name: "x"}, Summary: "no image"}}}, 1,

@@ -88,6 +88,7 @@ func (i *Intent) Keep(s *Settings) error {
 	}
 	i.isolated = s.IsolateNamespaces
 	m.TLS, m.NotebookOrigin = s.TLS, s.NotebookOrigin // chosen by expose, and by nothing else
+	m.Form = s.Form                                   // chosen by notebook form
 	return m.Validate()
 }
 
@@ -147,7 +148,7 @@ func (i *Intent) settings(d *Directories) Settings {
 	return Settings{
 		Release: i.Source.Release().Name, Profile: m.Profile, UserEmail: m.UserEmail,
 		SecureCookies: m.SecureCookies, Registry: m.Registry, Images: m.Images,
-		UseExisting: i.UseExisting, Kustomization: m.Kustomization, TLS: m.TLS, NotebookOrigin: m.NotebookOrigin,
+		UseExisting: i.UseExisting, Kustomization: m.Kustomization, TLS: m.TLS, NotebookOrigin: m.NotebookOrigin, Form: m.Form,
 		CNI:               i.cniSettings(d),
 		IsolateNamespaces: i.IsolateNamespaces,
 	}

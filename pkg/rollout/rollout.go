@@ -110,6 +110,8 @@ type Settings struct {
 	TLS components.TLS `json:"tls,omitzero"`
 	// NotebookOrigin is what `expose --notebook-origin` chose.
 	NotebookOrigin components.NotebookOrigin `json:"notebookOrigin,omitzero"`
+	// Form is what `notebook form set` chose.
+	Form components.Form `json:"form,omitzero"`
 	// CNI is where Istio's CNI plugin is on the nodes.
 	CNI CNISettings `json:"cni,omitzero"`
 	// IsolateNamespaces: the namespaces of people are closed by a network policy.
@@ -144,6 +146,6 @@ func (s *Settings) Source() (components.Source, error) {
 func (s Settings) Options() components.Options {
 	return components.Options{
 		Profile: s.Profile, UserEmail: s.UserEmail, SecureCookies: s.SecureCookies,
-		Registry: s.Registry, Images: s.Images, TLS: s.TLS, NotebookOrigin: s.NotebookOrigin, CNI: s.CNI.CNI,
+		Registry: s.Registry, Images: s.Images, TLS: s.TLS, NotebookOrigin: s.NotebookOrigin, Form: s.Form, CNI: s.CNI.CNI,
 	}
 }

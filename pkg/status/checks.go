@@ -41,6 +41,7 @@ var checks = []check{
 	{name: "namespaces", find: checkNamespaces, complete: true},
 	{name: "profiles", find: checkProfiles, complete: true},
 	{name: "owners", find: checkOwners, complete: true},
+	{name: "form", find: checkForm, complete: true},
 	{name: "sidecars", find: checkSidecars, complete: true},
 	{name: "logs", find: checkLogs},
 	{name: "silent", find: checkSilent},

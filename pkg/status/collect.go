@@ -88,6 +88,7 @@ var kinds = []kindRead{
 	{"security.istio.io", "RequestAuthentication", ours, false},
 	{"kubeflow.org", "Profile", all, false},
 	{"kubeflow.org", "Notebook", all, false},
+	{"kubeflow.org", "PodDefault", all, false},
 }
 
 // kindsOfSome are of releases that have them: they are listed where the inventory names

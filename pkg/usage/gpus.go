@@ -33,9 +33,9 @@ func IsGPU(name string, others []string) bool {
 	return slices.Contains(others, name)
 }
 
-// gpusOf are the GPU resources of a node, sorted by name. A resource stays listed while
+// GPUsOf are the GPU resources of a node, sorted by name. A resource stays listed while
 // its device plugin is away, with a capacity of 0.
-func gpusOf(n *corev1.Node, others []string) []GPU {
+func GPUsOf(n *corev1.Node, others []string) []GPU {
 	var out []GPU
 	for name, capacity := range n.Status.Capacity {
 		if !IsGPU(string(name), others) {

@@ -153,7 +153,7 @@ func TestTheGPUsOfANode(t *testing.T) {
 			for i := range tt.want {
 				tt.want[i].Origin = DevicePlugin
 			}
-			if diff := cmp.Diff(tt.want, gpusOf(n, tt.others), cmp.AllowUnexported(Maybe[int64]{}, Maybe[float64]{}, Live{})); diff != "" {
+			if diff := cmp.Diff(tt.want, GPUsOf(n, tt.others), cmp.AllowUnexported(Maybe[int64]{}, Maybe[float64]{}, Live{})); diff != "" {
 				t.Error(diff)
 			}
 		})

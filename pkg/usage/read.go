@@ -180,7 +180,7 @@ func (r *reader) node(n *corev1.Node) Node {
 		Name: n.Name, Cordoned: n.Spec.Unschedulable, Created: n.CreationTimestamp.Time,
 		CPU:    Amount{Capacity: n.Status.Capacity[corev1.ResourceCPU], Allocatable: n.Status.Allocatable[corev1.ResourceCPU]},
 		Memory: Amount{Capacity: n.Status.Capacity[corev1.ResourceMemory], Allocatable: n.Status.Allocatable[corev1.ResourceMemory]},
-		GPUs:   gpusOf(n, r.GPUResources),
+		GPUs:   GPUsOf(n, r.GPUResources),
 	}
 	for _, c := range n.Status.Conditions {
 		if c.Type == corev1.NodeReady {

@@ -13,8 +13,11 @@ import (
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/plugin/manifests"
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/plugin/notebook"
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/plugin/notebook/access"
+	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/plugin/notebook/connect"
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/plugin/notebook/create"
+	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/plugin/notebook/data"
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/plugin/notebook/edit"
+	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/plugin/notebook/formcmd"
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/plugin/notebook/lifecycle"
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/plugin/notebook/list"
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/plugin/notebook/run"
@@ -60,6 +63,11 @@ func New(streams genericiooptions.IOStreams) *cobra.Command {
 			edit.New,
 			volume.New,
 			run.New,
+			formcmd.New,
+			connect.New,
+			data.NewLogs,
+			data.NewExec,
+			data.NewCp,
 		),
 		completion.New,
 		options.New,

@@ -14,24 +14,22 @@ import (
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/forward"
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/login"
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/plugin"
+	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/plugin/listen"
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/rollout"
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/view"
 )
 
 // PortForwardFlags are what was typed.
 type PortForwardFlags struct {
-	address string
-	port    int
-	output  string
+	listen listen.Flags
+	output string
 }
 
 // PortForwardOptions are what is meant.
 type PortForwardOptions struct {
-	base *plugin.Base
-	// Address is the IP to listen on, Port the port; 0 is any free one.
-	Address string
-	Port    int
-	Format  string
+	base   *plugin.Base
+	Listen forward.Options
+	Format string
 }
 
 func NewPortForward(b *plugin.Base) *cobra.Command {
@@ -70,32 +68,28 @@ re-established.`,
 }
 
 func (f *PortForwardFlags) add(cmd *cobra.Command) {
-	fs := cmd.Flags()
-	fs.StringVar(&f.address, "address", "127.0.0.1", "IP address of this machine to listen on; localhost is accepted for 127.0.0.1")
-	fs.IntVar(&f.port, "port", defaultLocalPort, "Port of this machine to listen on; 0 selects a free port")
-	fs.StringVarP(&f.output, "output", "o", "", "Output format. One of: (json, yaml, jsonpath=TEMPLATE), with the URL, the local address and the pod")
-	plugin.Complete(cmd, "address", func() []string { return []string{"127.0.0.1", "::1", "0.0.0.0"} })
+	f.listen.Add(cmd, defaultLocalPort, "Port of this machine to listen on; 0 selects a free port")
+	cmd.Flags().StringVarP(&f.output, "output", "o", "", "Output format. One of: (json, yaml, jsonpath=TEMPLATE), with the URL, the local address and the pod")
 	plugin.Complete(cmd, "output", func() []string { return []string{view.JSON, view.YAML, view.JSONPath + "="} })
 }
 
 // ToOptions checks what was typed.
 func (f *PortForwardFlags) ToOptions(b *plugin.Base) (*PortForwardOptions, error) {
-	address := f.address
-	if address == "localhost" {
-		address = "127.0.0.1"
+	at, err := f.listen.Options()
+	if err != nil {
+		return nil, err
 	}
-	if net.ParseIP(address) == nil {
-		return nil, fmt.Errorf("--address: %q is not an IP address of this machine, such as 127.0.0.1 or 0.0.0.0", f.address)
-	}
-	if f.port < 0 || f.port > 65535 {
-		return nil, fmt.Errorf("--port: %d is not a valid port number: use 0 to 65535", f.port)
-	}
-	if f.output != "" {
-		if err := view.CheckOutput(f.output); err != nil {
+	return toPortForward(b, at, f.output)
+}
+
+func toPortForward(b *plugin.Base, at forward.Options, format string) (*PortForwardOptions, error) {
+	if format != "" {
+		if err := view.CheckOutput(format); err != nil {
 			return nil, err
 		}
 	}
-	return &PortForwardOptions{base: b, Address: address, Port: f.port, Format: f.output}, nil
+	at.Notice = listen.Tell(b.ErrOut)
+	return &PortForwardOptions{base: b, Listen: at, Format: format}, nil
 }
 
 // defaultLocalPort is above those that only root may listen on.
@@ -109,7 +103,7 @@ func (f *ExposeFlags) toPortForward(b *plugin.Base, given func(string) bool) (*P
 			return nil, fmt.Errorf("--port-forward and --%s cannot be used together: --port-forward changes nothing in the cluster", flag)
 		}
 	}
-	return (&PortForwardFlags{address: "127.0.0.1", port: defaultLocalPort, output: f.output}).ToOptions(b)
+	return toPortForward(b, forward.Options{Address: "127.0.0.1", Port: defaultLocalPort}, f.output)
 }
 
 // forwarded is the machine-readable form.
@@ -138,16 +132,7 @@ func (o *PortForwardOptions) forward(ctx context.Context, c *cluster.Cluster) er
 	}
 	target := forward.Target{Namespace: exposure.Namespace, Service: exposure.ServiceName, Port: port}
 	w := o.base.ErrOut
-	f, err := forward.Start(ctx, c, target, forward.Options{Address: o.Address, Port: o.Port, Notice: func(n forward.Notice) {
-		switch n.State {
-		case forward.Connected:
-			fmt.Fprintf(w, "Connected to Pod %s.\n", n.Pod)
-		case forward.Lost:
-			fmt.Fprintf(w, "The connection to Pod %s was lost; waiting for a ready pod.\n", n.Pod)
-		case forward.Refused:
-			fmt.Fprintf(w, "Pod %s refused a connection: %v\n", n.Pod, n.Err)
-		}
-	}})
+	f, err := forward.Start(ctx, c, target, o.Listen)
 	if err != nil {
 		return err
 	}
@@ -156,9 +141,7 @@ func (o *PortForwardOptions) forward(ctx context.Context, c *cluster.Cluster) er
 		return err
 	}
 	fmt.Fprintf(w, "Forwarding %s to port %d of %s in %s. Press Ctrl-C to stop.\n", f.Address, port, target, c.Where())
-	if host, _, _ := net.SplitHostPort(f.Address); !net.ParseIP(host).IsLoopback() {
-		fmt.Fprintf(w, "warning: listening on %s: anyone who can reach this address can reach the sign-in page\n", host)
-	}
+	listen.WarnOpen(w, f.Address, "the sign-in page")
 	if o.Format != "" {
 		err = view.Document(o.base.Out, o.Format, out)
 	} else {
@@ -180,7 +163,7 @@ func (o *PortForwardOptions) forwardNotebooks(ctx context.Context, c *cluster.Cl
 	}
 	port, origin := login.NextPort(localURL(scheme, address))
 	target := forward.Target{Namespace: exposure.Namespace, Service: exposure.ServiceName, Port: components.NotebookPort}
-	if _, err := forward.Start(ctx, c, target, forward.Options{Address: o.Address, Port: port}); err != nil {
+	if _, err := forward.Start(ctx, c, target, forward.Options{Address: o.Listen.Address, Port: port}); err != nil {
 		return "", fmt.Errorf("notebooks have a port of their own, which is forwarded to the port after that of the web app: %w", err)
 	}
 	fmt.Fprintf(o.base.ErrOut, "Forwarding port %d of this machine to port %d, for notebooks.\n", port, target.Port)

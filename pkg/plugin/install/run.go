@@ -17,6 +17,7 @@ import (
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/diagnose"
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/login"
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/plugin"
+	persons "github.com/kubectl-jupyter/kubectl-jupyter/pkg/plugin/people"
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/report"
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/rollout"
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/users"
@@ -142,7 +143,7 @@ func (o *InstallOptions) isolate(ctx context.Context, c *cluster.Cluster) error 
 	}
 	fmt.Fprintf(o.base.ErrOut, "%s: %s.\n", what, report.Count(len(done), "namespace"))
 	if o.Intent.IsolateNamespaces {
-		o.base.WarnUnenforced(ctx, c)
+		persons.WarnUnenforced(ctx, o.base, c)
 	}
 	return nil
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/exposure"
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/login"
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/plugin"
+	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/plugin/people"
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/report"
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/view"
 )
@@ -103,7 +104,7 @@ Exit codes:
 	fs.DurationVar(&f.timeout, "timeout", loginTimeout, "The length of time to wait before giving up on the run, such as 20s or 2m")
 	fs.StringVarP(&f.output, "output", "o", "", "Output format. One of: (wide, json, yaml, jsonpath=TEMPLATE)")
 	plugin.Complete(cmd, "output", func() []string { return []string{view.FormatWide, view.JSON, view.YAML, view.JSONPath + "="} })
-	if err := cmd.RegisterFlagCompletionFunc("user-email", b.CompleteUsers); err != nil {
+	if err := cmd.RegisterFlagCompletionFunc("user-email", people.Complete(b)); err != nil {
 		panic(err) // the flag is defined above
 	}
 	return cmd

@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/plugin"
+	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/plugin/people"
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/rollout"
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/users"
 )
@@ -65,7 +66,7 @@ kept, and can allow more. Run the command again after adding nodes with public a
 
 // Run closes or opens the namespaces of the person.
 func (o *UserIsolateOptions) Run(ctx context.Context) error {
-	p, err := o.base.People(ctx, o.Timeout)
+	p, err := people.Open(ctx, o.base, o.Timeout)
 	if err != nil {
 		return err
 	}
@@ -105,6 +106,6 @@ func isolate(ctx context.Context, b *plugin.Base, p *users.Installation, profile
 	if err := p.Isolate(ctx, profile); err != nil {
 		return err
 	}
-	b.WarnUnenforced(ctx, p.Cluster)
+	people.WarnUnenforced(ctx, b, p.Cluster)
 	return nil
 }

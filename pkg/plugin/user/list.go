@@ -13,6 +13,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/duration"
 
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/plugin"
+	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/plugin/people"
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/report"
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/users"
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/view"
@@ -76,7 +77,7 @@ type userList struct {
 
 // Run lists.
 func (o *UserListOptions) Run(ctx context.Context) error {
-	p, err := o.base.People(ctx, 0)
+	p, err := people.Open(ctx, o.base, 0)
 	if err != nil {
 		return err
 	}

@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/plugin"
+	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/plugin/people"
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/rollout"
 )
 
@@ -50,7 +51,7 @@ Open sessions remain valid until their cookie expires, 24 hours after the login.
 			o, err := f.ToOptions(b, args[0])
 			return plugin.Run(cmd, o, err)
 		},
-		ValidArgsFunction: b.CompleteUsers,
+		ValidArgsFunction: people.Complete(b),
 	}
 	f.addPassword(cmd)
 	f.addKustomize(cmd)

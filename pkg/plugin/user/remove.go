@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/plugin"
+	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/plugin/people"
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/rollout"
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/users"
 )
@@ -54,7 +55,7 @@ Open sessions remain valid until their cookie expires, 24 hours after the login.
 			o, err := f.ToOptions(b, args[0])
 			return plugin.Run(cmd, o, err)
 		},
-		ValidArgsFunction: b.CompleteUsers,
+		ValidArgsFunction: people.Complete(b),
 	}
 	fs := cmd.Flags()
 	fs.BoolVar(&f.deleteNamespace, "delete-namespace", false, "If true, also delete the Profile and its namespace, with all notebooks and volumes in it")

@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/plugin"
+	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/plugin/people"
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/users"
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/view"
 )
@@ -58,7 +59,7 @@ func oneEmail(cmd *cobra.Command, args []string) error {
 
 // toChange is the installation whose users are to be changed.
 func toChange(ctx context.Context, b *plugin.Base, timeout time.Duration) (*users.Installation, error) {
-	p, err := b.People(ctx, timeout)
+	p, err := people.Open(ctx, b, timeout)
 	if err != nil {
 		return nil, err
 	}

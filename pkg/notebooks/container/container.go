@@ -62,7 +62,7 @@ type ExitError struct{ Code int }
 func (e ExitError) Error() string { return fmt.Sprintf("the command ended with exit code %d", e.Code) }
 
 // Exec runs a command and returns when it has ended, with an ExitError where it failed. It
-// needs the right to create pods/exec, and to get it where the API server is older than 1.35.
+// needs the right to create pods/exec.
 func Exec(ctx context.Context, c *cluster.Cluster, t Target, command Command) error {
 	if command.TTY {
 		command.Stderr = nil

@@ -176,6 +176,9 @@ func summary(r *copying.Result, took time.Duration) string {
 	if r.Verified == copying.BySize {
 		verified = "sizes are equal"
 	}
+	if r.Files == 0 && r.Same > 0 {
+		return fmt.Sprintf("%s unchanged: %s had the same contents already", r.Target, report.Count(r.Same, "file"))
+	}
 	text := fmt.Sprintf("%s copied: %s, %s in %s; %s", r.Target, report.Count(r.Files, "file"), view.Bytes(r.Bytes), view.Elapsed(took), verified)
 	if r.Resumed > 0 {
 		text += fmt.Sprintf("; %s were there from an earlier run", view.Bytes(r.Resumed))

@@ -337,7 +337,11 @@ func kustomize(fsys filesys.FileSystem, dir string) ([]*unstructured.Unstructure
 		if !ok {
 			return nil, fmt.Errorf("%s: not an object", r.CurId())
 		}
-		out = append(out, &unstructured.Unstructured{Object: object})
+		u := &unstructured.Unstructured{Object: object}
+		if u.GetAPIVersion() == "" {
+			return nil, fmt.Errorf("%s %s: no apiVersion", u.GetKind(), u.GetName()) // kustomize does without
+		}
+		out = append(out, u)
 	}
 	return out, nil
 }

@@ -75,7 +75,7 @@ var (
 // accepts connections or opens files meets the limit of its own process by the same words.
 var (
 	inotifyLimit = regexp.MustCompile(`(?i)too many open files|inotify.*(limit|no space left on device)|fsnotify.*no space left on device`)
-	ownLimit     = regexp.MustCompile(`(?i)(accept4?|open|socket|pipe2?|dial \w+ [^:]*|fork/exec) ?\S*: (.*: )?too many open files`)
+	ownLimit     = regexp.MustCompile(`(?i)(accept4?|open|socket|pipe2?|dial \w+ [^:\n]*|fork/exec) ?\S*: (.*: )?too many open files`)
 	watching     = regexp.MustCompile(`(?i)inotify|watch`)
 )
 

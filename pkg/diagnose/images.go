@@ -123,7 +123,7 @@ func hiddenOrMissing(text string) bool {
 }
 
 // askedHost is the registry that the node has asked, which a mirror's configuration decides.
-var askedHost = regexp.MustCompile(`(?:head|get) "https?://([^/"]+)/v2/`)
+var askedHost = regexp.MustCompile(`(?:head|get) "https?://([^/"\n]+)/v2/`)
 
 func pullSecret(p *corev1.Pod, image string) string {
 	return fmt.Sprintf("add a pull secret to the service account: kubectl -n %s create secret docker-registry pull --docker-server=%s --docker-username=USER --docker-password=... && kubectl -n %s patch serviceaccount %s -p '{\"imagePullSecrets\":[{\"name\":\"pull\"}]}'",
@@ -140,7 +140,7 @@ func needsLogin(text string) bool {
 	return false
 }
 
-var registryHost = regexp.MustCompile(`^([^/]+\.[^/]+|[^/]+:\d+|localhost)/`)
+var registryHost = regexp.MustCompile(`^([^/\n]+\.[^/\n]+|[^/\n]+:\d+|localhost)/`)
 
 func registryOf(image string) string {
 	if m := registryHost.FindStringSubmatch(image); m != nil {

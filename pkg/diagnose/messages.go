@@ -10,21 +10,21 @@ import (
 )
 
 var (
-	deniedByWebhook  = regexp.MustCompile(`admission webhook "([^"]+)" denied the request`)
-	exceededQuota    = regexp.MustCompile(`exceeded quota: ([^,]+),`)
-	mustSpecify      = regexp.MustCompile(`failed quota: ([^:]+): must specify (.*)`)
+	deniedByWebhook  = regexp.MustCompile(`admission webhook "([^"\n]+)" denied the request`)
+	exceededQuota    = regexp.MustCompile(`exceeded quota: ([^,\n]+),`)
+	mustSpecify      = regexp.MustCompile(`failed quota: ([^:\n]+): must specify (.*)`)
 	unmatchedScopes  = regexp.MustCompile(`insufficient quota to match these scopes: (.*)`)
 	specifiedFor     = regexp.MustCompile(` for: ([a-z0-9,-]+)`)
 	noConstraint     = regexp.MustCompile(`unable to validate against any security context constraint`)
 	nameTooLong      = regexp.MustCompile(`is invalid: metadata\.(?:labels|name): .*must be no more than \d+ (?:bytes|characters)`)
-	limitRange       = regexp.MustCompile(`(?:maximum|minimum|max|min) .+ per (?:Container|Pod|PersistentVolumeClaim) is [^,]+, but`)
-	violatesSecurity = regexp.MustCompile(`violates PodSecurity "([^":]+)`)
-	noServiceAccount = regexp.MustCompile(`error looking up service account ([^/]+)/([^:]+): serviceaccounts? "[^"]+" not found`)
-	noMatches        = regexp.MustCompile(`no matches for kind "([^"]+)" in (?:version|group) "([^"]+)"`)
-	userCannot       = regexp.MustCompile(`(?s)User "([^"]+)" cannot (\S+) resource "([^"]+)"`)
+	limitRange       = regexp.MustCompile(`(?:maximum|minimum|max|min) .+ per (?:Container|Pod|PersistentVolumeClaim) is [^,\n]+, but`)
+	violatesSecurity = regexp.MustCompile(`violates PodSecurity "([a-z]+)`)
+	noServiceAccount = regexp.MustCompile(`error looking up service account ([^/\n]+)/([^:\n]+): serviceaccounts? "[^"\n]+" not found`)
+	noMatches        = regexp.MustCompile(`no matches for kind "([^"\n]+)" in (?:version|group) "([^"\n]+)"`)
+	userCannot       = regexp.MustCompile(`(?s)User "([^"\n]+)" cannot (\S+) resource "([^"\n]+)"`)
 	beingTerminated  = regexp.MustCompile(`unable to create new content in namespace (\S+) because it is being terminated`)
-	noNamespace      = regexp.MustCompile(`namespaces "([^"]+)" not found`)
-	invalidObject    = regexp.MustCompile(`^\S+ "[^"]+" is invalid: `)
+	noNamespace      = regexp.MustCompile(`namespaces "([^"\n]+)" not found`)
+	invalidObject    = regexp.MustCompile(`^\S+ "[^"\n]+" is invalid: `)
 )
 
 // What needs more than Pod Security's level "baseline" allows.
@@ -147,7 +147,7 @@ const namespaceRemedy = "kubectl jupyter install creates the namespaces of its c
 
 // otherAuthorizer matches the reason that an authorizer other than RBAC adds to the API
 // server's own sentence, as GKE Autopilot's does for its managed namespaces.
-var otherAuthorizer = regexp.MustCompile(`(?:in the namespace "[^"]*"|at the cluster scope): (.*)`)
+var otherAuthorizer = regexp.MustCompile(`(?:in the namespace "[^"\n]*"|at the cluster scope): (.*)`)
 
 // OtherAuthorizer is the reason of a refusal that is not for want of a role: a platform that
 // denies it to everybody. Empty where RBAC decided.

@@ -25,15 +25,15 @@ type webhookCall struct {
 }
 
 var (
-	failedCall = regexp.MustCompile(`failed calling webhook "([^"]+)": (.*)`)
+	failedCall = regexp.MustCompile(`failed calling webhook "([^"\n]+)": (.*)`)
 	// noAnswer is the same in fewer words, as it is said while a call is tried again.
 	noAnswer  = regexp.MustCompile(`webhook ([a-z0-9][a-z0-9.-]*) does not answer yet: (.*)`)
 	calledURL = regexp.MustCompile(`https://([a-z0-9-]+)\.([a-z0-9-]+)\.svc(?:\.[a-z0-9.-]+)?(?::(\d+))?/`)
 	// conversionCall: a CRD's conversion webhook has no name of its own.
-	conversionCall = regexp.MustCompile(`conversion webhook for ([^ ]+,? ?[^ ]*) failed: (.*)`)
+	conversionCall = regexp.MustCompile(`conversion webhook for ([^ \n]+,? ?[^ \n]*) failed: (.*)`)
 )
 
-var quotedURL = regexp.MustCompile(`"https?://[^"]*"`)
+var quotedURL = regexp.MustCompile(`"https?://[^"\n]*"`)
 
 func parseWebhookCall(message string) (webhookCall, bool) {
 	message = strings.ReplaceAll(message, "\n", " ")

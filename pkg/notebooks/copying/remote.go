@@ -211,11 +211,12 @@ func parseTree(out string) (*Tree, error) {
 			return nil, fmt.Errorf("an answer that makes no sense: %q", record)
 		}
 		e := Entry{Kind: kindOf(fields[0]), Name: strings.TrimPrefix(fields[4], "./")}
-		if e.Name == "." {
-			if e.Name = ""; t.Kind == Folder {
-				continue
-			}
-		} else if !within(e.Name) {
+		switch {
+		case e.Name == "." && t.Kind == Folder:
+			continue
+		case e.Name == "." && t.Kind == File:
+			e.Name = ""
+		case !within(e.Name):
 			return nil, fmt.Errorf("the name %q cannot be copied", e.Name)
 		}
 		if e.Kind == Other || e.Kind == None {

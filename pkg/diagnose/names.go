@@ -5,6 +5,8 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+
+	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/report"
 )
 
 // Names of causes. They are stable: documentation is found by them and programs may
@@ -130,6 +132,14 @@ func Names() []string { return slices.Sorted(maps.Keys(weight)) }
 // Docs is where a cause is documented, for a browser.
 func Docs(name string) string {
 	return "https://github.com/kubectl-jupyter/kubectl-jupyter/blob/main/" + Page(name)
+}
+
+// Documented adds to causes where they are documented.
+func Documented(causes []report.Cause) []report.Cause {
+	for i := range causes {
+		causes[i].Docs = Docs(causes[i].Name)
+	}
+	return causes
 }
 
 // Page is where a cause is documented, relative to the repository:

@@ -152,16 +152,17 @@ func Held(s *Snapshot, sub Subject, p *corev1.Pod, open []string) []report.Cause
 				!slices.Contains(ClaimsOf(h), name) || !alone && len(open) == 1 && open[0] == h.Spec.NodeName {
 				continue
 			}
-			c := s.podCause(sub, p, VolumeInUse, report.Error, fmt.Sprintf("claim %s can be mounted on one node at a time, and is mounted on node %s by %s", name, h.Spec.NodeName, s.owner(h)))
+			holder, remedy := podRef(h), "delete it first, or use another volume: kubectl -n "+p.Namespace+" delete pod "+h.Name
+			if nb := h.Labels[notebookLabel]; nb != "" {
+				holder = report.Ref{Group: "kubeflow.org", Kind: "Notebook", Namespace: h.Namespace, Name: nb}
+				remedy = fmt.Sprintf("stop that notebook first, or use another volume: kubectl jupyter notebook stop %s -n %s", nb, p.Namespace)
+			}
+			c := s.podCause(sub, p, VolumeInUse, report.Error, fmt.Sprintf("claim %s can be mounted on one node at a time, and is mounted on node %s by %s", name, h.Spec.NodeName, holder))
 			if alone {
-				c.Summary = fmt.Sprintf("claim %s can be mounted by one pod at a time, and is mounted by %s", name, s.owner(h))
+				c.Summary = fmt.Sprintf("claim %s can be mounted by one pod at a time, and is mounted by %s", name, holder)
 			}
-			c.Object = sub.Ref
+			c.Object, c.Remedy = sub.Ref, remedy
 			c.Evidence = []string{fmt.Sprintf("claim %s: accessModes %v; pod %s is on node %s", name, s.Claims[i].Spec.AccessModes, h.Name, h.Spec.NodeName)}
-			c.Remedy = "stop what mounts it first, or use another volume: kubectl -n " + p.Namespace + " delete pod " + h.Name
-			if nb := h.Labels["notebook-name"]; nb != "" {
-				c.Remedy = fmt.Sprintf("stop that notebook first, or use another volume: kubectl jupyter notebook stop %s -n %s", nb, p.Namespace)
-			}
 			causes = append(causes, c)
 			break
 		}

@@ -167,6 +167,13 @@ func (s *Snapshot) insufficient(sub Subject, p *corev1.Pod, name corev1.Resource
 	case corev1.ResourcePods:
 		remedy = "add a node, delete pods, or raise the kubelet's maxPods"
 	}
+	if p.Labels[notebookLabel] != "" && name != corev1.ResourcePods {
+		less := "less"
+		if IsDevice(name) {
+			less = "fewer"
+		}
+		remedy = fmt.Sprintf("request %s %s for the notebook, free some (kubectl jupyter top), or add a node that has more", less, name)
+	}
 	c := s.podCause(sub, p, cause, report.Error, fmt.Sprintf("no node has enough %s left", name))
 	c.Remedy = remedy
 	want := requests(p)[name]

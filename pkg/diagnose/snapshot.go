@@ -232,7 +232,7 @@ func (s *Snapshot) pods(r report.Ref) []*corev1.Pod {
 		name, _, _ := unstructured.NestedString(u.Object, "spec", "scaleTargetRef", "name")
 		return s.pods(report.Ref{Kind: kind, Namespace: r.Namespace, Name: name})
 	case "Notebook":
-		match = func(p *corev1.Pod) bool { return p.Labels["notebook-name"] == r.Name }
+		match = func(p *corev1.Pod) bool { return p.Labels[notebookLabel] == r.Name }
 	default:
 		match = func(p *corev1.Pod) bool {
 			if c := metav1.GetControllerOf(p); c != nil && c.Kind == r.Kind && c.Name == r.Name {

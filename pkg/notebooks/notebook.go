@@ -196,7 +196,7 @@ func (n *Notebook) settle(s *diagnose.Snapshot, known bool) {
 		if len(causes) == 0 {
 			return
 		}
-		n.Cause = &causes[0]
+		n.Cause = &diagnose.Documented(causes)[0]
 		if n.Cause.Severity >= report.Error {
 			n.State = Failed
 		}

@@ -138,6 +138,15 @@ func (a asker) code(ctx context.Context) (*Reading, error) {
 	return r, nil
 }
 
+// unasked is why a notebook's server could not be asked at all.
+type unasked struct{ error }
+
+func (u unasked) Unwrap() error { return u.error }
+
+// IsUnasked tells that an error of Answers says nothing of the server: the way there, or the
+// right to go it, is missing.
+func IsUnasked(err error) bool { return errors.As(err, &unasked{}) }
+
 // Answers tells whether a notebook's server answers at all, whatever it serves. It needs the
 // right to create pods/portforward.
 func Answers(ctx context.Context, c *cluster.Cluster, t Target) error {
@@ -149,7 +158,7 @@ func answers(ctx context.Context, t Target, dial dialFunc) error {
 	defer cancel()
 	get, closed, err := dial(within, t)
 	if err != nil {
-		return late(ctx, within, err)
+		return unasked{late(ctx, within, err)}
 	}
 	defer closed()
 	prefix := notebooks.Prefix(t.Type, t.Namespace, t.Name)

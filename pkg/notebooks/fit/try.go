@@ -80,7 +80,7 @@ func (f *Facts) tryPod(ctx context.Context, v *Verdict, ref report.Ref, pod *cor
 	v.Nodes = nodes
 	v.Causes = append(v.Causes, causes...)
 	v.Causes = append(v.Causes, diagnose.Held(room, sub, admitted, nodes)...)
-	v.Causes = diagnose.Rank(v.Causes)
+	v.Causes = diagnose.Documented(diagnose.Rank(v.Causes))
 	return nil
 }
 
@@ -103,7 +103,7 @@ func (f *Facts) tryClaims(ctx context.Context, o *form.Objects, v *Verdict) erro
 		if err := runtime.DefaultUnstructuredConverter.FromUnstructured(u.Object, &claim); err != nil {
 			return fmt.Errorf("%s: %w", ref, err)
 		}
-		claim.Status.Phase = corev1.ClaimPending
+		claim.Status.Phase, claim.CreationTimestamp = corev1.ClaimPending, f.room.Time
 		with := *f.room
 		with.Claims = append(with.Claims[:len(with.Claims):len(with.Claims)], claim)
 		with.Unreadable = nil

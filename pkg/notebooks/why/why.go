@@ -64,7 +64,6 @@ func Ask(ctx context.Context, c *cluster.Cluster, namespace, name string) (*Answ
 		return a, nil
 	case notebooks.Deleting:
 		a.add(diagnose.Explain(ctx, c, []diagnose.Subject{{Ref: n.Ref(), Message: "is being deleted"}}), report.Info)
-		return a, nil
 	case notebooks.Running:
 		// Nothing is wrong with its pod as far as Kubernetes knows; a sidecar that is missing
 		// is told all the same.
@@ -74,7 +73,7 @@ func Ask(ctx context.Context, c *cluster.Cluster, namespace, name string) (*Answ
 	default:
 		a.add(diagnose.Explain(ctx, c, []diagnose.Subject{{Ref: n.Ref(), Message: "has no ready pod"}}), report.Info)
 	}
-	a.Causes = diagnose.Rank(a.Causes)
+	a.Causes = diagnose.Documented(diagnose.Rank(a.Causes))
 	return a, nil
 }
 
@@ -96,7 +95,7 @@ func (a *Answer) add(causes []report.Cause, least report.Severity) {
 func (a *Answer) serves(ctx context.Context, c *cluster.Cluster) {
 	n := a.Notebook
 	err := activity.Answers(ctx, c, activity.TargetOf(n))
-	if activity.IsForbidden(err) {
+	if activity.IsUnasked(err) {
 		a.Problems = append(a.Problems, "whether its server answers is not known: "+err.Error())
 		return
 	}
@@ -110,7 +109,6 @@ func (a *Answer) serves(ctx context.Context, c *cluster.Cluster) {
 		Summary:  "its pod is ready, but its server does not answer",
 		Evidence: []string{fmt.Sprintf("asked through the API server, pod %s, port %d: %v", n.Pod, n.Port(), err)},
 		Remedy:   fmt.Sprintf("see what it says, and restart it: kubectl -n %s logs %s -c %s; kubectl jupyter notebook restart %s -n %s", n.Namespace, n.Pod, n.Container().Name, n.Name, n.Namespace),
-		Docs:     diagnose.Docs(diagnose.NotebookUnreachable),
 	})
 }
 
@@ -127,11 +125,7 @@ func (a *Answer) meshRoot(ctx context.Context, c *cluster.Cluster) {
 		return
 	}
 	root, _, _ := unstructured.NestedString(u.Object, "data", login.MeshRootKey)
-	causes := login.MeshRootCauses(root, a.Notebook.Pods(), time.Now())
-	for i := range causes {
-		causes[i].Docs = diagnose.Docs(causes[i].Name)
-	}
-	a.Causes = append(a.Causes, causes...)
+	a.Causes = append(a.Causes, login.MeshRootCauses(root, a.Notebook.Pods(), time.Now())...)
 }
 
 // Document is the machine-readable form.

@@ -18,6 +18,8 @@ import (
 const (
 	// asking is between two questions to a server that does not answer yet.
 	asking = time.Second
+	// unasked times in a row are enough to know that the server cannot be asked.
+	unasked = 3
 	// trying bounds the test of the gateway's address.
 	trying = 5 * time.Second
 )
@@ -34,18 +36,22 @@ func (p *Place) AwaitAnswer(ctx context.Context, b *plugin.Base, name string) er
 	}
 	tick := time.NewTicker(asking)
 	defer tick.Stop()
-	for said := ""; ; {
+	failed, said := 0, ""
+	for {
 		err := activity.Answers(ctx, p.Cluster, activity.TargetOf(n))
 		switch {
 		case err == nil:
 			fmt.Fprintf(b.ErrOut, "%s: its server answers, through the API server\n", name)
 			return nil
-		case activity.IsForbidden(err):
+		case activity.IsForbidden(err), activity.IsUnasked(err) && failed == unasked:
 			fmt.Fprintf(b.ErrOut, "warning: %s runs; whether its server answers is not known: %v\n", name, err)
 			return nil
 		case err.Error() != said && ctx.Err() == nil:
 			said = err.Error()
 			fmt.Fprintf(b.ErrOut, "%s: waiting for its server: %s\n", name, said)
+		}
+		if failed++; !activity.IsUnasked(err) {
+			failed = 0
 		}
 		select {
 		case <-ctx.Done():

@@ -63,7 +63,7 @@ func (p *Place) late(ctx context.Context, name string, err error) error {
 	}
 	return &rollout.Failure{
 		Err:    fmt.Errorf("%s: %w", ref, err),
-		Causes: diagnose.Explain(asking, p.Cluster, []diagnose.Subject{{Ref: ref, Message: "has no ready pod"}}),
+		Causes: diagnose.Documented(diagnose.Explain(asking, p.Cluster, []diagnose.Subject{{Ref: ref, Message: "has no ready pod"}})),
 		Stood:  fmt.Sprintf("The notebook exists. To see how it goes on: kubectl jupyter notebook why %s -n %s", name, p.Namespace),
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"strings"
 	"time"
 
@@ -22,8 +23,11 @@ type Place struct {
 
 // Find connects and chooses the namespace: that of -n, that of the kubeconfig's context
 // where it belongs to a Profile, or the only one that the user may use.
-func Find(ctx context.Context, b *plugin.Base) (*Place, error) {
-	c, err := b.Connect(ctx, b.ErrOut)
+func Find(ctx context.Context, b *plugin.Base) (*Place, error) { return FindFor(ctx, b, b.ErrOut) }
+
+// FindFor is Find for a verb that writes warnings of the API server to w; nil drops them.
+func FindFor(ctx context.Context, b *plugin.Base, w io.Writer) (*Place, error) {
+	c, err := b.Connect(ctx, w)
 	if err != nil {
 		return nil, err
 	}

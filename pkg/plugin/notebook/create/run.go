@@ -24,7 +24,8 @@ const checking = time.Minute
 
 // Run creates.
 func (o *Options) Run(ctx context.Context) error {
-	place, err := notebook.Find(ctx, o.base)
+	// The API server warns of fractions of bytes, which the limits of the form are.
+	place, err := notebook.FindFor(ctx, o.base, nil)
 	if err != nil {
 		return err
 	}

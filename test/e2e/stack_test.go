@@ -15,6 +15,7 @@ func TestOneInstalledStack(t *testing.T) {
 		{"login-url", loginURL}, // begins with nothing installed, and installs
 		{"the server accepts every embedded manifest", theServerAcceptsEveryEmbeddedManifest},
 		{"what is behind a webhook is named before it", whatIsBehindAWebhookIsNamedBeforeIt},
+		{"notebook", notebookCommands},
 		{"support-bundle", supportBundle},
 	} {
 		t.Run(tt.name, func(t *testing.T) { tt.test(t, b.in(t)) })

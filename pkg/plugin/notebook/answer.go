@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"time"
 
+	corev1 "k8s.io/api/core/v1"
+
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/exposure"
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/login"
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/notebooks"
@@ -88,7 +90,7 @@ func (p *Place) ShowURL(ctx context.Context, b *plugin.Base, name string, open b
 	}
 	within, cancel := context.WithTimeout(ctx, trying)
 	defer cancel()
-	if err := exposure.Answers(within, p.Cluster, in, func(string) {}); err != nil {
+	if err := exposure.Probe(within, &corev1.Service{}, in, func(string) {}); err != nil {
 		fmt.Fprintf(b.ErrOut, "warning: the gateway does not answer from this machine, at %s: %v\n", in.URL, err)
 	}
 	if _, err := fmt.Fprintln(b.Out, url); err != nil || !open {

@@ -10,6 +10,7 @@ import (
 	"io"
 	"net"
 	"net/url"
+	"strconv"
 	"strings"
 	"sync"
 
@@ -80,7 +81,7 @@ func clients(getter Getter, o Options) (*Cluster, error) {
 	}
 	config, err := getter.ToRESTConfig()
 	if err != nil {
-		return nil, fmt.Errorf("kubeconfig: %w", err)
+		return nil, withoutPasswords(fmt.Errorf("kubeconfig: %w", err), getter)
 	}
 	config = rest.CopyConfig(config)
 	// Servers share their capacity fairly by themselves (API priority and fairness).
@@ -128,6 +129,31 @@ func server(host string) (string, error) {
 	}
 	return u.String(), nil
 }
+
+// withoutPasswords is an error of client-go about a kubeconfig, which may repeat an address,
+// without the addresses that have a user or a password in them.
+func withoutPasswords(err error, getter Getter) error {
+	config, unread := getter.ToRawKubeConfigLoader().RawConfig()
+	if unread != nil {
+		return err
+	}
+	said := err.Error()
+	for _, c := range config.Clusters {
+		for _, address := range []string{c.ProxyURL, c.Server} {
+			if strings.Contains(address, "@") {
+				quoted := strconv.Quote(address)
+				said = strings.NewReplacer(address, hidden, quoted[1:len(quoted)-1], hidden).Replace(said)
+			}
+		}
+	}
+	if said == err.Error() {
+		return err
+	}
+	return errors.New(said)
+}
+
+// hidden is shown in the place of an address with a password.
+const hidden = "(an address with a user, not shown)"
 
 // warnings drops the one that says nothing to a person: Istio's own definitions name a
 // format that the server does not know and ignores.

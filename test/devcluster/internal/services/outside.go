@@ -18,7 +18,8 @@ import (
 // ServeProxy serves an HTTP proxy on l whose connections start inside of the
 // bed's network, until ctx ends. It understands CONNECT and plain requests.
 // Names are those of the cluster: NAME.NAMESPACE, NAME.NAMESPACE.svc and
-// NAME.NAMESPACE.svc.cluster.local.
+// NAME.NAMESPACE.svc.cluster.local, and those that a Service has outside of it by
+// the annotation that external-dns reads.
 func ServeProxy(ctx context.Context, l net.Listener, client kubernetes.Interface) error {
 	d := &dialer{client: client}
 	transport := &http.Transport{DialContext: d.dial}
@@ -100,10 +101,34 @@ func (d *dialer) dial(ctx context.Context, network, address string) (net.Conn, e
 	return d.net.DialContext(ctx, network, net.JoinHostPort(host, port))
 }
 
-// resolve does for one name what the cluster's DNS would do.
+// hostnames is the annotation of a Service with its names outside of the cluster, separated
+// by commas; *.NAME is any name one label below.
+const hostnames = "external-dns.alpha.kubernetes.io/hostname"
+
+// outside finds the address of the Service that has a name outside of the cluster.
+func (d *dialer) outside(ctx context.Context, host string) (string, bool) {
+	list, err := d.client.CoreV1().Services("").List(ctx, metav1.ListOptions{})
+	if err != nil {
+		return "", false
+	}
+	_, parent, _ := strings.Cut(host, ".")
+	for _, s := range list.Items {
+		for _, name := range strings.Split(s.Annotations[hostnames], ",") {
+			if name = strings.TrimSpace(name); name != "" && (name == host || name == "*."+parent) && s.Spec.ClusterIP != "" {
+				return s.Spec.ClusterIP, true
+			}
+		}
+	}
+	return "", false
+}
+
+// resolve does for one name what the cluster's DNS would do, or the DNS outside of it.
 func (d *dialer) resolve(ctx context.Context, host string) (string, error) {
 	name, namespace, err := serviceName(host)
 	if err != nil {
+		if address, found := d.outside(ctx, host); found {
+			return address, nil
+		}
 		return "", err
 	}
 	s, err := d.client.CoreV1().Services(namespace).Get(ctx, name, metav1.GetOptions{})
@@ -133,7 +158,7 @@ func serviceName(host string) (name, namespace string, err error) {
 	short = strings.TrimSuffix(short, ".svc")
 	parts := strings.Split(short, ".")
 	if len(parts) != 2 || parts[0] == "" || parts[1] == "" {
-		return "", "", errors.New("name " + host + ": only NAME.NAMESPACE[.svc[.cluster.local]] and IP addresses exist in the bed's network")
+		return "", "", errors.New("name " + host + ": only NAME.NAMESPACE[.svc[.cluster.local]], IP addresses and names in annotation " + hostnames + " of a Service exist in the bed's network")
 	}
 	return parts[0], parts[1], nil
 }

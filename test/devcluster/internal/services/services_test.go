@@ -135,7 +135,10 @@ func TestTheProxyReachesServicesByNameAndByAddress(t *testing.T) {
 	web := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { fmt.Fprintf(w, "%s %s", r.Host, r.URL.Path) }))
 	defer web.Close()
 	at := netip.MustParseAddrPort(web.Listener.Addr().String())
-	client := fake.NewClientset(service(func(s *corev1.Service) { s.Spec.ClusterIP = at.Addr().String() }))
+	client := fake.NewClientset(service(func(s *corev1.Service) {
+		s.Spec.ClusterIP = at.Addr().String()
+		s.Annotations = map[string]string{hostnames: "web.example.test, *.web.example.test"}
+	}))
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -160,6 +163,11 @@ func TestTheProxyReachesServicesByNameAndByAddress(t *testing.T) {
 	}
 	if code, body := get("http://none.ns.svc/"); code != http.StatusBadGateway || !strings.Contains(body, "none.ns.svc") {
 		t.Errorf("a name that is not there: %d %q", code, body)
+	}
+	for name, want := range map[string]int{"web.example.test": 200, "one.web.example.test": 200, "two.one.web.example.test": http.StatusBadGateway, "other.example.test": http.StatusBadGateway} {
+		if code, body := get(fmt.Sprintf("http://%s:%d/x", name, at.Port())); code != want {
+			t.Errorf("the name %s outside of the cluster: %d %q, want %d", name, code, body, want)
+		}
 	}
 	// CONNECT, as clients send it for https.
 	c, err := net.Dial("tcp", l.Addr().String())

@@ -32,8 +32,9 @@ func Run(ctx context.Context, address, prefix string) error {
 }
 
 // Handler answers below prefix, the path in NB_PREFIX: the front page, and
-// what the notebook controller and the web app ask of a server's API. What is
-// put to memory is in the process alone.
+// what the notebook controller, the web app and the plugin ask of a server's API.
+// What is put to memory is in the process alone. What is put to kernel, busy or idle,
+// is the state of the only kernel that the API tells of; nothing runs in it.
 func Handler(prefix string) http.Handler {
 	prefix = "/" + strings.Trim(prefix, "/")
 	if prefix == "/" {
@@ -48,8 +49,17 @@ func Handler(prefix string) http.Handler {
 	mux.HandleFunc("GET "+prefix+"/lab", front)
 	mux.HandleFunc("GET "+prefix+"/api", answer(map[string]string{"version": "stand-in"}))
 	mux.HandleFunc("GET "+prefix+"/api/status", answer(map[string]any{"connections": 0, "kernels": 0}))
-	mux.HandleFunc("GET "+prefix+"/api/kernels", answer([]any{}))
 	mux.HandleFunc("GET "+prefix+"/api/terminals", answer([]any{}))
+	mux.HandleFunc("GET "+prefix+"/api/sessions", answer([]any{}))
+	var kernel atomic.Value // of type []byte
+	mux.HandleFunc("GET "+prefix+"/api/kernels", func(w http.ResponseWriter, r *http.Request) {
+		kernels := []any{}
+		if state, _ := kernel.Load().([]byte); len(state) > 0 {
+			kernels = append(kernels, map[string]any{"id": "stand-in", "name": "python3", "execution_state": string(state), "last_activity": time.Now().UTC(), "connections": 0})
+		}
+		answer(kernels)(w, r)
+	})
+	mux.HandleFunc("PUT "+prefix+"/kernel", keepIn(&kernel))
 	mux.HandleFunc("GET "+prefix+"/echo", echo)
 	mux.HandleFunc("GET "+prefix+"/reach", reach)
 	var memory atomic.Value // of type []byte
@@ -57,15 +67,20 @@ func Handler(prefix string) http.Handler {
 		kept, _ := memory.Load().([]byte)
 		_, _ = w.Write(kept)
 	})
-	mux.HandleFunc("PUT "+prefix+"/memory", func(w http.ResponseWriter, r *http.Request) {
+	mux.HandleFunc("PUT "+prefix+"/memory", keepIn(&memory))
+	return mux
+}
+
+// keepIn remembers what is put.
+func keepIn(v *atomic.Value) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
 		keep, err := io.ReadAll(http.MaxBytesReader(w, r.Body, memoryBytes))
 		if err != nil {
 			http.Error(w, err.Error(), http.StatusBadRequest)
 			return
 		}
-		memory.Store(keep)
-	})
-	return mux
+		v.Store(keep)
+	}
 }
 
 // reachTimeout bounds one attempt: what a network policy drops is never answered.

@@ -71,3 +71,29 @@ func TestWhatIsPutToMemoryIsThereUntilTheProcessEnds(t *testing.T) {
 		t.Errorf("another process remembers %q", got)
 	}
 }
+
+func TestAKernelHasTheStateThatIsPut(t *testing.T) {
+	h := Handler("/notebook/jane/n1")
+	kernels := func() []struct {
+		State string `json:"execution_state"`
+	} {
+		w := httptest.NewRecorder()
+		h.ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/notebook/jane/n1/api/kernels", nil))
+		var out []struct {
+			State string `json:"execution_state"`
+		}
+		if err := json.Unmarshal(w.Body.Bytes(), &out); err != nil {
+			t.Fatalf("%v: %s", err, w.Body)
+		}
+		return out
+	}
+	if got := kernels(); len(got) != 0 {
+		t.Errorf("before: %v, want no kernel", got)
+	}
+	for _, state := range []string{"busy", "idle"} {
+		h.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest(http.MethodPut, "/notebook/jane/n1/kernel", strings.NewReader(state)))
+		if got := kernels(); len(got) != 1 || got[0].State != state {
+			t.Errorf("%v, want one kernel that is %s", got, state)
+		}
+	}
+}

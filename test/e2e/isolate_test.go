@@ -19,7 +19,7 @@ func TestNamespacesAreIsolated(t *testing.T) {
 			t.Errorf("isolated are %q, want %q", got, want)
 		}
 	}
-	wantSays(t, b.must("preflight", "--isolate-namespaces").Stdout, "isolation", "PoliciesNotEnforced", "not known")
+	wantSays(t, b.must("preflight", "--isolate-namespaces").Stdout, "isolation", "PoliciesNotEnforced", "not known", "Next: kubectl jupyter install --isolate-namespaces")
 	if r := b.must("preflight"); strings.Contains(r.Stdout, "isolation") {
 		t.Errorf("what was not chosen is checked: %s", r)
 	}

@@ -15,7 +15,7 @@ import (
 )
 
 // profileNamespace is the first user's, by the default address.
-const profileNamespace = "kubeflow-user-example-com"
+const profileNamespace = peoplesHome
 
 // TestRealNode installs onto a node whose containers run and whose network policies are enforced, with the components
 // themselves where they can be had, and takes everything out again. It needs root; its images are built first, which takes about twenty minutes the

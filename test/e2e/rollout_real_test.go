@@ -5,6 +5,7 @@ package e2e
 import (
 	"context"
 	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
@@ -88,7 +89,11 @@ func (b *bed) nobodyLeaves() {
 
 // opened is what somebody has open: the web app and a notebook, by the session of a login.
 type opened struct {
-	b       *bed
+	b *bed
+	// at is the gateway's address, roots the authorities of its certificate. Without roots
+	// any certificate is taken: one of the stack's own comes and goes meanwhile.
+	at      string
+	roots   *x509.CertPool
 	session string
 	// pod is the uid of the notebook's pod, state what is in the memory of its process.
 	pod, state string
@@ -99,6 +104,11 @@ const openNotebook = "open"
 // opens logs somebody in, starts a notebook and leaves something in its memory.
 func (b *bed) opens(t *testing.T, image string) *opened {
 	t.Helper()
+	return b.opensAt(t, gateway, nil, image)
+}
+
+func (b *bed) opensAt(t *testing.T, address string, roots *x509.CertPool, image string) *opened {
+	t.Helper()
 	b.apply(fmt.Sprintf(`
 apiVersion: kubeflow.org/v1
 kind: Notebook
@@ -106,8 +116,8 @@ metadata: {name: %[1]s, namespace: %[2]s}
 spec: {template: {spec: {serviceAccountName: default-editor, containers: [{name: %[1]s, image: %[3]q}]}}}
 `, openNotebook, profileNamespace, image))
 	b.kubectl("-n", profileNamespace, "wait", "notebook/"+openNotebook, "--for=jsonpath={.status.readyReplicas}=1", "--timeout=2m")
-	o := &opened{b: b, pod: b.notebookPod(), state: "x = 1"}
-	if o.session = b.signsIn(t, gateway, nil, loginUser, loginPassword, profileNamespace).cookie("/", sessionCookie); o.session == "" {
+	o := &opened{b: b, at: address, roots: roots, pod: b.notebookPod(), state: "x = 1"}
+	if o.session = b.signsIn(t, address, roots, loginUser, loginPassword, profileNamespace).cookie("/", sessionCookie); o.session == "" {
 		t.Fatal("there is no session after the login")
 	}
 	// The mesh hears of the new pod a moment after the notebook's controller.
@@ -128,20 +138,19 @@ func (b *bed) notebookPod() string {
 	return b.kubectl("-n", profileNamespace, "get", "pod", openNotebook+"-0", "-o", "jsonpath={.metadata.uid}")
 }
 
-// client asks as a browser does, wherever redirects lead. A certificate of the stack's own
-// authority is taken, since that one comes and goes meanwhile.
+// client asks as a browser does, wherever redirects lead.
 func (o *opened) client(jar http.CookieJar) (*http.Client, error) {
 	transport, err := o.b.Transport()
 	if err != nil {
 		return nil, err
 	}
-	transport.TLSClientConfig = &tls.Config{InsecureSkipVerify: true} //nolint:gosec // of a throwaway cluster
+	transport.TLSClientConfig = &tls.Config{RootCAs: o.roots, InsecureSkipVerify: o.roots == nil} //nolint:gosec // of a throwaway cluster
 	return &http.Client{Transport: transport, Jar: jar, Timeout: 5 * time.Second}, nil
 }
 
 // ask sends a request with the session and returns a good answer.
 func (o *opened) ask(ctx context.Context, method, path, body string) (string, error) {
-	u, err := url.Parse(gateway)
+	u, err := url.Parse(o.at)
 	if err != nil {
 		return "", err
 	}
@@ -155,7 +164,7 @@ func (o *opened) ask(ctx context.Context, method, path, body string) (string, er
 		return "", err
 	}
 	defer c.CloseIdleConnections()
-	code, answer, err := send(ctx, c, method, gateway+path, body)
+	code, answer, err := send(ctx, c, method, o.at+path, body)
 	if err != nil {
 		return "", err
 	}
@@ -190,14 +199,14 @@ func (o *opened) loginPage(ctx context.Context) error {
 		return err
 	}
 	defer c.CloseIdleConnections()
-	code, page, err := send(ctx, c, http.MethodGet, gateway+"/jupyter/", "")
+	code, page, err := send(ctx, c, http.MethodGet, o.at+"/jupyter/", "")
 	if err != nil {
 		return err
 	}
 	if code != http.StatusForbidden || !strings.Contains(page, "/oauth2/start") {
 		return fmt.Errorf("without a session GET /jupyter/ = %d, want oauth2-proxy's page: %.100q", code, page)
 	}
-	code, page, err = send(ctx, c, http.MethodGet, gateway+"/oauth2/start?rd=%2Fjupyter%2F", "")
+	code, page, err = send(ctx, c, http.MethodGet, o.at+"/oauth2/start?rd=%2Fjupyter%2F", "")
 	if err != nil {
 		return err
 	}

@@ -52,6 +52,11 @@ e2e-clones: build devcluster ## Install clones of kubeflow/manifests on clusters
 	@test -d "$(CLONES)" || { echo 'set CLONES=DIR to a directory with clones of kubeflow/manifests' >&2; exit 1; }
 	go test -tags e2e -count=1 -timeout 60m -parallel 2 -v -run TestClones ./test/e2e/ -clones "$(abspath $(CLONES))"
 
+.PHONY: e2e-clones-real
+e2e-clones-real: build devcluster ## Install clones of kubeflow/manifests on a real node and log in; CLONES=DIR is a clone or a directory with clones (requires root)
+	@test -d "$(CLONES)" || { echo 'set CLONES=DIR to a clone of kubeflow/manifests, or to a directory with clones' >&2; exit 1; }
+	go test -tags e2e_real -count=1 -timeout 60m -v -run TestClonesOnARealNode ./test/e2e/ -clones "$(abspath $(CLONES))"
+
 .PHONY: e2e-releases
 e2e-releases: build devcluster $(BIN)/browser ## Run the end-to-end test of release 1.10 on a real node (requires root; builds images for about ten minutes the first time)
 	go test -tags e2e_real -count=1 -timeout 60m -v -run TestRelease ./test/e2e/ -other-releases
@@ -126,7 +131,7 @@ verify-reference: ## Verify that docs/reference is up to date
 
 .PHONY: golden
 golden: ## Regenerate the expected outputs of tests; review the diff before committing
-	go test ./cmd/kubectl-jupyter ./pkg/view ./pkg/diagnose ./pkg/usage ./pkg/usage/holders -update
+	go test ./cmd/kubectl-jupyter ./pkg/view ./pkg/diagnose ./pkg/usage ./pkg/usage/holders ./pkg/users -update
 
 # The linters are pinned in a module of their own. staticcheck takes one set of build tags
 # at a time.

@@ -3,9 +3,6 @@
 package e2e
 
 import (
-	"flag"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 
@@ -13,30 +10,6 @@ import (
 
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/report"
 )
-
-var clonesDir = flag.String("clones", "", "directory with clones of kubeflow/manifests, for TestClones")
-
-// clonesIn lists the clones: directories, or directories with a directory tree.
-func clonesIn(t *testing.T, dir string) map[string]string {
-	t.Helper()
-	entries, err := os.ReadDir(dir)
-	if err != nil {
-		t.Fatal(err)
-	}
-	found := map[string]string{}
-	for _, e := range entries {
-		for _, below := range []string{"", "tree"} {
-			path := filepath.Join(dir, e.Name(), below)
-			if info, err := os.Stat(filepath.Join(path, "common")); err == nil && info.IsDir() {
-				found[e.Name()] = path
-			}
-		}
-	}
-	if len(found) == 0 {
-		t.Fatalf("-clones %s: no directory in it is a clone", dir)
-	}
-	return found
-}
 
 // Real clones of kubeflow/manifests, on a real control plane whose nodes and programs are
 // simulated: Pod Security, schemas and the rights to write are real.

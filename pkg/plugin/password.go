@@ -70,7 +70,7 @@ func pipedPassword(r io.Reader) ([]byte, error) {
 	if err != nil && !errors.Is(err, io.EOF) {
 		return nil, fmt.Errorf("--password-stdin: %w", err)
 	}
-	if more, err := in.ReadByte(); err == nil && more != 0 {
+	if _, err := in.ReadByte(); err == nil {
 		return nil, errors.New("--password-stdin: standard input has more than one line: the password must be a single line")
 	}
 	return checkPassword(bytes.TrimRight(line, "\r\n"))

@@ -55,6 +55,10 @@ type Options struct {
 	// CNI are the nodes' directories for Istio's CNI plugin; empty: the usual ones. Releases
 	// without the plugin have no use for them.
 	CNI CNI
+	// ClusterDomain ends the names of Services; empty means DefaultDomain.
+	ClusterDomain string
+	// IPv6 has programs listen on IPv6 too. It is for a cluster whose pods have such addresses.
+	IPv6 bool
 	// Registry (HOST[:PORT][/PREFIX]) replaces the host of every image. With REGISTRY= before
 	// it, it is for images of that registry only; several are separated by commas.
 	Registry string
@@ -124,6 +128,9 @@ func (o Options) enabled() []string {
 	if o.IgnoreExcluded {
 		names = append(names, "ignore-excluded")
 	}
+	if o.IPv6 {
+		names = append(names, "ipv6")
+	}
 	return names
 }
 
@@ -156,6 +163,9 @@ func (o Options) Validate() error {
 		return err
 	}
 	if err := o.Form.validate(); err != nil {
+		return err
+	}
+	if err := validDomain(o.ClusterDomain); err != nil {
 		return err
 	}
 	if err := validRegistry(o.Registry); err != nil {

@@ -147,6 +147,10 @@ func (s *Files) render(c *Component, o Options) ([]*unstructured.Unstructured, e
 	tokens := c.tokens(o)
 	for _, u := range objects {
 		substitute(u, tokens, o)
+		inDomain(u, o.ClusterDomain)
+		if o.IPv6 {
+			onIPv6(u)
+		}
 		if o.NoPause {
 			endAtOnce(u)
 		}

@@ -65,7 +65,7 @@ func (s *Snapshot) failedPull(sub Subject, p *corev1.Pod, ct container, w *corev
 		c.Remedy = "kubectl get nodes -L kubernetes.io/arch; run the pods on amd64 nodes, or use an image for this architecture: kubectl jupyter install --image NAME=REF"
 	case strings.Contains(text, "server gave http response to https client"):
 		c.Summary = fmt.Sprintf("registry %s serves plain HTTP, and node %s expects HTTPS", asked, p.Spec.NodeName)
-		c.Remedy = fmt.Sprintf("serve the registry over HTTPS, or allow HTTP on every node: for containerd, server = \"http://%[1]s\" in /etc/containerd/certs.d/%[1]s/hosts.toml", asked)
+		c.Remedy = fmt.Sprintf("serve the registry over HTTPS, or allow HTTP on every node: for containerd, server = \"http://%s\" in /etc/containerd/certs.d/%s/hosts.toml", asked, registryOf(image))
 	case strings.Contains(text, "x509: certificate has expired or is not yet valid"):
 		c.Summary = fmt.Sprintf("for node %s the certificate of registry %s has expired or is not valid yet", p.Spec.NodeName, asked)
 		c.Remedy = "compare the node's clock with the dates in the evidence; if the clock is right, renew the registry's certificate"
@@ -74,7 +74,7 @@ func (s *Snapshot) failedPull(sub Subject, p *corev1.Pod, ct container, w *corev
 		c.Remedy = "use the registry by a name of its certificate (--registry HOST/PREFIX), or give it a certificate for this one; something between the node and the registry may answer in its place"
 	case strings.Contains(text, "x509: "):
 		c.Summary = fmt.Sprintf("node %s does not trust the certificate of registry %s", p.Spec.NodeName, asked)
-		c.Remedy = fmt.Sprintf("if the registry has a private CA, name it on every node: for containerd, ca = \"/path/ca.crt\" in /etc/containerd/certs.d/%s/hosts.toml; otherwise renew the registry's certificate", asked)
+		c.Remedy = fmt.Sprintf("if the registry has a private CA, name it on every node: for containerd, ca = \"/path/ca.crt\" in /etc/containerd/certs.d/%s/hosts.toml; otherwise renew the registry's certificate", registryOf(image))
 	case strings.Contains(text, "toomanyrequests") || strings.Contains(text, "429 too many"):
 		c.Severity = report.Delay
 		c.Summary = fmt.Sprintf("registry %s limits image pulls", asked)

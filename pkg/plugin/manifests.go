@@ -22,6 +22,7 @@ type ManifestFlags struct {
 	images        []string
 	secureCookies bool
 	cni           components.CNI
+	clusterDomain string
 }
 
 func (f *ManifestFlags) Add(cmd *cobra.Command) {
@@ -59,6 +60,7 @@ func (f *ManifestFlags) AddCustom(cmd *cobra.Command) {
 	fs.StringVarP(&f.kustomization, "kustomize", "k", "", "Kustomization `directory` to apply on top of the manifests")
 	fs.StringVar(&f.registry, "registry", "", "Pull images from `HOST[:PORT][/PREFIX]` instead of their own registries; REGISTRY=HOST/PREFIX for those of one registry, several separated by commas")
 	fs.StringArrayVar(&f.images, "image", nil, "Override an image, as `NAME=REF` with NAME without its tag; can be repeated")
+	fs.StringVar(&f.clusterDomain, "cluster-domain", "", "`Domain` that ends the names of the cluster's Services; if not set, the one that the cluster's DNS is configured with, or else "+components.DefaultDomain)
 	fs.StringVar(&f.cni.BinDir, "cni-bin-dir", "", "`Directory` of the nodes with the programs of CNI plugins, for Istio's CNI plugin; if not set, the usual one of the platform")
 	fs.StringVar(&f.cni.ConfDir, "cni-conf-dir", "", "`Directory` of the nodes with the configuration of CNI plugins; if not set, the usual one of the platform")
 }
@@ -91,6 +93,7 @@ func (f *ManifestFlags) Options() (components.Options, error) {
 		Registry:      f.registry,
 		SecureCookies: f.secureCookies,
 		CNI:           f.cni,
+		ClusterDomain: f.clusterDomain,
 	}
 	for _, i := range f.images {
 		name, ref, ok := strings.Cut(i, "=")

@@ -23,6 +23,8 @@ import (
 type Admission struct {
 	// Refused is the server's answer to a pod like a notebook's, nil where it takes it.
 	Refused error
+	// Labelled: people's namespaces get a level of their own, so that the default is not theirs.
+	Labelled bool
 	// Unknown is why it was not tried.
 	Unknown string
 	// Constraints tells that OpenShift's security context constraints are served, Namespaces
@@ -52,7 +54,7 @@ func (l *looker) admission(ctx context.Context) error {
 		}
 	}
 	l.facts.Admission = out
-	if labelled(l.options.Plan) {
+	if out.Labelled = labelled(l.options.Plan); out.Labelled {
 		return nil
 	}
 	var ns corev1.Namespace
@@ -150,6 +152,8 @@ func findAdmission(f *Facts) (string, []report.Cause) {
 		return "the cluster's default does not admit notebooks with a sidecar", causes
 	case a.Constraints:
 		return "OpenShift's security context constraints have to be granted", causes
+	case a.Labelled:
+		return "the release gives users' namespaces a level that their notebooks meet", causes
 	case a.Unknown != "":
 		return "not checked: " + a.Unknown, causes
 	}

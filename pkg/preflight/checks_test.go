@@ -39,6 +39,7 @@ func good() *Facts {
 	}
 	f.Address.Provider = "Cloud"
 	f.Admission, f.Layout = &Admission{}, asNeeded()
+	f.Network = &rollout.Network{Domain: "corp.example", How: "ConfigMap kube-system/coredns"}
 	for _, c := range checks {
 		for _, r := range c.reads {
 			f.done[r] = true
@@ -168,6 +169,12 @@ func TestEveryCheckNamesWhatItFinds(t *testing.T) {
 				f.Existing = []Existing{{Product: "Istio", Components: []string{"istio-crds", "istio"}, CRD: "virtualservices.networking.istio.io", ManagedBy: "kubectl"}}
 			}, Warning, []string{"warning ExistingInstallation CustomResourceDefinition virtualservices.networking.istio.io"}, []string{"only its CRDs exist"},
 		},
+		{"pods with both families, IPv6 first", func(f *Facts) { f.Network.IPv6 = true }, OK, nil, nil},
+		{
+			"pods with IPv6 alone", func(f *Facts) { f.Network.IPv6, f.Network.Only = true, true }, Warning,
+			[]string{"warning DualStackMissing"},
+			[]string{"listens on 0.0.0.0", "ipFamilies [IPv6]"},
+		},
 		{
 			"Istio that Helm's charts have installed: its gateway has other names", func(f *Facts) {
 				f.Layout.Service = false
@@ -210,6 +217,7 @@ func TestEveryCheckNamesWhatItFinds(t *testing.T) {
 			[]string{"warning SecurityContextConstraints"},
 			[]string{"add-scc-to-group anyuid system:serviceaccounts:auth", "system:serviceaccounts:NAMESPACE-OF-A-USER"},
 		},
+		{"the release labels the namespaces itself", func(f *Facts) { f.Admission.Labelled = true }, OK, nil, nil},
 		{"a level of its own in the namespace where pods are tried", func(f *Facts) { f.Admission.Unknown = "namespace default has its own level (restricted)" }, OK, nil, nil},
 		{
 			"the filter of Kubeflow's authservice, which is gone", func(f *Facts) {

@@ -36,6 +36,9 @@ type Facts struct {
 	// Directories of the nodes; nil where the plan puts nothing there.
 	Directories *rollout.Directories
 
+	// Network of the cluster; nil where the usual one is taken for granted.
+	Network *rollout.Network
+
 	// Missing are the rights that the access reviews deny.
 	Missing []string
 	// What the survey found. Tried counts the dry runs of objects that do not exist.

@@ -101,6 +101,10 @@ func newFacts(c *cluster.Cluster, o Options) *Facts {
 	if f.Directories = o.Plan.Directories; f.Directories != nil {
 		f.done[readDirectories] = true
 	}
+	if n := o.Plan.Network; n != nil && (n.Domain != components.DefaultDomain || n.IPv6) {
+		f.Network = n
+		f.done[readNetworkOf] = true
+	}
 	for _, r := range o.Plan.Rendered {
 		f.Planned = append(f.Planned, r.Component.Name)
 		f.NotebookImages = append(f.NotebookImages, r.Component.ConfigImages...)

@@ -108,6 +108,8 @@ const (
 	readLayout   = "the existing Istio"
 	// readAdmission was made where notebooks are to start.
 	readAdmission = "pod security"
+	// readNetworkOf was made when the plan was, as was readDirectories.
+	readNetworkOf = "domain and families"
 	// readDirectories was made when the plan was.
 	readDirectories = "directories of nodes"
 )
@@ -116,6 +118,7 @@ var checks = []check{
 	{"server", "does the release work on this version of Kubernetes", nil, findServer},
 	{"platform", "which kind of cluster is it", nil, findPlatform},
 	{"cni", "where do the nodes keep CNI plugins", []string{readDirectories}, findDirectories},
+	{"network", "which domain do Services have, and which addresses pods", []string{readNetworkOf}, findNetwork},
 	{"permissions", "is the user allowed to do all of it", []string{readRights}, findPermissions},
 	{"objects", "would the server accept every object", []string{readSurvey}, findRefusals},
 	{"owners", "do any of the objects exist with another owner", []string{readSurvey, readProducts}, findOwners},

@@ -41,6 +41,9 @@ type Intent struct {
 
 	// recorded is what the last run did, for a run that does not do it again.
 	recorded CNISettings
+	// recordedNetwork is what the last run knew of the network, net what this one found.
+	recordedNetwork NetworkSettings
+	net             *Network
 }
 
 // Keep takes from the last run what was not named this time: an install without
@@ -56,7 +59,7 @@ func (i *Intent) Keep(s *Settings) error {
 		return err
 	}
 	m := &i.Manifests
-	i.recorded = s.CNI
+	i.recorded, i.recordedNetwork = s.CNI, s.Network
 	// Another first user would take the login of the one who is there.
 	if i.Given("user-email") && s.UserEmail != "" && m.UserEmail != s.UserEmail {
 		return fmt.Errorf("--user-email: the first user is already %s, and install does not change the first user: omit the flag", s.UserEmail)
@@ -67,6 +70,11 @@ func (i *Intent) Keep(s *Settings) error {
 		"secure-cookies": func() { m.SecureCookies = s.SecureCookies },
 		"registry":       func() { m.Registry = s.Registry },
 		"image":          func() { m.Images = s.Images },
+		"cluster-domain": func() {
+			if s.Network.Given {
+				m.ClusterDomain = s.Network.Domain
+			}
+		},
 		"cni-bin-dir": func() {
 			if s.CNI.BinGiven {
 				m.CNI.BinDir = s.CNI.BinDir
@@ -107,6 +115,13 @@ func (i *Intent) CanSkip(names []string) bool {
 // cluster may not be read.
 func (i *Intent) Plan(ctx context.Context, engine *Engine, blind bool) (*Plan, error) {
 	i.Manifests.ForServer(int(engine.cluster.Version.Minor()))
+	if !blind {
+		network, err := i.network(ctx, engine)
+		if err != nil {
+			return nil, err
+		}
+		i.apply(network)
+	}
 	release := i.Source.Release()
 	partial := len(i.Only)+len(i.Skip) > 0
 	var there *found
@@ -133,7 +148,7 @@ func (i *Intent) Plan(ctx context.Context, engine *Engine, blind bool) (*Plan, e
 	if err != nil {
 		return nil, err
 	}
-	plan := &Plan{Release: release, Settings: i.settings(directories), Directories: directories, Partial: partial, found: there}
+	plan := &Plan{Release: release, Settings: i.settings(directories), Directories: directories, Network: i.net, Partial: partial, found: there}
 	if err := plan.Settings.record(i.Source, nil); err != nil {
 		return nil, err
 	}
@@ -150,6 +165,7 @@ func (i *Intent) settings(d *Directories) Settings {
 		SecureCookies: m.SecureCookies, Registry: m.Registry, Images: m.Images,
 		UseExisting: i.UseExisting, Kustomization: m.Kustomization, TLS: m.TLS, NotebookOrigin: m.NotebookOrigin, Form: m.Form,
 		CNI:               i.cniSettings(d),
+		Network:           i.networkSettings(),
 		IsolateNamespaces: i.IsolateNamespaces,
 	}
 }

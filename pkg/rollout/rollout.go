@@ -82,6 +82,8 @@ type Plan struct {
 	Existing []components.Rendered
 	// Directories of the nodes, where Istio's CNI plugin is part of it.
 	Directories *Directories
+	// Network of the cluster; nil where nothing could be asked.
+	Network *Network
 	// Partial is set when components were left out by --only or --skip: nothing of
 	// theirs is pruned.
 	Partial bool
@@ -114,6 +116,8 @@ type Settings struct {
 	Form components.Form `json:"form,omitzero"`
 	// CNI is where Istio's CNI plugin is on the nodes.
 	CNI CNISettings `json:"cni,omitzero"`
+	// Network is what the manifests have to know of the cluster's network.
+	Network NetworkSettings `json:"network,omitzero"`
 	// IsolateNamespaces: the namespaces of people are closed by a network policy.
 	IsolateNamespaces bool `json:"isolateNamespaces,omitempty"`
 	// Clone is where the manifests come from, nil for a release that is part of the plugin.
@@ -147,5 +151,6 @@ func (s Settings) Options() components.Options {
 	return components.Options{
 		Profile: s.Profile, UserEmail: s.UserEmail, SecureCookies: s.SecureCookies,
 		Registry: s.Registry, Images: s.Images, TLS: s.TLS, NotebookOrigin: s.NotebookOrigin, Form: s.Form, CNI: s.CNI.CNI,
+		ClusterDomain: s.Network.Domain, IPv6: s.Network.IPv6,
 	}
 }

@@ -159,7 +159,7 @@ func (i *Intent) upgradePlan(ctx context.Context, engine *Engine) (*Plan, error)
 	if err != nil {
 		return nil, err
 	}
-	plan := &Plan{Release: release, From: i.from, Settings: i.settings(directories), Directories: directories, found: there}
+	plan := &Plan{Release: release, From: i.from, Settings: i.settings(directories), Directories: directories, Network: i.net, found: there}
 	plan.Settings.From, plan.Settings.Without = i.from.Name, without
 	if err := plan.Settings.record(i.Source, i.before); err != nil {
 		return nil, err

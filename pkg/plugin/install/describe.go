@@ -89,6 +89,9 @@ func settings(s rollout.Settings) []string {
 	if s.Registry != "" {
 		flags = append(flags, "--registry "+s.Registry)
 	}
+	if s.Network.Domain != "" {
+		flags = append(flags, "--cluster-domain "+s.Network.Domain)
+	}
 	var images []string
 	for name, ref := range s.Images {
 		images = append(images, "--image "+name+"="+ref)

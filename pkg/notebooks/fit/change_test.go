@@ -38,7 +38,8 @@ func TestWhatANotebookHasCountsAsFreeForItsChange(t *testing.T) {
 			t.Errorf("%s in the place of 6Gi, with 1Gi free: nodes %v, want room %t", memory, nodes, fits)
 		}
 	}
-	if left := room.Requested["n1"].Memory().String(); left != "7Gi" || len(room.Pods) != 2 {
+	requested := room.Requested["n1"]
+	if left := requested.Memory().String(); left != "7Gi" || len(room.Pods) != 2 {
 		t.Errorf("the room itself has %s requested by %d pods: want it as it was", left, len(room.Pods))
 	}
 }

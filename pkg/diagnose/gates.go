@@ -18,6 +18,9 @@ const (
 	kueueQueueLabel = "kueue.x-k8s.io/queue-name"
 )
 
+// notebookLabel is on a notebook's pod, and has the notebook's name.
+const notebookLabel = "notebook-name"
+
 var kueueWorkload = schema.GroupKind{Group: "kueue.x-k8s.io", Kind: "Workload"}
 
 func gates(p *corev1.Pod) []string {

@@ -8,6 +8,3 @@ const (
 )
 
 var notebookWeight = map[string]int{VolumeInUse: 83, SchedulingGated: 82, LimitRangeExceeded: 46}
-
-// notebookLabel is on a notebook's pod, and has the notebook's name.
-const notebookLabel = "notebook-name"

@@ -34,11 +34,17 @@ kubeconfig's context if it belongs to a Profile, or else in the only namespace o
 in which you are allowed to create notebooks. They use the permissions of the kubectl user;
 docs/rbac/notebook-user.yaml is a role that has them all.`,
 			Example: plugin.Examples(`
+				# Create a notebook with one GPU, and wait until it answers
+				kubectl jupyter notebook create lab --gpu 1
+
 				# List the notebooks of all namespaces, with what is wrong with them
 				kubectl jupyter notebook list -A
 
-				# List the notebooks of one namespace, whenever something changes
-				kubectl jupyter notebook list -n kubeflow-user-example-com --watch`),
+				# Show why a notebook does not start
+				kubectl jupyter notebook why lab
+
+				# Show what runs in a notebook, and stop it after a confirmation
+				kubectl jupyter notebook stop lab`),
 			RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 			Args: func(cmd *cobra.Command, args []string) error {
 				if len(args) == 0 {

@@ -173,8 +173,8 @@ func classNames(classes []storagev1.StorageClass) string {
 }
 
 var (
-	secretNotFound    = regexp.MustCompile(`secret "([^"]+)" not found|references non-existent secret key`)
-	configMapNotFound = regexp.MustCompile(`configmap "([^"]+)" not found`)
+	secretNotFound    = regexp.MustCompile(`secret "([^"\n]+)" not found|references non-existent secret key`)
+	configMapNotFound = regexp.MustCompile(`configmap "([^"\n]+)" not found`)
 )
 
 // missingSecret is the Secret that a mount waits for, or "".
@@ -222,7 +222,7 @@ func findMount(s *Snapshot, sub Subject, p *corev1.Pod) []report.Cause {
 
 // attachedElsewhere is what the controller says of a volume that is attached to another node:
 // of which pods it is, or that it does not know.
-var attachedElsewhere = regexp.MustCompile(`Multi-Attach error for volume "([^"]+)" Volume is already (?:used by pod\(s\) (.+)|exclusively attached)`)
+var attachedElsewhere = regexp.MustCompile(`Multi-Attach error for volume "([^"\n]+)" Volume is already (?:used by pod\(s\) (.+)|exclusively attached)`)
 
 // attached: the volume is for one node at a time, and another one has it.
 func (s *Snapshot) attached(c report.Cause, p *corev1.Pod, volume, pods string) report.Cause {

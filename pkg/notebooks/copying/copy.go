@@ -117,13 +117,23 @@ func Copy(ctx context.Context, from, to *End, o Options) (*Result, error) {
 	c.result = Result{Source: from.Describe(from.Name), Target: to.Describe(to.Name), Left: []string{}}
 	for _, step := range []func(context.Context) error{c.look, c.compare, c.resume, c.transfer, c.verify, c.install} {
 		if err := step(ctx); err != nil {
-			if c.staged {
-				err = fmt.Errorf("%w; what has arrived is kept in %s, and the same command goes on from there", err, to.Describe(c.stage))
-			}
-			return nil, err
+			return nil, c.explain(ctx, err)
 		}
 	}
 	return &c.result, nil
+}
+
+// explain says what is left of a copy that did not come to its end.
+func (c *copier) explain(ctx context.Context, err error) error {
+	const kept = "what has arrived is kept in %s, and the same command goes on from there"
+	switch {
+	case !c.staged:
+		return err
+	case ctx.Err() != nil:
+		// That it was cancelled would mean that there is nothing to say.
+		return fmt.Errorf("interrupted: "+kept, c.to.Describe(c.stage))
+	}
+	return fmt.Errorf("%w; "+kept, err, c.to.Describe(c.stage))
 }
 
 // persist does something until the connection lets it. A connection that is away for too

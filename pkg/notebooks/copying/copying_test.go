@@ -274,6 +274,33 @@ func TestASecondRunGoesOnWhereTheFirstGaveUp(t *testing.T) {
 	}
 }
 
+func TestACopyThatIsInterruptedSaysWhatIsKept(t *testing.T) {
+	s, here := newShell(t), t.TempDir()
+	write(t, here, files{"big": string(random(lasting))})
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	c, err := Open(ctx, "lab", s.run)
+	if err != nil {
+		t.Fatal(err)
+	}
+	from, to, err := Resolve(ctx, Machine{}, filepath.Join(here, "big"), c, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = Copy(ctx, from, to, Options{Notice: func(p Progress) {
+		if p.Done > lasting/2 {
+			cancel()
+		}
+	}})
+	want := "interrupted: what has arrived is kept in lab:" + filepath.Join(s.dir, mark+"part-big")
+	if err == nil || !strings.HasPrefix(err.Error(), want) || errors.Is(err, context.Canceled) {
+		t.Errorf("error = %v, want %q", err, want)
+	}
+	if _, there := read(t, s.dir)["big"]; there {
+		t.Error("the target is there, and is not complete")
+	}
+}
+
 func TestWhatAnotherCopyHasLeftIsNotTakenForThisOne(t *testing.T) {
 	s, here := newShell(t), t.TempDir()
 	write(t, here, files{"data/big": string(random(lasting)), "data/a": "a"})

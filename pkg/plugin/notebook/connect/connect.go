@@ -181,6 +181,11 @@ func (o *Options) Run(ctx context.Context) error {
 	listen.WarnOpen(w, f.Address, "the notebook")
 	o.say(n, out, server)
 	if len(o.Command) > 0 {
+		go func() {
+			if err := f.Wait(); err != nil {
+				fmt.Fprintf(w, "warning: the connection to %s has ended: %v\n", n.Ref(), err)
+			}
+		}()
 		return o.command(ctx, out.URL)
 	}
 	if o.Format != "" {

@@ -112,8 +112,11 @@ func (o *ExecOptions) Run(ctx context.Context) error {
 	}
 	err = container.Exec(ctx, c, *t, command)
 	var ended container.ExitError
-	if errors.As(err, &ended) {
+	switch {
+	case errors.As(err, &ended):
 		return plugin.Exited(ended.Code)
+	case ctx.Err() != nil:
+		return plugin.Exited(plugin.ExitInterrupted)
 	}
 	return err
 }

@@ -68,7 +68,7 @@ type Forward struct {
 	target   Target
 	options  Options
 	listener net.Listener
-	// suspect asks whether the pod of the present link is still there
+	// suspect asks for another link, and whether the pod of the present one is still there
 	suspect chan struct{}
 	done    chan struct{}
 	err     error
@@ -128,13 +128,18 @@ func (f *Forward) keep(ctx context.Context) {
 }
 
 func (f *Forward) relink(ctx context.Context) error {
+	l := f.current()
 	for {
-		l := f.current()
 		select {
 		case <-ctx.Done():
+			_ = l.conn.Close()
 			return nil
 		case <-f.suspect:
-			if f.stillReady(ctx, l) {
+			// What goes through the old link is not disturbed.
+			if next := f.another(ctx, l); next != nil {
+				go l.finish()
+				f.install(next)
+				l = next
 				continue
 			}
 		case <-l.conn.CloseChan():
@@ -147,7 +152,20 @@ func (f *Forward) relink(ctx context.Context) error {
 			return err
 		}
 		f.use(next)
+		l = next
 	}
+}
+
+// another is a new link to the pod that an old one leads to, nil where that is not ready.
+func (f *Forward) another(ctx context.Context, old *link) *link {
+	if !f.stillReady(ctx, old) {
+		return nil
+	}
+	next, err := f.connect(ctx, f.readyPod)
+	if err != nil {
+		return nil
+	}
+	return next
 }
 
 // reconnect tries until there is a link. What cannot be cured by waiting ends it.
@@ -181,11 +199,33 @@ func (f *Forward) accept(ctx context.Context) {
 
 // use makes a link the present one.
 func (f *Forward) use(l *link) {
+	f.install(l)
+	f.notice(Notice{State: Connected, Pod: l.pod})
+}
+
+func (f *Forward) install(l *link) {
 	f.mu.Lock()
+	defer f.mu.Unlock()
 	f.link = l
 	close(f.linked)
+}
+
+// retire lets no more connections through a link, and asks for another: a runtime that
+// could not connect to a port may leave a link behind in which the next one hangs.
+func (f *Forward) retire(l *link) {
+	f.mu.Lock()
+	present := f.link == l
+	if present {
+		f.forget()
+	}
 	f.mu.Unlock()
-	f.notice(Notice{State: Connected, Pod: l.pod})
+	if !present {
+		return // somebody has done so
+	}
+	select {
+	case f.suspect <- struct{}{}:
+	default: // asked already
+	}
 }
 
 // drop takes the present link away; connections wait for the next.
@@ -194,10 +234,15 @@ func (f *Forward) drop() *link {
 	defer f.mu.Unlock()
 	l := f.link
 	if l != nil {
-		f.link, f.linked = nil, make(chan struct{})
-		close(l.gone)
+		f.forget()
 	}
 	return l
+}
+
+// forget is for who holds the lock, while there is a link.
+func (f *Forward) forget() {
+	close(f.link.gone)
+	f.link, f.linked = nil, make(chan struct{})
 }
 
 func (f *Forward) current() *link {
@@ -206,11 +251,14 @@ func (f *Forward) current() *link {
 	return f.link
 }
 
-// await returns the present link, or the next.
+// await returns the present link, or the next, with one more connection that goes through it.
 func (f *Forward) await(ctx context.Context) *link {
 	for {
 		f.mu.Lock()
 		l, linked := f.link, f.linked
+		if l != nil {
+			l.active.Add(1)
+		}
 		f.mu.Unlock()
 		if l != nil {
 			return l
@@ -266,16 +314,16 @@ func (f *Forward) serve(ctx context.Context, local net.Conn) {
 		}
 		streams, err := l.open()
 		if err != nil {
+			l.active.Done()
 			_ = l.conn.Close()
 			<-l.gone
 			continue
 		}
-		if err := streams.carry(ctx, local); err != nil {
+		err = streams.carry(ctx, local)
+		l.active.Done()
+		if err != nil {
+			f.retire(l)
 			f.notice(Notice{State: Refused, Pod: l.pod, Err: err})
-			select {
-			case f.suspect <- struct{}{}:
-			default: // asked already
-			}
 		}
 		return
 	}

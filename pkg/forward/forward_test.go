@@ -38,9 +38,11 @@ type server struct {
 	// forbid port-forward; refuse every connection with this message
 	forbid bool
 	refuse string
-	links  []httpstream.Connection
-	linked *sync.Cond // of mu: there is one more
-	ports  []string
+	// poisoned: a connection that has refused once lets the next ones hang, as containerd does
+	poisoned bool
+	links    []httpstream.Connection
+	linked   *sync.Cond // of mu: there is one more
+	ports    []string
 }
 
 func newServer(t *testing.T, pods ...corev1.Pod) *server {
@@ -132,7 +134,7 @@ func (s *server) portForward(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	var mu sync.Mutex
-	trouble := map[string]httpstream.Stream{}
+	trouble, refusedOnce := map[string]httpstream.Stream{}, false
 	conn := spdy.NewResponseUpgrader().UpgradeResponse(w, r, func(stream httpstream.Stream, _ <-chan struct{}) error {
 		id := stream.Headers().Get(corev1.PortForwardRequestIDHeader)
 		mu.Lock()
@@ -144,8 +146,12 @@ func (s *server) portForward(w http.ResponseWriter, r *http.Request) {
 		bad := trouble[id]
 		s.mu.Lock()
 		s.ports = append(s.ports, stream.Headers().Get(corev1.PortHeader))
-		refuse := s.refuse
+		refuse, hangs := s.refuse, s.poisoned && refusedOnce
+		refusedOnce = refusedOnce || refuse != ""
 		s.mu.Unlock()
+		if hangs {
+			return nil
+		}
 		go func() {
 			defer func() { _, _ = stream.Close(), bad.Close() }()
 			if refuse != "" {
@@ -297,6 +303,45 @@ func TestAConnectionThatThePodDoesNotTakeIsToldAndEndsNoOther(t *testing.T) {
 	if len(notices) > 0 {
 		t.Errorf("notice %+v, want none: the pod is still ready", <-notices)
 	}
+}
+
+func TestAConnectionAfterARefusedOneTakesAnotherWayAndOthersKeepTheirs(t *testing.T) {
+	s := newServer(t, pod("a", corev1.ConditionTrue))
+	s.poisoned = true
+	f, err := Start(t.Context(), s.cluster(t), door, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	before, err := net.Dial("tcp", f.Address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = before.Close() }()
+	exchange := func(text, want string) {
+		t.Helper()
+		if _, err := io.WriteString(before, text); err != nil {
+			t.Fatal(err)
+		}
+		got := make([]byte, len(want))
+		if _, err := io.ReadFull(before, got); err != nil || string(got) != want {
+			t.Fatalf("the connection that was there says %q, %v, want %q", got, err, want)
+		}
+	}
+	exchange("one", "a: one")
+	refuse := func(why string) {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.refuse = why
+	}
+	refuse("connection refused")
+	if got := say(t, f.Address, "hello"); got != "" {
+		t.Errorf("the pod answers %q, want nothing", got)
+	}
+	refuse("")
+	if got := say(t, f.Address, "hello"); got != "a: hello" {
+		t.Errorf("afterwards the pod answers %q, want a's answer", got)
+	}
+	exchange("two", "two")
 }
 
 func TestAForwardEndsWithItsContextAndFreesThePort(t *testing.T) {

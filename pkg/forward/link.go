@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"strconv"
+	"sync"
 	"sync/atomic"
 
 	corev1 "k8s.io/api/core/v1"
@@ -31,6 +32,14 @@ type link struct {
 	// gone is closed when the link is no longer the present one
 	gone chan struct{}
 	last atomic.Int64
+	// active counts the connections that go through it
+	active sync.WaitGroup
+}
+
+// finish closes a link that takes no more connections, once those that it has have ended.
+func (l *link) finish() {
+	l.active.Wait()
+	_ = l.conn.Close()
 }
 
 // dial asks the API server for a connection to the pod: over a websocket, which passes

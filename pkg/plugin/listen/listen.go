@@ -41,9 +41,15 @@ func (f *Flags) Options() (forward.Options, error) {
 	return o, nil
 }
 
-// Tell prints what happens to a forward.
+// Tell prints what happens to a forward; that a pod refuses connections only once, until
+// something else happens: a page that waits for its server asks every second.
 func Tell(w io.Writer) func(forward.Notice) {
+	var last forward.State
 	return func(n forward.Notice) {
+		if n.State == forward.Refused && last == forward.Refused {
+			return
+		}
+		last = n.State
 		switch n.State {
 		case forward.Connected:
 			fmt.Fprintf(w, "Connected to Pod %s.\n", n.Pod)

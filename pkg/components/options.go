@@ -43,6 +43,8 @@ type Options struct {
 	NotebookOrigin NotebookOrigin
 	// Form is what the form for a new notebook offers; the zero value is the release's.
 	Form Form
+	// Culling is when notebooks that nobody uses are stopped; empty: as the profile has it.
+	Culling Culling
 	// OrdinarySidecars makes the injected sidecar an ordinary container. It is for a
 	// server older than NativeSidecarsSince, which refuses the native kind.
 	OrdinarySidecars bool
@@ -122,6 +124,7 @@ func (o Options) enabled() []string {
 		names = append(names, "tls")
 	}
 	names = append(names, o.NotebookOrigin.enabled(o.TLS.On())...)
+	names = append(names, o.Culling.enabled()...)
 	if o.OrdinarySidecars {
 		names = append(names, "ordinary-sidecars")
 	}
@@ -157,6 +160,9 @@ func (o Options) Validate() error {
 		return err
 	}
 	if err := o.NotebookOrigin.validate(); err != nil {
+		return err
+	}
+	if err := o.Culling.validate(); err != nil {
 		return err
 	}
 	if err := o.CNI.validate(); err != nil {

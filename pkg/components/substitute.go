@@ -66,6 +66,7 @@ func (c *Component) tokens(o Options) *strings.Replacer {
 		CNIBinToken, o.CNI.BinDir, CNIConfToken, o.CNI.ConfDir,
 		tlsSecretToken, o.TLS.Secret, tlsHostsToken, strings.Join(o.TLS.Hosts, " "),
 		notebookHostToken, o.NotebookOrigin.Host, nodePortsToken, o.NotebookOrigin.nodePorts(),
+		cullingToken, o.Culling.minutes(),
 	}
 	for name, value := range c.Values {
 		pairs = append(pairs, "$("+name+")", value)

@@ -21,6 +21,7 @@ type ManifestFlags struct {
 	registry      string
 	images        []string
 	secureCookies bool
+	cullIdle      string
 	cni           components.CNI
 	clusterDomain string
 }
@@ -31,6 +32,7 @@ func (f *ManifestFlags) Add(cmd *cobra.Command) {
 	fs.StringVar(&f.profile, "profile", components.ProfileDefault, "Size of the installation: "+strings.Join(components.Profiles(), " or ")+"; slim fits on a node with 2 CPUs and 4 GiB of memory, including one running notebook")
 	fs.StringVar(&f.userEmail, "user-email", components.DefaultUserEmail, "E-mail address of the first user, who owns the first namespace")
 	f.AddCustom(cmd)
+	fs.StringVar(&f.cullIdle, "cull-idle", "", `Stop notebooks whose kernels have been idle for this length of time, such as 8h or 7d; "off" stops none. Only kernels count: VS Code, RStudio and notebooks that are used only through terminals are stopped this long after they were started, even if they are in use. By default off, with --profile slim 4h`)
 	fs.BoolVar(&f.secureCookies, "secure-cookies", false, "If true, mark cookies Secure; browsers then reject them over plain HTTP")
 	// Goes together with TLS on the gateway; alone it only locks people out.
 	_ = fs.MarkHidden("secure-cookies")
@@ -107,6 +109,10 @@ func (f *ManifestFlags) Options() (components.Options, error) {
 			return o, fmt.Errorf("--image: %s is specified twice", name)
 		}
 		o.Images[name] = ref
+	}
+	var err error
+	if o.Culling, err = components.ParseCulling(f.cullIdle); err != nil {
+		return o, err
 	}
 	if err := o.Validate(); err != nil {
 		return o, err

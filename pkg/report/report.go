@@ -282,6 +282,8 @@ type Report struct {
 	Newer string `json:"newerRelease,omitempty"`
 	// WayIn is how a person gets to the web app.
 	WayIn *WayIn `json:"wayIn,omitempty"`
+	// Culling is when notebooks that nobody uses are stopped; nil where that is not known.
+	Culling *Culling `json:"culling,omitempty"`
 	// People counts what people have, as far as it was looked at.
 	People *People `json:"people,omitempty"`
 	// NotChecked is what was not looked at, and why: a stack is Ready as far as the rest tells.
@@ -298,6 +300,13 @@ type People struct {
 	Volumes  int `json:"volumes"`
 	// Unbound are claims that have no volume.
 	Unbound int `json:"volumesUnbound"`
+}
+
+// Culling is how the notebook controller treats notebooks that nobody uses.
+type Culling struct {
+	Enabled bool `json:"enabled"`
+	// IdleSeconds without activity of a kernel end a notebook.
+	IdleSeconds float64 `json:"idleSeconds,omitempty"`
 }
 
 // APIVersion of the machine-readable output. It changes when a field changes its meaning.

@@ -75,6 +75,7 @@ func (i *Intent) Keep(s *Settings) error {
 				m.ClusterDomain = s.Network.Domain
 			}
 		},
+		"cull-idle": func() { m.Culling = s.Culling },
 		"cni-bin-dir": func() {
 			if s.CNI.BinGiven {
 				m.CNI.BinDir = s.CNI.BinDir
@@ -163,7 +164,7 @@ func (i *Intent) settings(d *Directories) Settings {
 	return Settings{
 		Release: i.Source.Release().Name, Profile: m.Profile, UserEmail: m.UserEmail,
 		SecureCookies: m.SecureCookies, Registry: m.Registry, Images: m.Images,
-		UseExisting: i.UseExisting, Kustomization: m.Kustomization, TLS: m.TLS, NotebookOrigin: m.NotebookOrigin, Form: m.Form,
+		UseExisting: i.UseExisting, Kustomization: m.Kustomization, TLS: m.TLS, NotebookOrigin: m.NotebookOrigin, Form: m.Form, Culling: m.Culling,
 		CNI:               i.cniSettings(d),
 		Network:           i.networkSettings(),
 		IsolateNamespaces: i.IsolateNamespaces,

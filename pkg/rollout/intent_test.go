@@ -77,6 +77,38 @@ func TestAnInstallationKeepsItsRelease(t *testing.T) {
 	}
 }
 
+func TestWhenNotebooksAreStoppedIsRemembered(t *testing.T) {
+	for _, test := range []struct {
+		name  string
+		typed string // nothing: the flag was not given
+		given bool
+		last  components.Culling
+		want  components.Culling
+	}{
+		{"nothing was typed", "", false, "8h", "8h"},
+		{"another time was typed", "4h", true, "8h", "4h"},
+		{"it was switched off", "off", true, "8h", components.CullingOff},
+		{"off is remembered too", "", false, components.CullingOff, components.CullingOff},
+		{"the profile's own is back", "", true, "8h", ""},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			source, err := components.NewEmbedded(components.DefaultRelease)
+			if err != nil {
+				t.Fatal(err)
+			}
+			intent := &Intent{Source: source, Given: func(flag string) bool { return flag == "cull-idle" && test.given }}
+			intent.Manifests.Culling = components.Culling(test.typed)
+			if err := intent.Keep(&Settings{Release: components.DefaultRelease, Profile: components.ProfileDefault, Culling: test.last}); err != nil {
+				t.Fatal(err)
+			}
+			settings := intent.settings(nil)
+			if settings.Culling != test.want || settings.Options().Culling != test.want {
+				t.Errorf("recorded is %q, of which status expects %q; want %q", settings.Culling, settings.Options().Culling, test.want)
+			}
+		})
+	}
+}
+
 func TestConflictsAreListedWithTheChoices(t *testing.T) {
 	var conflicts []Conflict
 	for i := range 25 {

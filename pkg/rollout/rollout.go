@@ -114,6 +114,8 @@ type Settings struct {
 	NotebookOrigin components.NotebookOrigin `json:"notebookOrigin,omitzero"`
 	// Form is what `notebook form set` chose.
 	Form components.Form `json:"form,omitzero"`
+	// Culling is when notebooks that nobody uses are stopped; empty: as the profile has it.
+	Culling components.Culling `json:"cullIdle,omitempty"`
 	// CNI is where Istio's CNI plugin is on the nodes.
 	CNI CNISettings `json:"cni,omitzero"`
 	// Network is what the manifests have to know of the cluster's network.
@@ -150,7 +152,7 @@ func (s *Settings) Source() (components.Source, error) {
 func (s Settings) Options() components.Options {
 	return components.Options{
 		Profile: s.Profile, UserEmail: s.UserEmail, SecureCookies: s.SecureCookies,
-		Registry: s.Registry, Images: s.Images, TLS: s.TLS, NotebookOrigin: s.NotebookOrigin, Form: s.Form, CNI: s.CNI.CNI,
+		Registry: s.Registry, Images: s.Images, TLS: s.TLS, NotebookOrigin: s.NotebookOrigin, Form: s.Form, Culling: s.Culling, CNI: s.CNI.CNI,
 		ClusterDomain: s.Network.Domain, IPv6: s.Network.IPv6,
 	}
 }

@@ -49,9 +49,9 @@ const maxReplicas = 2
 // editor is the ServiceAccount that a Profile's notebooks run as.
 const editor = "default-editor"
 
-// login plans the reads that only the login needs.
+// login plans the reads that only the login needs, and that of the controller's settings.
 func (k *collector) login() {
-	for _, ref := range login.SettingsRefs() {
+	for _, ref := range settings() {
 		k.get(ref, false)
 	}
 	k.editors()
@@ -76,7 +76,7 @@ func (k *collector) editors() {
 // lateLogin plans what the first reads have made possible: settings whose names have a
 // suffix, and logs of pods.
 func (k *collector) lateLogin() {
-	for _, ref := range login.SettingsRefs() {
+	for _, ref := range settings() {
 		if u := k.s.suffixed(ref); u != nil && k.s.Object(ref) == nil {
 			k.get(cluster.RefOf(u), false)
 		}
@@ -110,7 +110,7 @@ func (s *Snapshot) suffixed(ref report.Ref) *unstructured.Unstructured {
 	return newest
 }
 
-// setting is one of login.SettingsRefs with its content, nil where it could not be read.
+// setting is one of settings with its content, nil where it could not be read.
 func (s *Snapshot) setting(ref report.Ref) *unstructured.Unstructured {
 	u := s.Object(ref)
 	if u == nil {

@@ -34,7 +34,7 @@ func (s *Snapshot) Report(causes []report.Cause) *report.Report {
 	}
 	out := &report.Report{
 		APIVersion: report.APIVersion, Kind: "Status", Release: s.Release.Name, Target: s.Target,
-		Causes: causes, Foreign: s.Foreign(), LeftOut: s.LeftOut, WayIn: &s.WayIn,
+		Causes: causes, Foreign: s.Foreign(), LeftOut: s.LeftOut, WayIn: &s.WayIn, Culling: s.culling(),
 	}
 	if s.Inventory != nil {
 		out.Profile, out.Release = s.Inventory.Settings.Profile, s.Inventory.Settings.Release

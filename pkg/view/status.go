@@ -72,6 +72,9 @@ func Status(w io.Writer, r *report.Report, wide bool, style Style, now time.Time
 	if installed(r) {
 		wayIn(&b, r.WayIn)
 	}
+	if r.Culling != nil {
+		fmt.Fprintf(&b, "Culling:  %s\n", culling(r.Culling))
+	}
 	if wide && r.People != nil {
 		p := r.People
 		fmt.Fprintf(&b, "People:   %s, %s (%d not ready, %d stopped), %s (%d unbound)\n", report.Count(p.Profiles, "Profile"),
@@ -190,6 +193,15 @@ func wayIn(w io.Writer, in *report.WayIn) {
 	if len(in.Users) > 0 {
 		fmt.Fprintf(w, "Users:    %s\n", strings.Join(in.Users, ", "))
 	}
+}
+
+// culling says when notebooks are stopped, and what counts for that.
+func culling(c *report.Culling) string {
+	if !c.Enabled {
+		return "off: no notebook is stopped because it is idle"
+	}
+	idle := time.Duration(c.IdleSeconds * float64(time.Second))
+	return fmt.Sprintf("notebooks are stopped %s after the last activity of a kernel; terminals, VS Code and RStudio do not count", duration.HumanDuration(idle))
 }
 
 // Verdict is one line: whether the stack works, and what to look at first.

@@ -36,6 +36,7 @@ func unwell() *report.Report {
 			{Name: "Forbidden", Severity: report.Warning, Summary: "not everything may be read"},
 		},
 		LeftOut: []string{"kubeflow-issuer"},
+		Culling: &report.Culling{Enabled: true, IdleSeconds: 8 * 3600},
 		WayIn:   &report.WayIn{URL: "http://203.0.113.9/jupyter/", Scheme: "http", Address: "203.0.113.9", Via: "LoadBalancer", Users: []string{"user@example.com"}},
 	}
 }

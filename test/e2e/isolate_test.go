@@ -47,7 +47,10 @@ func TestNamespacesAreIsolated(t *testing.T) {
 		t.Errorf("the policy lets out %s", got)
 	}
 
-	wantSays(t, b.must("install", "--isolate-namespaces", "--timeout", "3m").Stderr, "Isolated: 3 namespaces")
+	pod := b.forgotten(home)
+	r = b.must("install", "--isolate-namespaces", "--cull-idle", "8h", "--timeout", "3m")
+	wantSays(t, r.Stderr, "Isolated: 3 namespaces")
+	b.stopsIdleAfter(r, home, pod)
 	closed(home, hers, first)
 	b.must("user", "remove", eve, "--delete-namespace", "--yes")
 	b.must("user", "add", eve)
@@ -55,10 +58,12 @@ func TestNamespacesAreIsolated(t *testing.T) {
 	b.kubectl("-n", hers, "delete", "networkpolicy", policy)
 	wantSays(t, b.must("install", "--timeout", "3m").Stderr, "Isolated: 3 namespaces") // remembered
 	closed(home, hers, first)
+	wantSays(t, b.must("status").Stdout, "Culling:  notebooks are stopped 8h after") // remembered too
 	wantSays(t, b.must("user", "isolate", eve, "--undo").Stdout, "no longer isolated")
 	wantSays(t, b.must("user", "isolate", eve, "--undo").Stdout, "is not isolated")
 	closed(home, first)
-	wantSays(t, b.must("install", "--isolate-namespaces=false", "--timeout", "3m").Stderr, "No longer isolated: 2 namespaces")
+	wantSays(t, b.must("install", "--isolate-namespaces=false", "--cull-idle=off", "--timeout", "3m").Stderr, "No longer isolated: 2 namespaces")
+	wantSays(t, b.must("status").Stdout, "Culling:  off")
 	closed()
 	b.kubectl("-n", home, "get", "networkpolicy", "theirs")
 	if r := b.jupyter("user", "isolate", "nobody@example.com"); r.Code != 1 || !strings.Contains(r.Stderr, "is not a user") {

@@ -107,8 +107,10 @@ func (f *InstallFlags) ToOptions(b *plugin.Base, given func(string) bool) (*Inst
 	if err != nil {
 		return nil, err
 	}
-	o.Intent, err = f.choices.Intent(given)
-	return o, err
+	if o.Intent, err = f.choices.Intent(given); err != nil {
+		return nil, err
+	}
+	return o, o.checkCulling()
 }
 
 // check is all of ToOptions that says nothing of what is to be installed.

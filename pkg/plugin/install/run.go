@@ -78,6 +78,9 @@ func (o *InstallOptions) Run(ctx context.Context) error {
 	if forbidden != nil {
 		return forbidden
 	}
+	if err := o.culling(ctx, c, messages); err != nil {
+		return err
+	}
 	if o.dry() {
 		return o.printChanges(survey.Changes())
 	}

@@ -5,6 +5,7 @@ package activity
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"slices"
@@ -26,6 +27,9 @@ const (
 	atOnce = 16
 	// patience with one notebook.
 	patience = 5 * time.Second
+	// altogether is how long all of them may take; those that were not asked by then are
+	// unknown.
+	altogether = 20 * time.Second
 )
 
 // Target is a notebook whose pod runs.
@@ -59,6 +63,8 @@ const (
 	FromServer Source = "server"
 	// FromHeartbeat: an open page of VS Code.
 	FromHeartbeat Source = "heartbeat"
+	// FromController: the notebook controller's record, which is of kernels.
+	FromController Source = "controller"
 )
 
 // Kernel is a running one.
@@ -113,6 +119,9 @@ func (r Reading) LastAt(now time.Time) time.Time {
 	return r.Last
 }
 
+// ErrSilent is that of a notebook whose server says nothing of its use to anybody.
+var ErrSilent = errors.New("RStudio does not report what runs in it")
+
 // Result is a reading, or why there is none.
 type Result struct {
 	Reading *Reading
@@ -131,8 +140,8 @@ func (r Result) Text() string {
 	return fmt.Sprintf("%s, %s, %s", kernels, report.Count(len(r.Reading.Terminals), "terminal"), report.Count(r.Reading.Connections, "connection"))
 }
 
-// Read asks notebooks, many side by side and each for five seconds at most, and returns
-// what they said by key. It needs the right to create pods/portforward.
+// Read asks notebooks, many side by side, each for five seconds at most and all of them for
+// twenty, and returns what they said by key. It needs the right to create pods/portforward.
 func Read(ctx context.Context, c *cluster.Cluster, targets []Target) map[string]Result {
 	return read(ctx, targets, time.Now, dialer(c))
 }
@@ -161,14 +170,33 @@ type getter func(*http.Request) (*http.Response, error)
 
 func read(ctx context.Context, targets []Target, now func() time.Time, dial dialFunc) map[string]Result {
 	out := make(map[string]Result, len(targets))
+	refused := map[string]error{} // by namespace: the right is one for all of its pods
 	var mu sync.Mutex
 	var group errgroup.Group
 	group.SetLimit(atOnce)
+	within, cancel := context.WithTimeout(ctx, altogether)
+	defer cancel()
 	for _, t := range targets {
 		group.Go(func() error {
-			r, err := ask(ctx, t, now, dial)
+			mu.Lock()
+			err := refused[t.Namespace]
+			mu.Unlock()
+			var r *Reading
+			switch {
+			case err != nil:
+			case ctx.Err() == nil && within.Err() != nil:
+				err = fmt.Errorf("not asked: the limit of %s for all notebooks was reached", altogether)
+			default:
+				r, err = ask(within, t, now, dial)
+				if err != nil && ctx.Err() == nil && within.Err() != nil {
+					err = fmt.Errorf("it did not answer within the limit of %s for all notebooks", altogether)
+				}
+			}
 			mu.Lock()
 			defer mu.Unlock()
+			if IsForbidden(err) {
+				refused[t.Namespace] = err
+			}
 			out[t.Key()] = Result{r, err}
 			return nil
 		})
@@ -179,7 +207,7 @@ func read(ctx context.Context, targets []Target, now func() time.Time, dial dial
 
 func ask(ctx context.Context, t Target, now func() time.Time, dial dialFunc) (*Reading, error) {
 	if t.Type == notebooks.RStudio {
-		return nil, fmt.Errorf("RStudio does not report what runs in it")
+		return nil, ErrSilent
 	}
 	within, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()

@@ -110,7 +110,7 @@ func (o *TopGPUsOptions) face(g *holders.GPUs) view.Look {
 		Grid:     func(wide bool) view.Grid { return gpuGrid(g, wide) },
 		Apart:    func(wide bool) view.Grid { return waitingGrid(g, wide) },
 		CSV:      func() [][]string { return gpuCSV(g) },
-		Document: func() any { return g.Document(report.APIVersion) },
+		Document: func() any { return g.Document(report.APIVersion, nil) },
 		Names:    func() []string { return gpuNames(g) },
 		Problems: problems,
 	}

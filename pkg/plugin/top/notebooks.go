@@ -12,6 +12,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
 
+	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/notebooks/activity"
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/plugin"
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/plugin/show"
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/report"
@@ -24,6 +25,7 @@ import (
 type TopNotebooksFlags struct {
 	topFlags
 	show.AllNamespacesFlag
+	noActivity bool
 }
 
 // TopNotebooksOptions are what is to be shown.
@@ -31,7 +33,9 @@ type TopNotebooksOptions struct {
 	topOptions
 	// Namespace is empty for all.
 	Namespace string
-	Holders   holders.Options
+	// NoActivity asks no notebook what runs in it.
+	NoActivity bool
+	Holders    holders.Options
 }
 
 func newTopNotebooksCommand(b *plugin.Base) *cobra.Command {
@@ -47,8 +51,12 @@ The notebooks are those of the kubeconfig's namespace, of another namespace (-n)
 namespaces (-A). Only notebooks with a pod are shown; stopped notebooks use no resources.
 CPU and memory are from metrics-server, for all containers of the pod. GPU% and VRAM are
 current values, if the NVIDIA DCGM exporter runs and reports which pod has which GPU; for a
-shared GPU (marked with *), they are those of all pods that share it. IDLE is the time
-since the last activity, which the notebook controller records if culling is enabled.
+shared GPU (marked with *), they are those of all pods that share it.
+
+IDLE is the time since something was last done in a notebook: as the notebook controller
+has recorded it, if culling is enabled, or else as the notebook itself says, which is asked
+through a port-forward. -o wide shows which, and how old that is. While a kernel is busy,
+IDLE is busy. RStudio does not say when it was last used.
 
 The exit code is 0 if the pods could be listed, even if other data is missing.`,
 		Example: plugin.Examples(`
@@ -71,6 +79,7 @@ The exit code is 0 if the pods could be listed, even if other data is missing.`,
 	}
 	f.add(cmd, holders.NotebookSortKeys, "namespace", "Sort by cpu, memory, gpu (count), gpu-util or idle, descending; or by age (oldest first), namespace, name, owner or node")
 	f.AllNamespacesFlag.Add(cmd, "notebooks")
+	cmd.Flags().BoolVar(&f.noActivity, "no-activity", false, "If true, do not ask notebooks what runs in them; IDLE is then known only if the notebook controller records it")
 	return cmd
 }
 
@@ -84,7 +93,7 @@ func (f *TopNotebooksFlags) ToOptions(b *plugin.Base) (*TopNotebooksOptions, err
 	if err != nil {
 		return nil, err
 	}
-	o := &TopNotebooksOptions{topOptions: common, Holders: holders.Options{GPUResources: f.gpuResources}}
+	o := &TopNotebooksOptions{topOptions: common, NoActivity: f.noActivity, Holders: holders.Options{GPUResources: f.gpuResources}}
 	if !all {
 		if o.Namespace, _, err = b.Config.ToRawKubeConfigLoader().Namespace(); err != nil {
 			return nil, fmt.Errorf("kubeconfig: %w", err)
@@ -100,6 +109,9 @@ func (o *TopNotebooksOptions) Run(ctx context.Context) error {
 		return err
 	}
 	o.Holders.Live = o.live(c)
+	if !o.NoActivity {
+		o.Holders.Ask = activity.Remembering(c)
+	}
 	return o.Show(ctx, func(ctx context.Context) (view.Look, error) {
 		n, err := holders.ReadNotebooks(ctx, c, o.Namespace, o.Holders)
 		if err != nil {
@@ -150,7 +162,7 @@ func notebookGrid(n *holders.Notebooks, wide bool) view.Grid {
 	}
 	out.Headers = append(out.Headers, "AGE", "IDLE")
 	if wide {
-		out.Headers = append(out.Headers, "PHASE", "SAMPLE")
+		out.Headers = append(out.Headers, "PHASE", "SAMPLE", "ACTIVITY")
 	}
 	for _, b := range n.Notebooks {
 		row := []view.Cell{
@@ -172,13 +184,13 @@ func notebookGrid(n *holders.Notebooks, wide bool) view.Grid {
 			}
 			row = append(row, util, vram)
 		}
-		row = append(row, view.Text(ageText(n.Time.Sub(b.Created))), idleCell(b.Idle(n.Time)))
+		row = append(row, view.Text(ageText(n.Time.Sub(b.Created))), idleCell(b.Use, n.Time))
 		if wide {
 			sample := view.Cell{}
 			if !b.Sampled.IsZero() {
 				sample = sampleCell(&usage.Sample{Age: n.Time.Sub(b.Sampled)})
 			}
-			row = append(row, view.Text(string(b.Phase)), sample)
+			row = append(row, view.Text(string(b.Phase)), sample, view.Text(b.Use.Text(n.Time)))
 		}
 		out.Rows = append(out.Rows, row)
 	}
@@ -203,10 +215,14 @@ func nodesCell(b holders.Notebook) view.Cell {
 	return view.Text(strings.Join(b.Nodes, ","))
 }
 
-func idleCell(m usage.Maybe[time.Duration]) view.Cell {
-	d, ok := m.Get()
-	if !ok {
-		return missingCell(m.Why())
+func idleCell(u activity.Use, now time.Time) view.Cell {
+	idle := u.Idle(now)
+	d, ok := idle.Get()
+	switch {
+	case !ok:
+		return missingCell(idle.Why())
+	case u.Busy():
+		return view.Cell{Text: "busy", Level: view.Calm}
 	}
 	return view.Text(ageText(d))
 }
@@ -214,21 +230,24 @@ func idleCell(m usage.Maybe[time.Duration]) view.Cell {
 // notebookCSV is in base units; empty is not known or does not apply.
 func notebookCSV(n *holders.Notebooks) [][]string {
 	rows := [][]string{strings.Split("namespace,notebook,owner,nodes,phase,cpu_cores,memory_bytes,cpu_requested_cores,memory_requested_bytes,"+
-		"gpus,gpu_util_percent,gpu_memory_used_bytes,gpu_memory_total_bytes,gpu_shared,created,last_activity,idle_seconds", ",")}
+		"gpus,gpu_util_percent,gpu_memory_used_bytes,gpu_memory_total_bytes,gpu_shared,created,last_activity,idle_seconds,activity_source,busy_kernels", ",")}
 	for _, b := range n.Notebooks {
 		owner, _ := b.Owner.Get()
-		var last, idle string
-		if t, ok := b.LastActivity.Get(); ok {
+		var last, idle, busy string
+		if t, ok := b.Use.Last.Get(); ok {
 			last = t.UTC().Format(time.RFC3339)
 		}
-		if d, ok := b.Idle(n.Time).Get(); ok {
+		if d, ok := b.Use.Idle(n.Time).Get(); ok {
 			idle = strconv.FormatInt(int64(d.Seconds()), 10)
+		}
+		if b.Use.Reading != nil {
+			busy = strconv.Itoa(b.Use.Reading.Busy())
 		}
 		rows = append(rows, []string{
 			b.Namespace, b.Name, owner, strings.Join(b.Nodes, ";"), string(b.Phase), quantityField(b.CPU), quantityField(b.Memory),
 			quantityField(usage.Known(b.CPURequested)), quantityField(usage.Known(b.MemoryRequested)), strings.ReplaceAll(b.GPUText(), ",", ";"),
 			floatField(b.Live.Utilization), intField(b.Live.MemoryUsed), intField(b.Live.MemoryTotal), fmt.Sprint(b.Shared),
-			b.Created.UTC().Format(time.RFC3339), last, idle,
+			b.Created.UTC().Format(time.RFC3339), last, idle, string(b.Use.Source), busy,
 		})
 	}
 	return rows

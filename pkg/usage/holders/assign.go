@@ -5,6 +5,7 @@ package holders
 import (
 	"cmp"
 	"slices"
+	"time"
 
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/usage"
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/usage/dra"
@@ -30,6 +31,8 @@ type Row struct {
 	Origin   usage.Origin
 	Product  string
 	Sharing  usage.Sharing
+	// Replicas is how many slots its GPU has; 1 where it is not shared.
+	Replicas int64
 	State    State
 	// Why says more about a GPU that is unusable or of unknown state.
 	Why usage.Absence
@@ -39,6 +42,9 @@ type Row struct {
 	Pod Pod
 	// Claims are the ResourceClaims, as NAMESPACE/NAME, that have a DRA device.
 	Claims []string
+	// Owner of the Profile that the holder's namespace belongs to; empty where nobody holds
+	// it, or no Profile has that namespace.
+	Owner usage.Maybe[string]
 	// dark is why nothing is known of what the node's devices do; zero where something is.
 	dark usage.Absence
 }
@@ -48,6 +54,8 @@ type Pod struct {
 	Namespace, Name string
 	// Notebook is the one that the pod runs, empty where it runs none.
 	Notebook string
+	// Since is when the pod began to hold what it has: when the kubelet took it.
+	Since time.Time
 }
 
 // Live is what the row's device does. That of a shared device is of all its holders.
@@ -75,7 +83,7 @@ type held struct {
 // ones, only the exporter can tell. Where it does not, a device is still known when there
 // is no choice: when all that are left are one device, or belong to one pod, or to nobody.
 func assign(n *usage.Node, g usage.GPU, devices []usage.Device, pods []held) []Row {
-	row := Row{Node: n, Resource: g.Resource, Origin: g.Origin, Product: g.Product, Sharing: g.Sharing}
+	row := Row{Node: n, Resource: g.Resource, Origin: g.Origin, Product: g.Product, Sharing: g.Sharing, Replicas: max(1, g.Replicas)}
 	var waiting []Pod // one entry for each GPU that a pod has
 	for _, p := range pods {
 		for range p.count {
@@ -183,7 +191,7 @@ func onePod(pods []Pod) bool {
 // unlisted makes the rows of a resource whose node's pods could not be listed: the holders
 // are those that the exporter names.
 func unlisted(n *usage.Node, g usage.GPU, devices []usage.Device, why usage.Absence) []Row {
-	row := Row{Node: n, Resource: g.Resource, Origin: g.Origin, Product: g.Product, Sharing: g.Sharing, State: Unknown, Why: why}
+	row := Row{Node: n, Resource: g.Resource, Origin: g.Origin, Product: g.Product, Sharing: g.Sharing, Replicas: max(1, g.Replicas), State: Unknown, Why: why}
 	var out []Row
 	for _, d := range placesOf(g, devices) {
 		r := row
@@ -203,8 +211,8 @@ func unlisted(n *usage.Node, g usage.GPU, devices []usage.Device, why usage.Abse
 }
 
 // claimed makes the row of a DRA device, one for each pod that shares it.
-func claimed(n *usage.Node, d dra.Device, devices []usage.Device, dark usage.Absence, notebook func(namespace, pod string) string) []Row {
-	row := Row{Node: n, Resource: d.Driver, Origin: usage.DRA, Product: d.Product, Device: live(d, devices, dark), State: Free}
+func claimed(n *usage.Node, d dra.Device, devices []usage.Device, dark usage.Absence, pod func(namespace, pod string) Pod) []Row {
+	row := Row{Node: n, Resource: d.Driver, Origin: usage.DRA, Product: d.Product, Device: live(d, devices, dark), Replicas: 1, State: Free}
 	if d.Unusable != "" {
 		row.State, row.Why = Unusable, usage.Absence{Reason: d.Unusable}
 	}
@@ -213,7 +221,7 @@ func claimed(n *usage.Node, d dra.Device, devices []usage.Device, dark usage.Abs
 		row.State = Held
 		row.Claims = append(row.Claims, c.Namespace+"/"+c.Name)
 		for _, p := range c.Pods {
-			pods = append(pods, Pod{Namespace: c.Namespace, Name: p, Notebook: notebook(c.Namespace, p)})
+			pods = append(pods, pod(c.Namespace, p))
 		}
 	}
 	if len(pods) == 0 {

@@ -140,11 +140,12 @@ func TestRowsWithoutTheRightToListPods(t *testing.T) {
 }
 
 func TestRowsOfClaims(t *testing.T) {
-	notebook := func(namespace, pod string) string {
+	notebook := func(namespace, pod string) Pod {
+		p := Pod{Namespace: namespace, Name: pod}
 		if namespace == "ada" && pod == "vision-0" {
-			return "vision"
+			p.Notebook = "vision"
 		}
-		return ""
+		return p
 	}
 	named := usage.DRADevice{Driver: "gpu.nvidia.com", Pool: "n1", Device: "gpu-0"}
 	busy := usage.Device{UUID: "GPU-x", Index: "0", Live: usage.Live{Utilization: usage.Known(40.0)}}

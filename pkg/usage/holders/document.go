@@ -29,13 +29,23 @@ type GPUDocument struct {
 	Sharing  usage.Sharing `json:"sharing,omitempty"`
 	State    State         `json:"state"`
 	// Schedulable: it is free and its node takes pods.
-	Schedulable      bool            `json:"schedulable"`
-	Device           *DeviceDocument `json:"device"`
-	Holder           *HolderDocument `json:"holder"`
-	Claims           []string        `json:"claims,omitempty"`
-	Utilization      *float64        `json:"utilizationPercent"`
-	MemoryUsedBytes  *int64          `json:"memoryUsedBytes"`
-	MemoryTotalBytes *int64          `json:"memoryTotalBytes"`
+	Schedulable bool            `json:"schedulable"`
+	Device      *DeviceDocument `json:"device"`
+	Holder      *HolderDocument `json:"holder"`
+	Claims      []string        `json:"claims,omitempty"`
+	// HeldSince is when the holder's pod was started, HeldSeconds how long ago.
+	HeldSince        *time.Time `json:"heldSince"`
+	HeldSeconds      *float64   `json:"heldSeconds"`
+	Utilization      *float64   `json:"utilizationPercent"`
+	MemoryUsedBytes  *int64     `json:"memoryUsedBytes"`
+	MemoryTotalBytes *int64     `json:"memoryTotalBytes"`
+	// What follows is there where it was asked for: whose the holder's namespace is, the cost
+	// since it was started, and what the GPU did while it was watched.
+	Owner   *string  `json:"owner,omitempty"`
+	Cost    *float64 `json:"cost,omitempty"`
+	Peak    *float64 `json:"peakPercent,omitempty"`
+	Mean    *float64 `json:"meanPercent,omitempty"`
+	Samples *int     `json:"samples,omitempty"`
 	// Missing has why a field is null, or why the state is what it is, by the field's name.
 	Missing map[string]usage.MissingDocument `json:"missing,omitempty"`
 }
@@ -67,11 +77,21 @@ type WaitingDocument struct {
 	Message string           `json:"message,omitempty"`
 }
 
-// Document is the machine-readable form.
-func (g *GPUs) Document(apiVersion string) GPUsDocument {
+// Document is the machine-readable form, with costs where there are rates.
+func (g *GPUs) Document(apiVersion string, rates Rates) GPUsDocument {
 	out := GPUsDocument{APIVersion: apiVersion, Kind: "GPUUsage", Time: g.Time.UTC(), GPUs: []GPUDocument{}, Waiting: []WaitingDocument{}, Problems: append([]string{}, g.Problems...)}
 	for _, r := range g.Rows {
-		out.GPUs = append(out.GPUs, r.document())
+		d := r.document()
+		if held, ok := g.HeldFor(r).Get(); ok {
+			since, seconds := r.Pod.Since.UTC(), held.Seconds()
+			d.HeldSince, d.HeldSeconds = &since, &seconds
+		}
+		if len(rates) > 0 && r.Pod.Name != "" {
+			cost := g.Cost(r, rates)
+			d.Cost = cost.Pointer()
+			missing(d.Missing, "cost", cost)
+		}
+		out.GPUs = append(out.GPUs, d)
 	}
 	for _, w := range g.Waiting {
 		out.Waiting = append(out.Waiting, WaitingDocument{
@@ -105,6 +125,9 @@ func (r Row) document() GPUDocument {
 	}
 	if r.Why.Reason != "" {
 		d.Missing["state"] = usage.MissingDocument{Forbidden: r.Why.Forbidden, Reason: r.Why.Reason}
+	}
+	if owner, ok := r.Owner.Get(); ok && owner != "" {
+		d.Owner = &owner
 	}
 	missing(d.Missing, "utilizationPercent", live.Utilization)
 	missing(d.Missing, "memoryUsedBytes", live.MemoryUsed)
@@ -150,4 +173,24 @@ func (r Row) DeviceText() string {
 	default:
 		return d.Index
 	}
+}
+
+// WasteDocument is the whole of `top gpus --waste -o json`.
+type WasteDocument struct {
+	GPUsDocument
+	// Started is when the first sample was taken, the document's time when the last one was.
+	Started time.Time `json:"started"`
+	Samples int       `json:"samples"`
+	// Below is what counts as unused.
+	Below float64 `json:"belowPercent"`
+}
+
+// Document is the machine-readable form, of GPUs that were below a percentage.
+func (w *Watched) Document(apiVersion string, rates Rates, below float64, problems []string) WasteDocument {
+	d := WasteDocument{GPUsDocument: w.GPUs.Document(apiVersion, rates), Started: w.Started.UTC(), Samples: w.Samples, Below: below}
+	d.Kind, d.Waiting, d.Problems = "GPUWaste", []WaitingDocument{}, append([]string{}, problems...)
+	for i, u := range w.Uses {
+		d.GPUs[i].Peak, d.GPUs[i].Mean, d.GPUs[i].Samples = u.Peak.Pointer(), u.Mean.Pointer(), &u.Samples
+	}
+	return d
 }

@@ -3,6 +3,7 @@ package holders
 import (
 	"time"
 
+	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/notebooks/activity"
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/usage"
 )
 
@@ -39,6 +40,8 @@ type NotebookDocument struct {
 	Created      time.Time  `json:"created"`
 	LastActivity *time.Time `json:"lastActivity"`
 	Idle         *float64   `json:"idleSeconds"`
+	// Activity is how the last activity is known; null where it is not.
+	Activity *activity.Document `json:"activity"`
 	// Missing has why a field is null, by its name.
 	Missing map[string]usage.MissingDocument `json:"missing,omitempty"`
 }
@@ -75,19 +78,21 @@ func (n Notebook) document(now time.Time) NotebookDocument {
 		at, age := n.Sampled.UTC(), now.Sub(n.Sampled).Seconds()
 		d.SampleTime, d.SampleAge = &at, &age
 	}
-	if t, ok := n.LastActivity.Get(); ok {
+	if t, ok := n.Use.Last.Get(); ok {
 		at := t.UTC()
 		d.LastActivity = &at
 	}
-	if t, ok := n.Idle(now).Get(); ok {
+	if t, ok := n.Use.Idle(now).Get(); ok {
 		seconds := t.Seconds()
 		d.Idle = &seconds
 	}
+	d.Activity = n.Use.Document()
 	missing(d.Missing, "owner", n.Owner)
 	missing(d.Missing, "cpuCores", n.CPU)
 	missing(d.Missing, "memoryBytes", n.Memory)
-	missing(d.Missing, "lastActivity", n.LastActivity)
-	missing(d.Missing, "idleSeconds", n.LastActivity)
+	missing(d.Missing, "lastActivity", n.Use.Last)
+	missing(d.Missing, "idleSeconds", n.Use.Last)
+	missing(d.Missing, "activity", n.Use.Last)
 	missing(d.Missing, "gpuUtilizationPercent", n.Live.Utilization)
 	missing(d.Missing, "gpuMemoryUsedBytes", n.Live.MemoryUsed)
 	missing(d.Missing, "gpuMemoryTotalBytes", n.Live.MemoryTotal)

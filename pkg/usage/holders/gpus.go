@@ -12,6 +12,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/cluster"
+	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/notebooks/activity"
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/usage"
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/usage/dra"
 )
@@ -31,6 +32,13 @@ type Options struct {
 	GPUResources []string
 	// Live asks exporters what devices do; nil leaves that out.
 	Live usage.LiveSource
+	// Ask asks notebooks what runs in them; nil asks nobody.
+	Ask activity.Ask
+	// Unrecorded leaves out what the notebook controller has written of the use of notebooks:
+	// it is of kernels only, and minutes old.
+	Unrecorded bool
+	// Owners: the Profiles are read, which say whom namespaces belong to.
+	Owners bool
 	// Now is the clock; nil takes the system's.
 	Now func() time.Time
 }
@@ -54,7 +62,7 @@ type GPUs struct {
 }
 
 // podPaths are what is read of a pod beside its requests.
-var podPaths = []string{"metadata.name", "metadata.namespace", "metadata.labels", "metadata.creationTimestamp"}
+var podPaths = []string{"metadata.name", "metadata.namespace", "metadata.labels", "metadata.creationTimestamp", "status.startTime"}
 
 // ReadGPUs looks at every GPU. Without the nodes there is nothing to show, and that is its
 // error; all else that cannot be had leaves a gap with a reason.
@@ -71,6 +79,13 @@ func ReadGPUs(ctx context.Context, c *cluster.Cluster, o Options) (*GPUs, error)
 	together.Go(func() (err error) {
 		claims, err = (&dra.Source{REST: c.REST(), Drivers: o.GPUResources}).Read(asking)
 		return err
+	})
+	var whose Owners
+	together.Go(func() error {
+		if o.Owners {
+			whose = ReadOwners(asking, c, "")
+		}
+		return nil
 	})
 	var pending []*corev1.Pod
 	together.Go(func() error {
@@ -94,6 +109,16 @@ func ReadGPUs(ctx context.Context, c *cluster.Cluster, o Options) (*GPUs, error)
 		return nil, err
 	}
 	out.Rows, out.Exported, out.Problems = f.rows, f.exported, append(out.Problems, f.problems...)
+	if !o.Owners {
+		return out, nil
+	}
+	for i := range out.Rows {
+		out.Rows[i].Owner = usage.Known("")
+		if namespace := out.Rows[i].Pod.Namespace; namespace != "" {
+			out.Rows[i].Owner = whose.Of(namespace)
+		}
+	}
+	out.Problems = append(out.Problems, whose.problems()...)
 	return out, nil
 }
 
@@ -189,7 +214,7 @@ func rowsOf(ctx context.Context, c *cluster.Cluster, nodes []usage.Node, claims 
 }
 
 func ofClaims(n *usage.Node, d dra.Device, devices []usage.Device, dark usage.Absence, pods podsByNode, absent *usage.Absence) []Row {
-	out := claimed(n, d, devices, dark, pods.notebook)
+	out := claimed(n, d, devices, dark, pods.named)
 	if absent != nil {
 		for i := range out {
 			out[i].State, out[i].Why = Unknown, *absent
@@ -203,21 +228,22 @@ type podsByNode map[string]*podsOfNode
 
 type podsOfNode struct {
 	byResource map[string][]held
-	notebooks  map[string]string
+	all        map[string]Pod
 }
 
 func (b podsByNode) add(p *corev1.Pod, others []string) {
 	n := b[p.Spec.NodeName]
 	if n == nil {
-		n = &podsOfNode{map[string][]held{}, map[string]string{}}
+		n = &podsOfNode{map[string][]held{}, map[string]Pod{}}
 		b[p.Spec.NodeName] = n
 	}
-	notebook := NotebookOf(p)
-	if notebook != "" {
-		n.notebooks[p.Namespace+"/"+p.Name] = notebook
+	pod := Pod{Namespace: p.Namespace, Name: p.Name, Notebook: NotebookOf(p), Since: p.CreationTimestamp.Time}
+	if p.Status.StartTime != nil {
+		pod.Since = p.Status.StartTime.Time
 	}
+	n.all[p.Namespace+"/"+p.Name] = pod
 	for resource, count := range usage.PodGPUs(p, others) {
-		n.byResource[resource] = append(n.byResource[resource], held{Pod{p.Namespace, p.Name, notebook}, count})
+		n.byResource[resource] = append(n.byResource[resource], held{pod, count})
 	}
 }
 
@@ -238,13 +264,14 @@ func sum(pods []held) (n int64) {
 	return n
 }
 
-func (b podsByNode) notebook(namespace, pod string) string {
+// named is the pod of a name, with what is known of it.
+func (b podsByNode) named(namespace, pod string) Pod {
 	for _, n := range b {
-		if name, ok := n.notebooks[namespace+"/"+pod]; ok {
-			return name
+		if p, ok := n.all[namespace+"/"+pod]; ok {
+			return p
 		}
 	}
-	return ""
+	return Pod{Namespace: namespace, Name: pod}
 }
 
 // NotebookOf is the notebook that a pod runs, or empty.

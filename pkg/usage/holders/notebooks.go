@@ -17,6 +17,7 @@ import (
 	metricsv1beta1 "k8s.io/metrics/pkg/apis/metrics/v1beta1"
 
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/cluster"
+	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/notebooks/activity"
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/usage"
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/usage/dra"
 )
@@ -40,14 +41,18 @@ type Notebook struct {
 	CPURequested, MemoryRequested resource.Quantity
 	// GPUs is how many of which resource its pods have or, while they wait, want.
 	GPUs map[string]int64
+	// Products of those GPUs, as far as it is known which they are.
+	Products []string
 	// Live is what those GPUs do. That of a shared GPU is of all its holders: Shared is
 	// set then.
 	Live   usage.Live
 	Shared bool
 	// Created is when the older of its pods was.
 	Created time.Time
-	// LastActivity as the notebook's culler has written it.
-	LastActivity usage.Maybe[time.Time]
+	// Use is when it was last used, as its culler has written it or its server says.
+	Use activity.Use
+	// Server is where it answers; without a pod where it does not run.
+	Server activity.Target
 
 	pods []string
 }
@@ -77,7 +82,7 @@ type notebooksReader struct {
 	figures  map[string]*metricsv1beta1.PodMetrics
 	measured error
 	owners   Owners
-	activity activity
+	records  records
 	exported bool
 	problems []string
 }
@@ -107,7 +112,7 @@ func ReadNotebooks(ctx context.Context, c *cluster.Cluster, namespace string, o 
 		return nil
 	})
 	together.Go(func() error {
-		r.activity = readActivity(asking, c, namespace)
+		r.records = readRecords(asking, c, namespace)
 		return nil
 	})
 	if err := together.Wait(); err != nil {
@@ -115,12 +120,22 @@ func ReadNotebooks(ctx context.Context, c *cluster.Cluster, namespace string, o 
 	}
 	out := &Notebooks{Time: o.now()}
 	out.Notebooks = r.gather()
-	if err := r.gpus(ctx, out.Notebooks); err != nil {
+	var used map[string]activity.Use
+	together, asking = errgroup.WithContext(ctx)
+	together.Go(func() error { return r.gpus(asking, out.Notebooks) })
+	together.Go(func() error {
+		used = r.uses(asking, out.Notebooks, out.Time)
+		return nil
+	})
+	if err := together.Wait(); err != nil {
 		return nil, err
+	}
+	for i := range out.Notebooks {
+		out.Notebooks[i].Use = used[out.Notebooks[i].key()]
 	}
 	out.Exported = r.exported
 	if len(out.Notebooks) > 0 {
-		out.Problems = slices.Concat(r.doubts(out.Notebooks, out.Time), r.owners.problems(), r.activity.problems(), r.problems)
+		out.Problems = slices.Concat(r.doubts(out.Notebooks, out.Time), r.owners.problems(), r.records.problems(), silent(out.Notebooks), r.problems)
 	}
 	return out, nil
 }
@@ -130,7 +145,7 @@ func (r *notebooksReader) readPods(ctx context.Context, label string) error {
 		"resourceVersion": {"0"}, "labelSelector": {label}, "fieldSelector": {"status.phase!=Succeeded,status.phase!=Failed"},
 	}, append([]string{
 		"spec.nodeName", "spec.overhead", "spec.resources", "spec.resourceClaims",
-		"spec.containers.name", "spec.containers.resources",
+		"spec.containers.name", "spec.containers.resources", "spec.containers.ports",
 		"spec.initContainers.name", "spec.initContainers.resources", "spec.initContainers.restartPolicy",
 		"status", // small, and PodRequests reads half of it
 	}, podPaths...), func(p *corev1.Pod) {
@@ -161,13 +176,16 @@ func (r *notebooksReader) gather() []Notebook {
 	for _, p := range r.pods {
 		name := NotebookOf(p)
 		workspace := p.Labels[NotebookLabel] == ""
-		key := fmt.Sprint(p.Namespace, "/", name, "/", workspace)
-		n := byName[key]
-		if n == nil {
+		n := &Notebook{Namespace: p.Namespace, Name: name, Workspace: workspace}
+		key := n.key()
+		if byName[key] != nil {
+			n = byName[key]
+		} else {
 			n = &Notebook{
-				Namespace: p.Namespace, Name: name, Workspace: workspace, Owner: r.owners.Of(p.Namespace), LastActivity: r.activity.of(p.Namespace, name),
+				Namespace: p.Namespace, Name: name, Workspace: workspace, Owner: r.owners.Of(p.Namespace),
 				Phase: p.Status.Phase, Created: p.CreationTimestamp.Time, GPUs: map[string]int64{},
 				CPU: usage.Known(resource.Quantity{}), Memory: usage.Known(resource.Quantity{}),
+				Server: activity.Target{Namespace: p.Namespace, Name: name, Type: r.records.typeOf(p.Namespace, name)},
 			}
 			byName[key] = n
 		}
@@ -182,6 +200,7 @@ func (r *notebooksReader) gather() []Notebook {
 
 func (n *Notebook) add(p *corev1.Pod, m *metricsv1beta1.PodMetrics, failed error, others []string) {
 	n.pods = append(n.pods, p.Name)
+	n.serves(p)
 	if node := p.Spec.NodeName; node != "" && !slices.Contains(n.Nodes, node) {
 		n.Nodes = append(n.Nodes, node)
 	}
@@ -326,6 +345,9 @@ func (n *Notebook) have(all map[string][]Row) {
 	var devices []usage.Device
 	unknown := usage.Absence{}
 	for _, r := range rows {
+		if r.Product != "" && !slices.Contains(n.Products, r.Product) {
+			n.Products = append(n.Products, r.Product)
+		}
 		if r.Origin == usage.DRA {
 			n.GPUs[r.Resource]++
 		}
@@ -353,15 +375,6 @@ func (n *Notebook) have(all map[string][]Row) {
 	default:
 		n.Live = usage.LiveOf(devices, usage.Absence{})
 	}
-}
-
-// Idle is how long nothing has happened in the notebook.
-func (n Notebook) Idle(now time.Time) usage.Maybe[time.Duration] {
-	t, ok := n.LastActivity.Get()
-	if !ok {
-		return usage.Missing[time.Duration](n.LastActivity.Why())
-	}
-	return usage.Known(max(0, now.Sub(t)))
 }
 
 // GPUText is what it has, as in nvidia.com/gpu:2.

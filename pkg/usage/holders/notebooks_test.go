@@ -18,6 +18,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	metricsv1beta1 "k8s.io/metrics/pkg/apis/metrics/v1beta1"
 
+	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/notebooks/activity"
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/usage"
 )
 
@@ -129,24 +130,6 @@ func TestWhatTheGPUsOfANotebookDo(t *testing.T) {
 	}
 }
 
-func TestWhenSomethingWasLastDone(t *testing.T) {
-	a := activity{texts: map[string]string{"ada/vision": "2026-11-22T10:00:00Z", "ada/odd": "yesterday"}}
-	for _, tt := range []struct {
-		name string
-		want time.Duration
-		why  string
-	}{
-		{"vision", 2 * time.Hour, ""},
-		{"odd", 0, "the annotation notebooks.kubeflow.org/last-activity is not a time: yesterday"},
-		{"new", 0, "the notebook controller has not recorded its last activity: it does so only if culling is enabled"},
-	} {
-		idle := Notebook{LastActivity: a.of("ada", tt.name)}.Idle(noon)
-		if d, ok := idle.Get(); d != tt.want || ok != (tt.why == "") || idle.Why().Reason != tt.why {
-			t.Errorf("%s is idle for %v, %q; want %v, %q", tt.name, d, idle.Why().Reason, tt.want, tt.why)
-		}
-	}
-}
-
 func TestWhatAClaimAsksFor(t *testing.T) {
 	exactly := func(class string, count int64) resourcev1.DeviceRequest {
 		return resourcev1.DeviceRequest{Exactly: &resourcev1.ExactDeviceRequest{DeviceClassName: class, Count: count}}
@@ -181,27 +164,27 @@ func TestDocuments(t *testing.T) {
 	node := &usage.Node{Name: "gpu-0", Ready: true}
 	device := usage.Device{Node: "gpu-0", UUID: "GPU-a", Index: "0", Instance: "7", Profile: "1g.5gb", Live: usage.Live{Utilization: usage.Known(12.5), MemoryUsed: usage.Known[int64](1 << 30), MemoryTotal: usage.Known[int64](5 << 30)}}
 	gpus := &GPUs{Time: noon, Problems: []string{"a problem"}, Rows: []Row{
-		{Node: node, Resource: "nvidia.com/mig-1g.5gb", Origin: usage.DevicePlugin, Product: "A100", State: Held, Device: &device, Pod: Pod{"ada", "vision-0", "vision"}},
+		{Node: node, Resource: "nvidia.com/mig-1g.5gb", Origin: usage.DevicePlugin, Product: "A100", State: Held, Device: &device, Pod: Pod{Namespace: "ada", Name: "vision-0", Notebook: "vision"}},
 		{Node: &usage.Node{Name: "gpu-1", Cordoned: true}, Resource: "nvidia.com/gpu", Origin: usage.DevicePlugin, Sharing: usage.TimeSlicing, State: Free},
 		{
 			Resource: "gpu.example.com", Origin: usage.DRA, State: Unusable, Why: usage.Absence{Reason: "its driver has tainted it: hot"}, Claims: []string{"ada/c"},
 			Device: &usage.Device{Claimed: usage.DRADevice{Driver: "gpu.example.com", Pool: "fabric", Device: "far-0"}},
 		},
-	}, Waiting: []Waiting{{Pod: Pod{"ada", "greedy", ""}, Created: noon.Add(-time.Minute), Wants: map[string]int64{"nvidia.com/gpu": 8}, Reason: "Unschedulable", Message: "0/2 nodes are available"}}}
+	}, Waiting: []Waiting{{Pod: Pod{Namespace: "ada", Name: "greedy"}, Created: noon.Add(-time.Minute), Wants: map[string]int64{"nvidia.com/gpu": 8}, Reason: "Unschedulable", Message: "0/2 nodes are available"}}}
 	notebooks := &Notebooks{Time: noon, Notebooks: []Notebook{
 		{
 			Namespace: "ada", Name: "vision", Owner: usage.Known("ada@example.com"), Nodes: []string{"gpu-0"}, Phase: corev1.PodRunning,
 			CPU: usage.Known(resource.MustParse("250m")), Memory: usage.Known(resource.MustParse("512Mi")), Sampled: noon.Add(-20 * time.Second),
 			CPURequested: resource.MustParse("510m"), MemoryRequested: resource.MustParse("1Gi"), GPUs: map[string]int64{"nvidia.com/mig-1g.5gb": 1},
-			Live: device.Live, Created: noon.Add(-time.Hour), LastActivity: usage.Known(noon.Add(-2 * time.Minute)),
+			Live: device.Live, Created: noon.Add(-time.Hour), Use: activity.Use{Last: usage.Known(noon.Add(-2 * time.Minute)), Source: activity.FromController, At: noon.Add(-time.Minute)},
 		},
 		{
 			Namespace: "bob", Name: "new", Owner: usage.Missing[string](usage.Absence{Forbidden: true, Reason: "the user is not allowed to list profiles"}), Phase: corev1.PodPending,
 			CPU: usage.Missing[resource.Quantity](usage.Absence{Reason: "the pod is on no node yet"}), Memory: usage.Missing[resource.Quantity](usage.Absence{Reason: "the pod is on no node yet"}),
-			GPUs: map[string]int64{}, Live: usage.LiveOf(nil, usage.Absence{Reason: "it has no GPUs"}), Created: noon, LastActivity: usage.Missing[time.Time](usage.Absence{Reason: "no culling"}),
+			GPUs: map[string]int64{}, Live: usage.LiveOf(nil, usage.Absence{Reason: "it has no GPUs"}), Created: noon, Use: activity.Use{Last: usage.Missing[time.Time](usage.Absence{Reason: "it did not answer"})},
 		},
 	}}
-	for name, document := range map[string]any{"gpus.json": gpus.Document("jupyter.kubectl/v1alpha1"), "notebooks.json": notebooks.Document("jupyter.kubectl/v1alpha1")} {
+	for name, document := range map[string]any{"gpus.json": gpus.Document("jupyter.kubectl/v1alpha1", nil), "notebooks.json": notebooks.Document("jupyter.kubectl/v1alpha1")} {
 		t.Run(name, func(t *testing.T) {
 			got, err := json.MarshalIndent(document, "", "  ")
 			if err != nil {

@@ -3,7 +3,6 @@ package holders
 import (
 	"context"
 	"encoding/json"
-	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -85,57 +84,5 @@ func (o Owners) problems() []string {
 	if o.failed == nil {
 		return nil
 	}
-	return []string{"owners of notebooks are unknown: " + o.why().Reason}
-}
-
-// activityAnnotation is where the notebook controller writes when something was last done
-// in a notebook, if culling is on.
-const activityAnnotation = "notebooks.kubeflow.org/last-activity"
-
-// activity is when something was last done in notebooks.
-type activity struct {
-	texts  map[string]string
-	failed error
-}
-
-func readActivity(ctx context.Context, c *cluster.Cluster, namespace string) activity {
-	out := activity{texts: map[string]string{}}
-	// Metadata is enough, and a tenth of it.
-	body, err := usage.Body(ctx, c.REST().Get().AbsPath("/apis/kubeflow.org/v1"+usage.Below(namespace)+"/notebooks").Param("resourceVersion", "0").
-		SetHeader("Accept", "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1,application/json"))
-	var list metav1.PartialObjectMetadataList
-	if err == nil {
-		err = json.Unmarshal(body, &list)
-	}
-	if err != nil {
-		out.failed = err
-		return out
-	}
-	for _, n := range list.Items {
-		out.texts[n.Namespace+"/"+n.Name] = n.Annotations[activityAnnotation]
-	}
-	return out
-}
-
-func (a activity) of(namespace, name string) usage.Maybe[time.Time] {
-	if a.failed != nil {
-		return usage.Missing[time.Time](usage.AbsenceOf("notebooks.kubeflow.org", a.failed))
-	}
-	text := a.texts[namespace+"/"+name]
-	if text == "" {
-		return usage.Missing[time.Time](usage.Absence{Reason: "the notebook controller has not recorded its last activity: it does so only if culling is enabled"})
-	}
-	t, err := time.Parse(time.RFC3339, text)
-	if err != nil {
-		return usage.Missing[time.Time](usage.Absence{Reason: "the annotation " + activityAnnotation + " is not a time: " + text})
-	}
-	return usage.Known(t)
-}
-
-// problems leaves out a cluster without Notebooks: it has no activity either.
-func (a activity) problems() []string {
-	if a.failed == nil || apierrors.IsNotFound(a.failed) {
-		return nil
-	}
-	return []string{"last activity of notebooks is unknown: " + usage.AbsenceOf("notebooks.kubeflow.org", a.failed).Reason}
+	return []string{"owners of namespaces are unknown: " + o.why().Reason}
 }

@@ -99,6 +99,6 @@ func (n *Notebooks) Sort(key string) {
 	case "age":
 		most(func(b Notebook) (float64, bool) { return -float64(b.Created.UnixNano()), true })
 	case "idle":
-		most(func(b Notebook) (float64, bool) { d, ok := b.Idle(n.Time).Get(); return d.Seconds(), ok })
+		most(func(b Notebook) (float64, bool) { d, ok := b.Use.Idle(n.Time).Get(); return d.Seconds(), ok })
 	}
 }

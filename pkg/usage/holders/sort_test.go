@@ -8,6 +8,7 @@ import (
 
 	"k8s.io/apimachinery/pkg/api/resource"
 
+	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/notebooks/activity"
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/usage"
 )
 
@@ -39,11 +40,11 @@ func TestGPUsAreSortedStablyWithTheUnknownLast(t *testing.T) {
 
 func TestNotebooksAreSortedStablyWithTheUnknownLast(t *testing.T) {
 	cpu := func(s string) usage.Maybe[resource.Quantity] { return usage.Known(resource.MustParse(s)) }
-	idle := func(d time.Duration) usage.Maybe[time.Time] { return usage.Known(noon.Add(-d)) }
+	idle := func(d time.Duration) activity.Use { return activity.Use{Last: usage.Known(noon.Add(-d))} }
 	all := []Notebook{
-		{Namespace: "bob", Name: "c", Owner: usage.Known("z"), Nodes: []string{"n1"}, CPU: cpu("2"), Memory: cpu("1Gi"), GPUs: map[string]int64{"x": 1, "y": 1}, Created: noon.Add(-time.Hour), LastActivity: idle(time.Minute)},
+		{Namespace: "bob", Name: "c", Owner: usage.Known("z"), Nodes: []string{"n1"}, CPU: cpu("2"), Memory: cpu("1Gi"), GPUs: map[string]int64{"x": 1, "y": 1}, Created: noon.Add(-time.Hour), Use: idle(time.Minute)},
 		{Namespace: "ada", Name: "b", CPU: cpu("100m"), Memory: cpu("3Gi"), GPUs: map[string]int64{"x": 4}, Created: noon.Add(-time.Minute)},
-		{Namespace: "ada", Name: "a", Owner: usage.Known("y"), Nodes: []string{"n2"}, Created: noon.Add(-3 * time.Hour), LastActivity: idle(time.Hour)},
+		{Namespace: "ada", Name: "a", Owner: usage.Known("y"), Nodes: []string{"n2"}, Created: noon.Add(-3 * time.Hour), Use: idle(time.Hour)},
 	}
 	for key, want := range map[string]string{
 		"namespace": "a b c", "name": "a b c", "owner": "a c b", "node": "c a b", "cpu": "c b a", "memory": "b c a", "gpu": "b c a", "age": "a c b", "idle": "a c b", "gpu-util": "a b c",

@@ -55,7 +55,7 @@ func waitingFor(ctx context.Context, c *cluster.Cluster, pods []*corev1.Pod, cla
 	problem := ""
 	var out []Waiting
 	for _, p := range pods {
-		w := Waiting{Pod: Pod{p.Namespace, p.Name, NotebookOf(p)}, Created: p.CreationTimestamp.Time, Wants: map[string]int64{}}
+		w := Waiting{Pod: Pod{Namespace: p.Namespace, Name: p.Name, Notebook: NotebookOf(p)}, Created: p.CreationTimestamp.Time, Wants: map[string]int64{}}
 		for resource, n := range usage.PodGPUs(p, others) {
 			w.Wants[resource] += n
 		}

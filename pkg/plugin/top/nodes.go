@@ -2,14 +2,17 @@ package top
 
 import (
 	"context"
+	"errors"
 	"slices"
 
 	"github.com/spf13/cobra"
 
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/plugin"
+	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/plugin/top/sums"
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/report"
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/usage"
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/usage/dra"
+	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/usage/holders"
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/view"
 )
 
@@ -21,6 +24,7 @@ type TopFlags struct {
 	gpuOnly      bool
 	total        bool
 	protobuf     bool
+	by           string
 }
 
 // TopOptions are what is to be shown.
@@ -29,7 +33,9 @@ type TopOptions struct {
 	ShowCapacity bool
 	GPUOnly      bool
 	Total        bool
-	Usage        usage.Options
+	// By adds up what there is, or who uses it; empty shows nodes.
+	By    holders.By
+	Usage usage.Options
 }
 
 func New(b *plugin.Base) *cobra.Command {
@@ -73,6 +79,9 @@ missing.`,
 			# Export the nodes with one GPU product as CSV
 			kubectl jupyter top -l nvidia.com/gpu.product=Tesla-T4 -o csv
 
+			# Show which users use the nodes, and how much of them they request
+			kubectl jupyter top --by=owner
+
 			# Print the number of free GPUs of each resource on each node
 			kubectl jupyter top -o jsonpath='{range .nodes[*]}{.name}{" "}{.gpus[*].free}{"\n"}{end}'`),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -86,6 +95,7 @@ missing.`,
 	fs.BoolVar(&f.showCapacity, "show-capacity", false, "If true, show percentages of the capacity of the nodes instead of the allocatable amount")
 	fs.BoolVar(&f.gpuOnly, "gpu-only", false, "If true, show only nodes with GPUs")
 	fs.BoolVar(&f.total, "total", false, "If true, show the totals of all nodes, in one line for each GPU resource")
+	sums.AddFlag(cmd, &f.by, "Show who uses the nodes, by owner or namespace of pods, or the GPUs by product, instead of nodes")
 	fs.BoolVar(&f.protobuf, "use-protocol-buffers", true, "Enables using protocol-buffers to access Metrics API")
 	return cmd
 }
@@ -100,8 +110,15 @@ func (f *TopFlags) ToOptions(b *plugin.Base, args []string) (*TopOptions, error)
 	if err != nil {
 		return nil, err
 	}
+	by, err := sums.Check(f.by)
+	if err != nil {
+		return nil, err
+	}
+	if by != "" && f.total {
+		return nil, errors.New("--total and --by cannot be used together")
+	}
 	return &TopOptions{
-		topOptions: common, ShowCapacity: f.showCapacity, GPUOnly: f.gpuOnly, Total: f.total,
+		topOptions: common, ShowCapacity: f.showCapacity, GPUOnly: f.gpuOnly, Total: f.total, By: by,
 		Usage: usage.Options{Names: names, Selector: f.selector, GPUResources: f.gpuResources, JSONMetrics: !f.protobuf},
 	}, nil
 }
@@ -115,6 +132,20 @@ func (o *TopOptions) Run(ctx context.Context) error {
 	o.Usage.Live = o.live(c)
 	o.Usage.Claims = dra.Claims(c, o.Usage.GPUResources)
 	return o.Show(ctx, func(ctx context.Context) (view.Look, error) {
+		if o.By == holders.ByOwner || o.By == holders.ByNamespace {
+			s, err := holders.ReadShares(ctx, c, o.By, holders.Options{Nodes: o.Usage.Names, Selector: o.Usage.Selector, GPUResources: o.Usage.GPUResources})
+			if err != nil {
+				return view.Look{}, err
+			}
+			return sums.Shares(s, o.By), nil
+		}
+		if o.By == holders.ByProduct {
+			g, err := holders.ReadGPUs(ctx, c, holders.Options{Nodes: o.Usage.Names, Selector: o.Usage.Selector, GPUResources: o.Usage.GPUResources, Live: o.Usage.Live})
+			if err != nil {
+				return view.Look{}, err
+			}
+			return sums.GPUs(g, o.By, nil, g.Problems), nil
+		}
 		s, err := usage.Read(ctx, c, o.Usage)
 		if err != nil {
 			return view.Look{}, err

@@ -15,6 +15,7 @@ import (
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/notebooks/activity"
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/plugin"
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/plugin/show"
+	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/plugin/top/sums"
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/report"
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/usage"
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/usage/holders"
@@ -26,6 +27,7 @@ type TopNotebooksFlags struct {
 	topFlags
 	show.AllNamespacesFlag
 	noActivity bool
+	by         string
 }
 
 // TopNotebooksOptions are what is to be shown.
@@ -35,7 +37,9 @@ type TopNotebooksOptions struct {
 	Namespace string
 	// NoActivity asks no notebook what runs in it.
 	NoActivity bool
-	Holders    holders.Options
+	// By adds up; empty shows each.
+	By      holders.By
+	Holders holders.Options
 }
 
 func newTopNotebooksCommand(b *plugin.Base) *cobra.Command {
@@ -66,6 +70,9 @@ The exit code is 0 if the pods could be listed, even if other data is missing.`,
 			# Show which notebooks have GPUs, and whether they use them
 			kubectl jupyter top notebooks -A --sort-by=gpu -o wide
 
+			# Show how many notebooks and GPUs each user has, and since when none of them was used
+			kubectl jupyter top notebooks -A --by=owner
+
 			# Watch the notebooks of one user
 			kubectl jupyter top notebooks -n kubeflow-user-example-com --watch
 
@@ -79,6 +86,7 @@ The exit code is 0 if the pods could be listed, even if other data is missing.`,
 	}
 	f.add(cmd, holders.NotebookSortKeys, "namespace", "Sort by cpu, memory, gpu (count), gpu-util or idle, descending; or by age (oldest first), namespace, name, owner or node")
 	f.AllNamespacesFlag.Add(cmd, "notebooks")
+	sums.AddFlag(cmd, &f.by, "Add up the notebooks by owner, namespace or GPU product instead of showing each")
 	cmd.Flags().BoolVar(&f.noActivity, "no-activity", false, "If true, do not ask notebooks what runs in them; IDLE is then known only if the notebook controller records it")
 	return cmd
 }
@@ -93,7 +101,11 @@ func (f *TopNotebooksFlags) ToOptions(b *plugin.Base) (*TopNotebooksOptions, err
 	if err != nil {
 		return nil, err
 	}
-	o := &TopNotebooksOptions{topOptions: common, NoActivity: f.noActivity, Holders: holders.Options{GPUResources: f.gpuResources}}
+	by, err := sums.Check(f.by)
+	if err != nil {
+		return nil, err
+	}
+	o := &TopNotebooksOptions{topOptions: common, NoActivity: f.noActivity, By: by, Holders: holders.Options{GPUResources: f.gpuResources}}
 	if !all {
 		if o.Namespace, _, err = b.Config.ToRawKubeConfigLoader().Namespace(); err != nil {
 			return nil, fmt.Errorf("kubeconfig: %w", err)
@@ -123,6 +135,9 @@ func (o *TopNotebooksOptions) Run(ctx context.Context) error {
 }
 
 func (o *TopNotebooksOptions) face(n *holders.Notebooks) view.Look {
+	if o.By != "" {
+		return sums.Notebooks(n, o.By)
+	}
 	problems := n.Problems
 	if len(n.Notebooks) == 0 {
 		none := "no running notebooks found"
@@ -167,8 +182,8 @@ func notebookGrid(n *holders.Notebooks, wide bool) view.Grid {
 	for _, b := range n.Notebooks {
 		row := []view.Cell{
 			view.Text(b.Namespace), view.Text(b.Name), ownerCell(b.Owner), nodesCell(b),
-			quantityCell(b.CPU, milliText), quantityCell(b.Memory, mebiQuantity),
-			view.Text(milliText(b.CPURequested)), view.Text(mebiQuantity(b.MemoryRequested)),
+			show.Quantity(b.CPU, show.Milli), show.Quantity(b.Memory, mebiQuantity),
+			view.Text(show.Milli(b.CPURequested)), view.Text(mebiQuantity(b.MemoryRequested)),
 		}
 		if gpus {
 			row = append(row, view.Text(b.GPUText()))
@@ -177,18 +192,18 @@ func notebookGrid(n *holders.Notebooks, wide bool) view.Grid {
 		case live && len(b.GPUs) == 0:
 			row = append(row, view.Cell{}, view.Cell{})
 		case live:
-			util, vram := percentCell(b.Live.Utilization), memoryCell(b.Live)
+			util, vram := show.Percent(b.Live.Utilization), show.Memory(b.Live)
 			if b.Shared {
 				util.Text += "*"
 				vram.Text += "*"
 			}
 			row = append(row, util, vram)
 		}
-		row = append(row, view.Text(ageText(n.Time.Sub(b.Created))), idleCell(b.Use, n.Time))
+		row = append(row, view.Text(show.Age(n.Time.Sub(b.Created))), idleCell(b.Use, n.Time))
 		if wide {
 			sample := view.Cell{}
 			if !b.Sampled.IsZero() {
-				sample = sampleCell(&usage.Sample{Age: n.Time.Sub(b.Sampled)})
+				sample = show.Sample(&usage.Sample{Age: n.Time.Sub(b.Sampled)})
 			}
 			row = append(row, view.Text(string(b.Phase)), sample, view.Text(b.Use.Text(n.Time)))
 		}
@@ -197,12 +212,12 @@ func notebookGrid(n *holders.Notebooks, wide bool) view.Grid {
 	return out
 }
 
-func mebiQuantity(q resource.Quantity) string { return mebiText(q.Value()) }
+func mebiQuantity(q resource.Quantity) string { return show.Mebi(q.Value()) }
 
 func ownerCell(m usage.Maybe[string]) view.Cell {
 	owner, ok := m.Get()
 	if !ok {
-		return missingCell(m.Why())
+		return show.Missing(m.Why())
 	}
 	return view.Text(owner)
 }
@@ -220,11 +235,11 @@ func idleCell(u activity.Use, now time.Time) view.Cell {
 	d, ok := idle.Get()
 	switch {
 	case !ok:
-		return missingCell(idle.Why())
+		return show.Missing(idle.Why())
 	case u.Busy():
 		return view.Cell{Text: "busy", Level: view.Calm}
 	}
-	return view.Text(ageText(d))
+	return view.Text(show.Age(d))
 }
 
 // notebookCSV is in base units; empty is not known or does not apply.
@@ -244,9 +259,9 @@ func notebookCSV(n *holders.Notebooks) [][]string {
 			busy = strconv.Itoa(b.Use.Reading.Busy())
 		}
 		rows = append(rows, []string{
-			b.Namespace, b.Name, owner, strings.Join(b.Nodes, ";"), string(b.Phase), quantityField(b.CPU), quantityField(b.Memory),
-			quantityField(usage.Known(b.CPURequested)), quantityField(usage.Known(b.MemoryRequested)), strings.ReplaceAll(b.GPUText(), ",", ";"),
-			floatField(b.Live.Utilization), intField(b.Live.MemoryUsed), intField(b.Live.MemoryTotal), fmt.Sprint(b.Shared),
+			b.Namespace, b.Name, owner, strings.Join(b.Nodes, ";"), string(b.Phase), show.QuantityField(b.CPU), show.QuantityField(b.Memory),
+			show.QuantityField(usage.Known(b.CPURequested)), show.QuantityField(usage.Known(b.MemoryRequested)), strings.ReplaceAll(b.GPUText(), ",", ";"),
+			show.FloatField(b.Live.Utilization), show.IntField(b.Live.MemoryUsed), show.IntField(b.Live.MemoryTotal), fmt.Sprint(b.Shared),
 			b.Created.UTC().Format(time.RFC3339), last, idle, string(b.Use.Source), busy,
 		})
 	}

@@ -7,8 +7,8 @@ import (
 	"time"
 
 	"k8s.io/apimachinery/pkg/api/resource"
-	"k8s.io/apimachinery/pkg/util/duration"
 
+	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/plugin/show"
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/usage"
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/view"
 )
@@ -45,7 +45,7 @@ func (o *TopOptions) nodeGrid(s *usage.Snapshot, wide bool) view.Grid {
 		before := append([]view.Cell{view.Text(n.Name), statusCell(n)}, o.amountCells(n.CPU, n.Memory, "")...)
 		var after []view.Cell
 		if wide {
-			after = []view.Cell{sampleCell(n.Sample), view.Text(ageText(s.Time.Sub(n.Created)))}
+			after = []view.Cell{show.Sample(n.Sample), view.Text(show.Age(s.Time.Sub(n.Created)))}
 		}
 		var gpus []usage.GPUTotal
 		for _, gpu := range n.GPUs {
@@ -98,7 +98,7 @@ func (c nodeColumns) rows(before []view.Cell, gpus []usage.GPUTotal, after []vie
 }
 
 func (c nodeColumns) gpuCells(g usage.GPUTotal) []view.Cell {
-	free := countCell(g.Free())
+	free := show.Count(g.Free())
 	if n, ok := g.Free().Get(); ok {
 		can, known := g.Schedulable.Get()
 		switch {
@@ -110,7 +110,7 @@ func (c nodeColumns) gpuCells(g usage.GPUTotal) []view.Cell {
 			free.Level = view.Faint
 		}
 	}
-	cells := []view.Cell{view.Text(g.Resource), view.Text(g.Product), view.Text(strconv.FormatInt(g.Capacity, 10)), countCell(g.Requested), free}
+	cells := []view.Cell{view.Text(g.Resource), view.Text(g.Product), view.Text(strconv.FormatInt(g.Capacity, 10)), show.Count(g.Requested), free}
 	if g.Allocatable < g.Capacity {
 		cells[2].Level = view.Raised // devices that are not healthy
 	}
@@ -119,10 +119,10 @@ func (c nodeColumns) gpuCells(g usage.GPUTotal) []view.Cell {
 		if g.Slots() && g.Replicas > 1 {
 			sharing += fmt.Sprintf(":%d", g.Replicas)
 		}
-		cells = append(cells, view.Text(strconv.FormatInt(g.Allocatable, 10)), countCell(g.Schedulable), view.Text(sharing))
+		cells = append(cells, view.Text(strconv.FormatInt(g.Allocatable, 10)), show.Count(g.Schedulable), view.Text(sharing))
 	}
 	if c.live {
-		cells = append(cells, percentCell(g.Live.Utilization), memoryCell(g.Live))
+		cells = append(cells, show.Percent(g.Live.Utilization), show.Memory(g.Live))
 	}
 	return cells
 }
@@ -141,73 +141,10 @@ func statusCell(n usage.Node) view.Cell {
 // amountCells are CPU and memory as kubectl top nodes writes them.
 func (o *TopOptions) amountCells(cpu, memory usage.Amount, atLeast string) []view.Cell {
 	return []view.Cell{
-		quantityCell(cpu.Used, func(q resource.Quantity) string { return atLeast + milliText(q) }), percentCell(cpu.Percent(o.ShowCapacity)),
-		quantityCell(memory.Used, func(q resource.Quantity) string { return atLeast + mebiText(q.Value()) }), percentCell(memory.Percent(o.ShowCapacity)),
+		show.Quantity(cpu.Used, func(q resource.Quantity) string { return atLeast + show.Milli(q) }), show.Percent(cpu.Percent(o.ShowCapacity)),
+		show.Quantity(memory.Used, func(q resource.Quantity) string { return atLeast + show.Mebi(q.Value()) }), show.Percent(memory.Percent(o.ShowCapacity)),
 	}
 }
-
-func milliText(q resource.Quantity) string { return fmt.Sprintf("%dm", q.MilliValue()) }
-
-func mebiText(bytes int64) string { return fmt.Sprintf("%dMi", bytes>>20) }
-
-func missingCell(why usage.Absence) view.Cell {
-	return view.Cell{Text: why.String(), Level: view.Faint}
-}
-
-func quantityCell(m usage.Maybe[resource.Quantity], text func(resource.Quantity) string) view.Cell {
-	q, ok := m.Get()
-	if !ok {
-		return missingCell(m.Why())
-	}
-	return view.Text(text(q))
-}
-
-// percentCell truncates, as kubectl does.
-func percentCell(m usage.Maybe[float64]) view.Cell {
-	p, ok := m.Get()
-	if !ok {
-		return missingCell(m.Why())
-	}
-	return view.Cell{Text: fmt.Sprintf("%d%%", int64(p)), Percent: &p}
-}
-
-func countCell(m usage.Maybe[int64]) view.Cell {
-	n, ok := m.Get()
-	if !ok {
-		return missingCell(m.Why())
-	}
-	return view.Text(strconv.FormatInt(n, 10))
-}
-
-// memoryCell is used/total, coloured by the share.
-func memoryCell(l usage.Live) view.Cell {
-	used, ok := l.MemoryUsed.Get()
-	if !ok {
-		return missingCell(l.MemoryUsed.Why())
-	}
-	total, ok := l.MemoryTotal.Get()
-	if !ok {
-		return view.Text(mebiText(used) + "/" + l.MemoryTotal.Why().String())
-	}
-	c := view.Text(mebiText(used) + "/" + mebiText(total))
-	if total > 0 {
-		c.Level = view.LevelOf(100 * float64(used) / float64(total))
-	}
-	return c
-}
-
-func sampleCell(s *usage.Sample) view.Cell {
-	if s == nil {
-		return view.Cell{}
-	}
-	c := view.Text(ageText(s.Age))
-	if s.Stale() {
-		c.Text, c.Level = c.Text+" (stale)", view.Raised
-	}
-	return c
-}
-
-func ageText(d time.Duration) string { return duration.HumanDuration(max(0, d)) }
 
 // nodeCSV has one row for each node and GPU resource, in base units. Empty is not known.
 func (o *TopOptions) nodeCSV(s *usage.Snapshot) [][]string {
@@ -216,8 +153,8 @@ func (o *TopOptions) nodeCSV(s *usage.Snapshot) [][]string {
 	for _, n := range s.Nodes {
 		row := []string{
 			n.Name, strconv.FormatBool(n.Ready), strconv.FormatBool(n.Cordoned),
-			quantityField(n.CPU.Used), floatField(n.CPU.Percent(o.ShowCapacity)),
-			quantityField(n.Memory.Used), floatField(n.Memory.Percent(o.ShowCapacity)), "",
+			show.QuantityField(n.CPU.Used), show.FloatField(n.CPU.Percent(o.ShowCapacity)),
+			show.QuantityField(n.Memory.Used), show.FloatField(n.Memory.Percent(o.ShowCapacity)), "",
 		}
 		if n.Sample != nil {
 			row[7] = n.Sample.Time.UTC().Format(time.RFC3339)
@@ -227,33 +164,9 @@ func (o *TopOptions) nodeCSV(s *usage.Snapshot) [][]string {
 		}
 		for _, g := range n.GPUs {
 			rows = append(rows, append(row[:8:8], g.Resource, g.Product, strconv.FormatInt(g.Capacity, 10), strconv.FormatInt(g.Allocatable, 10),
-				intField(g.Requested), intField(g.Free()), intField(n.Schedulable(g)),
-				floatField(g.Live.Utilization), intField(g.Live.MemoryUsed), intField(g.Live.MemoryTotal)))
+				show.IntField(g.Requested), show.IntField(g.Free()), show.IntField(n.Schedulable(g)),
+				show.FloatField(g.Live.Utilization), show.IntField(g.Live.MemoryUsed), show.IntField(g.Live.MemoryTotal)))
 		}
 	}
 	return rows
-}
-
-func quantityField(m usage.Maybe[resource.Quantity]) string {
-	q, ok := m.Get()
-	if !ok {
-		return ""
-	}
-	return strconv.FormatFloat(usage.Float(q), 'f', -1, 64)
-}
-
-func floatField(m usage.Maybe[float64]) string {
-	v, ok := m.Get()
-	if !ok {
-		return ""
-	}
-	return strconv.FormatFloat(v, 'f', -1, 64)
-}
-
-func intField(m usage.Maybe[int64]) string {
-	v, ok := m.Get()
-	if !ok {
-		return ""
-	}
-	return strconv.FormatInt(v, 10)
 }

@@ -59,7 +59,7 @@ func (n *Notebook) Document(now time.Time) Document {
 		GPUs: n.GPUs, Volumes: append([]string{}, n.Claims()...), Pod: n.Pod, Node: n.Node, Created: n.Created.UTC(),
 		Started: stamp(n.Started), Stopped: stamp(n.Stopped), Missing: map[string]usage.MissingDocument{},
 	}
-	last := n.LastActivity()
+	last := n.LastActivity(now)
 	if t, ok := last.Get(); ok {
 		d.LastActivity = stamp(t)
 	}
@@ -81,21 +81,22 @@ func stamp(t time.Time) *time.Time {
 	return &t
 }
 
-// LastActivity is when something was last done in it, as the controller wrote it down.
-func (n *Notebook) LastActivity() usage.Maybe[time.Time] {
-	if n.Activity == "" {
-		return usage.Missing[time.Time](usage.Absence{Reason: "the notebook controller has not recorded its last activity: it does so only if culling is enabled"})
+// LastActivity is when something was last done in it, as its server says, or as the
+// controller has written it down lately. The controller knows kernels, and so nothing of VS
+// Code and RStudio.
+func (n *Notebook) LastActivity(now time.Time) usage.Maybe[time.Time] {
+	if n.Used != nil {
+		return *n.Used
 	}
-	t, err := time.Parse(time.RFC3339, n.Activity)
-	if err != nil {
-		return usage.Missing[time.Time](usage.Absence{Reason: "the annotation " + ActivityAnnotation + " is not a time: " + n.Activity})
+	if at, _, ok := Recorded(n.Annotations, now); ok && n.Type == Jupyter {
+		return usage.Known(at)
 	}
-	return usage.Known(t)
+	return usage.Missing[time.Time](usage.Absence{Reason: "the notebook controller does not record its activity, and the notebook was not asked"})
 }
 
 // Idle is how long nothing has happened in it; of one that does not run, nothing is said.
 func (n *Notebook) Idle(now time.Time) usage.Maybe[time.Duration] {
-	last := n.LastActivity()
+	last := n.LastActivity(now)
 	t, ok := last.Get()
 	switch {
 	case n.State != Running:

@@ -14,6 +14,7 @@ import (
 
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/diagnose"
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/report"
+	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/usage"
 )
 
 // State of a notebook, in one word.
@@ -54,8 +55,12 @@ type Notebook struct {
 	Created time.Time
 	// Stopped is since when, zero where it is not.
 	Stopped time.Time
-	// Activity is what the controller wrote of when it was last used, where culling is on.
-	Activity string
+	// Annotations of the object, among which the controller writes when it was last used.
+	Annotations map[string]string
+	// Used is when it was last used, as its server says; nil where that was not asked. Busy:
+	// a kernel runs something.
+	Used *usage.Maybe[time.Time]
+	Busy bool
 	// Pod is the name of its pod, empty without one; Node is where that is.
 	Pod, Node string
 	// Started is when the notebook's container was, zero while it does not run.
@@ -130,7 +135,7 @@ func read(u *unstructured.Unstructured) (*Notebook, error) {
 		UID: string(u.GetUID()), Version: u.GetResourceVersion(), GPUs: map[string]int64{},
 	}
 	annotations := u.GetAnnotations()
-	n.Type, n.Creator, n.Activity = TypeOf(annotations[TypeAnnotation]), annotations[CreatorAnnotation], annotations[ActivityAnnotation]
+	n.Type, n.Creator, n.Annotations = TypeOf(annotations[TypeAnnotation]), annotations[CreatorAnnotation], annotations
 	if text, stopped := annotations[StoppedAnnotation]; stopped {
 		// Whatever it says, the controller takes it for stopped.
 		if at, err := time.Parse(time.RFC3339, text); err == nil {

@@ -274,6 +274,49 @@ func TestTopGPUsAndNotebooks(t *testing.T) {
 		}
 	})
 
+	t.Run("GPUs that are held and little used are found by their samples, with their owner and price", func(t *testing.T) {
+		r := b.must("top", "gpus", "--waste", "--for=2s", "--below=20%", "--hourly-rate=NVIDIA-A100-SXM4-40GB-MIG-1g.5gb=1", "-o", "csv")
+		if rows := strings.Split(strings.TrimSpace(r.Stdout), "\n"); len(rows) != 2 || !strings.HasPrefix(rows[1], ",kubeflow-bob,draft-0,draft,cpu-0,nvidia.com/mig-1g.5gb,0/7,") || !strings.Contains(rows[1], ",12.5,12.5,3,") {
+			t.Errorf("only the slice of draft is held and below 20 percent:\n%s", r.Stdout)
+		}
+		wantSays(t, r.Stderr, "Watching GPUs for 2s: 3 samples.", "held GPUs are used is unknown", "costs of these GPUs are unknown")
+		wantSays(t, b.must("top", "gpus", "--waste", "--for=0", "--below=1%").Stderr, "no GPU that is held was below 1% all the time")
+	})
+
+	t.Run("what people have is added up", func(t *testing.T) {
+		wantSays(t, b.must("top", "gpus", "--by=owner", "--hourly-rate=NVIDIA-A100-SXM4-80GB=2.50").Stdout, "OWNER", "COST", "ada@example.com")
+		wantSays(t, b.must("top", "gpus", "--by=product", "-o", "csv").Stdout, "NVIDIA-A100-SXM4-80GB,nvidia.com/gpu,2,1,1,43.5,")
+		wantSays(t, b.must("top", "notebooks", "-A", "--by=namespace", "--no-activity", "-o", "csv").Stdout, "kubeflow-ada,", "kubeflow-bob,")
+		wantSays(t, b.must("top", "--by=namespace").Stdout, "NAMESPACE", "kubeflow-ada", "nvidia.com/gpu:")
+		if names := strings.Fields(b.must("top", "--by=owner", "-o", "name").Stdout); !slices.Contains(names, "ada@example.com") {
+			t.Errorf("owners %q", names)
+		}
+	})
+
+	// No notebook of this bed has a server: whether its kernels are busy is not known of any.
+	t.Run("a notebook of which it is not known what runs in it is not stopped", func(t *testing.T) {
+		r := b.must("notebook", "stop", "--idle=1h", "-A", "--yes", "-o", "json")
+		var doc struct {
+			Notebooks []struct {
+				Name, Left, Why string
+				Stop, Stopped   bool
+			}
+		}
+		if err := json.Unmarshal([]byte(r.Stdout), &doc); err != nil || len(doc.Notebooks) != 7 {
+			t.Fatalf("%v: %s", err, r)
+		}
+		for _, n := range doc.Notebooks {
+			if n.Stop || n.Stopped || n.Why == "" || n.Left != "Unknown" && n.Left != "NotRunning" {
+				t.Errorf("%s is left because of %q: %s; stopped: %v", n.Name, n.Left, n.Why, n.Stopped)
+			}
+		}
+		wantSays(t, r.Stderr, "0 notebooks of 7 meet all conditions")
+		if got := b.kubectl("get", "notebooks", "-A", "-o", "jsonpath={.items[*].metadata.annotations.kubeflow-resource-stopped}"); got != "" {
+			t.Errorf("something was stopped: %s", got)
+		}
+		wantSays(t, b.must("notebook", "stop", "--idle=1h", "--gpu-below=5%", "--for=0", "-A", "-o", "wide").Stdout, "GPU-PEAK", "vision", "WHY NOT")
+	})
+
 	t.Run("a user sees the own notebooks with the own rights", func(t *testing.T) {
 		r := b.must("top", "notebooks", "-n", "kubeflow-ada", "--as", "ada")
 		wantSays(t, r.Stdout, "vision", "ada@example.com", "nvidia.com/gpu:1")

@@ -149,6 +149,23 @@ func Uses(ctx context.Context, ask Ask, subjects []Subject, now time.Time) map[s
 	return out
 }
 
+// Learn finds out when the notebooks of a list were last used.
+func Learn(ctx context.Context, ask Ask, l *notebooks.List) {
+	var subjects []Subject
+	for i := range l.Notebooks {
+		if n := &l.Notebooks[i]; n.State == notebooks.Running {
+			subjects = append(subjects, Subject{Target: TargetOf(n), Annotations: n.Annotations})
+		}
+	}
+	used := Uses(ctx, ask, subjects, l.Time)
+	for i := range l.Notebooks {
+		n := &l.Notebooks[i]
+		if u, ok := used[TargetOf(n).Key()]; ok && n.State == notebooks.Running {
+			n.Used, n.Busy = &u.Last, u.Busy()
+		}
+	}
+}
+
 func unknown(why usage.Absence) Use { return Use{Last: usage.Missing[time.Time](why)} }
 
 func absenceOf(err error) usage.Absence {

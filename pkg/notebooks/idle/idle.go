@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/prometheus/common/model"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/util/duration"
 
@@ -51,6 +52,15 @@ type Verdict struct {
 	Stop bool
 	Left Reason
 	Why  string
+}
+
+// ParseDuration reads a time as people say it: 4h, 90m, 7d.
+func ParseDuration(text string) (time.Duration, error) {
+	d, err := model.ParseDuration(text)
+	if err != nil || d <= 0 {
+		return 0, fmt.Errorf("%q is not a length of time such as 4h, 90m or 7d", text)
+	}
+	return time.Duration(d), nil
 }
 
 // Judge applies a rule to notebooks. Watched is nil where the rule does not ask for GPUs.

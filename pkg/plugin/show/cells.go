@@ -110,6 +110,27 @@ func IntField(m usage.Maybe[int64]) string {
 	return strconv.FormatInt(v, 10)
 }
 
+// Owner is a cell with an owner of a namespace.
+func Owner(m usage.Maybe[string]) view.Cell {
+	owner, ok := m.Get()
+	if !ok {
+		return Missing(m.Why())
+	}
+	return view.Text(owner)
+}
+
+// Idle is for how long something was not used, or that it is in use now.
+func Idle(busy bool, m usage.Maybe[time.Duration]) view.Cell {
+	d, ok := m.Get()
+	switch {
+	case !ok:
+		return Missing(m.Why())
+	case busy:
+		return view.Cell{Text: "busy", Level: view.Calm}
+	}
+	return view.Text(Age(d))
+}
+
 // Samples says on w how far a look of some time has got: at its begin, and ten times later.
 func Samples(w io.Writer, whole time.Duration) func(n, of int) {
 	return func(n, of int) {

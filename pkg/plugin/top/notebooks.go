@@ -181,7 +181,7 @@ func notebookGrid(n *holders.Notebooks, wide bool) view.Grid {
 	}
 	for _, b := range n.Notebooks {
 		row := []view.Cell{
-			view.Text(b.Namespace), view.Text(b.Name), ownerCell(b.Owner), nodesCell(b),
+			view.Text(b.Namespace), view.Text(b.Name), show.Owner(b.Owner), nodesCell(b),
 			show.Quantity(b.CPU, show.Milli), show.Quantity(b.Memory, mebiQuantity),
 			view.Text(show.Milli(b.CPURequested)), view.Text(mebiQuantity(b.MemoryRequested)),
 		}
@@ -199,7 +199,7 @@ func notebookGrid(n *holders.Notebooks, wide bool) view.Grid {
 			}
 			row = append(row, util, vram)
 		}
-		row = append(row, view.Text(show.Age(n.Time.Sub(b.Created))), idleCell(b.Use, n.Time))
+		row = append(row, view.Text(show.Age(n.Time.Sub(b.Created))), show.Idle(b.Use.Busy(), b.Use.Idle(n.Time)))
 		if wide {
 			sample := view.Cell{}
 			if !b.Sampled.IsZero() {
@@ -214,32 +214,12 @@ func notebookGrid(n *holders.Notebooks, wide bool) view.Grid {
 
 func mebiQuantity(q resource.Quantity) string { return show.Mebi(q.Value()) }
 
-func ownerCell(m usage.Maybe[string]) view.Cell {
-	owner, ok := m.Get()
-	if !ok {
-		return show.Missing(m.Why())
-	}
-	return view.Text(owner)
-}
-
 // nodesCell says why a notebook that is on no node is on none.
 func nodesCell(b holders.Notebook) view.Cell {
 	if len(b.Nodes) == 0 {
 		return view.Cell{Text: "<" + strings.ToLower(string(corev1.PodPending)) + ">", Level: view.Raised}
 	}
 	return view.Text(strings.Join(b.Nodes, ","))
-}
-
-func idleCell(u activity.Use, now time.Time) view.Cell {
-	idle := u.Idle(now)
-	d, ok := idle.Get()
-	switch {
-	case !ok:
-		return show.Missing(idle.Why())
-	case u.Busy():
-		return view.Cell{Text: "busy", Level: view.Calm}
-	}
-	return view.Text(show.Age(d))
 }
 
 // notebookCSV is in base units; empty is not known or does not apply.

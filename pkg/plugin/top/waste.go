@@ -120,7 +120,7 @@ func (o *TopGPUsOptions) wasteFace(w *holders.Watched, problems []string) view.L
 			}
 			for i, r := range w.Rows {
 				row := []view.Cell{
-					sums.Name(r.Owner), view.Text(r.Pod.Namespace), view.Text(r.Pod.Name), view.Text(r.Pod.Notebook), view.Text(nodeText(r)), view.Text(r.Resource),
+					show.Owner(r.Owner), view.Text(r.Pod.Namespace), view.Text(r.Pod.Name), view.Text(r.Pod.Notebook), view.Text(nodeText(r)), view.Text(r.Resource),
 					view.Text(r.DeviceText()), view.Text(r.Product), show.Percent(w.Uses[i].Peak), show.Percent(w.Uses[i].Mean), heldCell(w.GPUs, r),
 				}
 				if len(o.Rates) > 0 {

@@ -131,6 +131,6 @@ func (o *options) split(all []*notebooks.Notebook, idle func(*notebooks.Notebook
 
 func running(n *notebooks.Notebook) bool { return n != nil && n.State == notebooks.Running }
 
-func stopped(n *notebooks.Notebook) bool { return n != nil && n.State == notebooks.Stopped }
+func hasStopped(n *notebooks.Notebook) bool { return n != nil && n.State == notebooks.Stopped }
 
 func gone(n *notebooks.Notebook) bool { return n == nil }

@@ -2,6 +2,7 @@ package lifecycle
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -18,9 +19,9 @@ type StopOptions struct{ options }
 
 // NewStop is `notebook stop`.
 func NewStop(b *plugin.Base) *cobra.Command {
-	f := &flags{}
+	f, idle := &flags{}, &idleFlags{}
 	cmd := &cobra.Command{
-		Use:     "stop NAME...",
+		Use:     "stop (NAME... | --idle=TIME)",
 		GroupID: notebook.GroupManage,
 		Short:   "Stop notebooks; volumes and settings are kept",
 		Long: `Stop notebooks. Their CPU, memory and GPUs become free; volumes and settings are kept, and
@@ -28,20 +29,38 @@ kubectl jupyter notebook start starts them again.
 
 What runs in the notebooks is shown first: kernels and whether they are busy, terminals and
 connections, as reported by the notebook servers. Whether there are unsaved changes is not
-known.`,
+known.
+
+With --idle, --older-than or --gpu-below, those notebooks are stopped that meet all of these
+conditions. They are shown first, with how it is known and how old that is, and nothing is
+stopped without --yes, unless a terminal is there to ask. A notebook with a busy kernel, or
+of which it is not known what runs in it, is left alone. Each is asked once more right before
+it is stopped.`,
 		Example: plugin.Examples(`
 			# Show what runs in a notebook, and stop it after a confirmation
 			kubectl jupyter notebook stop lab
 
 			# Stop two notebooks without a prompt, and wait until their pods are gone
-			kubectl jupyter notebook stop lab vision --yes --wait`),
-		Args:              notebook.Names,
+			kubectl jupyter notebook stop lab vision --yes --wait
+
+			# Show which notebooks of all namespaces were not used for four hours, and why others are left alone
+			kubectl jupyter notebook stop --idle=4h -A -o wide
+
+			# Stop those whose GPUs are not used in the next ten minutes either
+			kubectl jupyter notebook stop --idle=4h --gpu-below=5% --for=10m -A --yes`),
+		Args:              idleArgs,
 		ValidArgsFunction: notebook.CompleteNames(b, 0),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			o, err := f.options(b, args)
-			return plugin.Run(cmd, &StopOptions{o}, err)
+			given := cmd.Flags().Changed
+			if err == nil && chosenByUse(given) {
+				byUse, err := idle.options(o, given)
+				return plugin.Run(cmd, byUse, err)
+			}
+			return plugin.Run(cmd, &StopOptions{o}, errors.Join(err, idle.without(given)))
 		},
 	}
+	idle.add(cmd)
 	f.addYes(cmd)
 	f.addWait(cmd, "stopped")
 	return cmd
@@ -73,5 +92,5 @@ func (o *StopOptions) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return o.await(ctx, place, all, stopped, "has no pod")
+	return o.await(ctx, place, all, hasStopped, "has no pod")
 }

@@ -13,6 +13,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/duration"
 
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/notebooks"
+	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/notebooks/activity"
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/notebooks/form"
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/plugin"
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/plugin/notebook"
@@ -25,12 +26,15 @@ import (
 type Flags struct {
 	show.LookFlags
 	show.AllNamespacesFlag
+	activity, noActivity bool
 }
 
 // Options are what is meant.
 type Options struct {
 	show.LookOptions
 	All bool
+	// Activity: notebooks are asked what runs in them.
+	Activity bool
 }
 
 func New(b *plugin.Base) *cobra.Command {
@@ -44,11 +48,14 @@ func New(b *plugin.Base) *cobra.Command {
 
 STATE is Running, Starting, Failed, Stopping, Stopped, Deleting or Unknown. CAUSE is why a
 notebook does not run; run kubectl jupyter notebook why to show the evidence and the
-remedy. IDLE is the time since the last activity, which the notebook controller records if
-culling is enabled. GPU is what the notebook requests.
+remedy. GPU is what the notebook requests.
 
-The number of requests does not depend on the number of notebooks. The exit code is 0 if
-the notebooks could be listed, in whatever state they are.`,
+IDLE is the time since something was last done in the notebook, or busy while a kernel is:
+as the notebook controller has recorded it, if culling is enabled, or else as the notebook
+itself says. Notebooks are asked in a single namespace only; with -A, use --activity. Without
+it, the number of requests does not depend on the number of notebooks.
+
+The exit code is 0 if the notebooks could be listed, in whatever state they are.`,
 		Example: plugin.Examples(`
 			# List the notebooks of your namespace
 			kubectl jupyter notebook list
@@ -69,6 +76,9 @@ the notebooks could be listed, in whatever state they are.`,
 	}
 	f.LookFlags.Add(cmd)
 	f.AllNamespacesFlag.Add(cmd, "notebooks")
+	cmd.Flags().BoolVar(&f.activity, "activity", false, "If true, ask notebooks what runs in them also with -A")
+	cmd.Flags().BoolVar(&f.noActivity, "no-activity", false, "If true, do not ask notebooks what runs in them")
+	cmd.MarkFlagsMutuallyExclusive("activity", "no-activity")
 	return cmd
 }
 
@@ -79,7 +89,7 @@ func (f *Flags) ToOptions(b *plugin.Base) (*Options, error) {
 		return nil, err
 	}
 	all, err := f.AllNamespacesFlag.Given(b)
-	return &Options{LookOptions: looks, All: all}, err
+	return &Options{LookOptions: looks, All: all, Activity: f.activity || !all && !f.noActivity}, err
 }
 
 // Run lists.
@@ -96,10 +106,14 @@ func (o *Options) Run(ctx context.Context) error {
 			return err
 		}
 	}
+	ask := activity.Remembering(c)
 	return o.Show(ctx, func(ctx context.Context) (view.Look, error) {
 		l, err := notebooks.Read(ctx, c, namespace)
 		if err != nil {
 			return view.Look{}, err
+		}
+		if o.Activity {
+			activity.Learn(ctx, ask, l)
 		}
 		return face(l, namespace), nil
 	})
@@ -173,15 +187,10 @@ func stateCell(s notebooks.State) view.Cell {
 }
 
 func idleCell(n *notebooks.Notebook, now time.Time) view.Cell {
-	idle := n.Idle(now)
-	d, ok := idle.Get()
-	switch {
-	case ok:
-		return view.Text(age(d))
-	case n.State != notebooks.Running:
+	if n.State != notebooks.Running {
 		return view.Cell{}
 	}
-	return view.Cell{Text: idle.Why().String(), Level: view.Faint}
+	return show.Idle(n.Busy, n.Idle(now))
 }
 
 // rows are in base units; empty is not known or does not apply.
@@ -193,7 +202,7 @@ func rows(l *notebooks.List) [][]string {
 		if n.Cause != nil {
 			cause, why = n.Cause.Name, n.Cause.Summary
 		}
-		if t, ok := n.LastActivity().Get(); ok {
+		if t, ok := n.LastActivity(l.Time).Get(); ok {
 			last = stamp(t)
 		}
 		if d, ok := n.Idle(l.Time).Get(); ok {

@@ -33,15 +33,6 @@ func Check(by string) (holders.By, error) {
 	return holders.By(by), nil
 }
 
-// Name is the name of a group; of what belongs to none, a dash.
-func Name(name usage.Maybe[string]) view.Cell {
-	text, ok := name.Get()
-	if !ok {
-		return show.Missing(name.Why())
-	}
-	return view.Text(text)
-}
-
 // Money has two decimals; it has no currency.
 func Money(m usage.Maybe[float64]) view.Cell {
 	v, ok := m.Get()
@@ -74,7 +65,7 @@ func GPUs(g *holders.GPUs, by holders.By, rates holders.Rates, problems []string
 		Grid: func(bool) view.Grid {
 			out := view.Grid{Headers: headers}
 			for _, x := range groups {
-				row := []view.Cell{Name(x.Name), view.Text(x.Resource), view.Text(fmt.Sprint(x.Count)), view.Text(fmt.Sprint(x.Held)), view.Text(fmt.Sprint(x.Schedulable))}
+				row := []view.Cell{show.Owner(x.Name), view.Text(x.Resource), view.Text(fmt.Sprint(x.Count)), view.Text(fmt.Sprint(x.Held)), view.Text(fmt.Sprint(x.Schedulable))}
 				if g.Exported {
 					row = append(row, show.Percent(x.Live.Utilization), show.Memory(x.Live))
 				}
@@ -146,7 +137,7 @@ func Shares(s *holders.Shares, by holders.By) view.Look {
 		Grid: func(bool) view.Grid {
 			out := view.Grid{Headers: []string{strings.ToUpper(string(by)), "PODS", "NODES", "CPU(cores)", "MEMORY(bytes)", "CPU-REQ", "MEMORY-REQ", "GPU"}}
 			for _, x := range s.Shares {
-				row := append([]view.Cell{Name(x.Name), view.Text(fmt.Sprint(x.Pods)), view.Text(fmt.Sprint(x.Nodes))},
+				row := append([]view.Cell{show.Owner(x.Name), view.Text(fmt.Sprint(x.Pods)), view.Text(fmt.Sprint(x.Nodes))},
 					amounts(x.Unknown, x.Pods, x.CPU, x.Memory, x.CPURequested, x.MemoryRequested)...)
 				out.Rows = append(out.Rows, append(row, view.Text(counts(x.GPUs, "%d", ","))))
 			}
@@ -180,7 +171,7 @@ func Notebooks(n *holders.Notebooks, by holders.By) view.Look {
 			}
 			out.Headers = append(out.Headers, "IDLE")
 			for _, x := range groups {
-				row := append([]view.Cell{Name(x.Name), view.Text(fmt.Sprint(x.Count)), view.Text(fmt.Sprint(x.Busy))},
+				row := append([]view.Cell{show.Owner(x.Name), view.Text(fmt.Sprint(x.Count)), view.Text(fmt.Sprint(x.Busy))},
 					amounts(x.Unknown, x.Count, x.CPU, x.Memory, x.CPURequested, x.MemoryRequested)...)
 				row = append(row, view.Text(counts(x.GPUs, "%d", ",")), view.Text(counts(x.GPUHours, "%.1f", ",")))
 				switch {

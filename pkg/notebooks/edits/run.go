@@ -47,21 +47,16 @@ func NewEditor(c *cluster.Cluster, namespace string) *Editor {
 	}
 }
 
-// Restored is the error of an edit whose notebook did not start and has its old values back.
+// Restored is the error of an edit whose notebook did not start, and runs again with its
+// old values.
 type Restored struct {
 	// Why it did not start.
 	Why error
-	// Runs tells that it has been seen running with the old values.
-	Runs bool
 }
 
 // Error says both.
 func (r *Restored) Error() string {
-	state := "is stopped, as before"
-	if r.Runs {
-		state = "runs again"
-	}
-	return fmt.Sprintf("%v; the old values are back, and the notebook %s", r.Why, state)
+	return fmt.Sprintf("%v; the old values are back, and the notebook runs again", r.Why)
 }
 
 // Unwrap is why it did not start.
@@ -85,10 +80,15 @@ func (x *Editor) Apply(ctx context.Context, e *Edit) error {
 	}
 	x.Say("it did not start: putting the old values back")
 	// What the edit has used up of its time is no reason to leave a notebook broken.
+	out := &rollout.Failure{Err: &Restored{Why: err}}
 	if failed := x.Undo(context.WithoutCancel(ctx), e); failed != nil {
-		return fmt.Errorf("%w; and the old values could not be put back (run `kubectl jupyter notebook edit %s -n %s --undo`): %w", err, e.Notebook.Name, e.Notebook.Namespace, failed)
+		out.Err = fmt.Errorf("%w; and the old values could not be put back (run `kubectl jupyter notebook edit %s -n %s --undo`): %w", err, e.Notebook.Name, e.Notebook.Namespace, failed)
 	}
-	return &Restored{Why: err, Runs: true}
+	// What is to be shown as causes are those of the new values.
+	if why := (*rollout.Failure)(nil); errors.As(err, &why) {
+		out.Causes = why.Causes
+	}
+	return out
 }
 
 // Undo puts the old values back, and starts the notebook again if it ran before.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -54,10 +55,13 @@ func (f *Facts) Try(ctx context.Context, o *form.Objects) (*Verdict, error) {
 }
 
 // TryPod asks whether a pod of something that is not there yet would be admitted, and
-// whether it would then run. Nothing is created.
+// whether it would then run. Nothing is created. Where the pod has to be because of its
+// volumes, Tie says.
 func (f *Facts) TryPod(ctx context.Context, ref report.Ref, pod *corev1.Pod) (*Verdict, error) {
 	v := &Verdict{Problems: append([]string{}, f.problems...)}
-	return v, f.tryPod(ctx, v, ref, pod, f.room)
+	err := f.tryPod(ctx, v, ref, pod, f.room)
+	v.Causes = slices.DeleteFunc(v.Causes, func(c report.Cause) bool { return c.Name == diagnose.VolumeInUse })
+	return v, err
 }
 
 func (f *Facts) tryPod(ctx context.Context, v *Verdict, ref report.Ref, pod *corev1.Pod, room *diagnose.Snapshot) error {

@@ -7,6 +7,8 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+
+	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/usage"
 )
 
 func mounting(namespace, name string, claims ...string) Notebook {
@@ -40,16 +42,23 @@ func TestAClaimIsSharedByThoseOfTheSameNamespace(t *testing.T) {
 
 func TestIdleIsToldOfWhatRuns(t *testing.T) {
 	now := time.Date(2026, 11, 27, 12, 0, 0, 0, time.UTC)
+	recorded := func(at string) map[string]string { return map[string]string{ActivityAnnotation: at} }
+	stale := recorded("2026-11-27T09:00:00Z")
+	stale[CheckedAnnotation] = "2026-11-27T11:00:00Z"
+	said := usage.Known(now.Add(-time.Hour))
 	for name, tc := range map[string]struct {
 		n    Notebook
 		want time.Duration
 		why  string
 	}{
-		"since the controller's word":      {Notebook{State: Running, Activity: "2026-11-27T09:00:00Z"}, 3 * time.Hour, ""},
-		"a clock that is ahead":            {Notebook{State: Running, Activity: "2026-11-27T12:00:05Z"}, 0, ""},
-		"without culling nobody writes it": {Notebook{State: Running}, 0, "only if culling is enabled"},
-		"what is no time":                  {Notebook{State: Running, Activity: "soon"}, 0, "is not a time: soon"},
-		"it does not run":                  {Notebook{State: Stopped, Activity: "2026-11-27T09:00:00Z"}, 0, "does not run"},
+		"since the controller's word":      {Notebook{Type: Jupyter, State: Running, Annotations: recorded("2026-11-27T09:00:00Z")}, 3 * time.Hour, ""},
+		"a clock that is ahead":            {Notebook{Type: Jupyter, State: Running, Annotations: recorded("2026-11-27T12:00:05Z")}, 0, ""},
+		"without culling nobody writes it": {Notebook{Type: Jupyter, State: Running}, 0, "does not record its activity"},
+		"what is no time":                  {Notebook{Type: Jupyter, State: Running, Annotations: recorded("soon")}, 0, "does not record its activity"},
+		"the controller looks no more":     {Notebook{Type: Jupyter, State: Running, Annotations: stale}, 0, "does not record its activity"},
+		"of VS Code it knows nothing":      {Notebook{Type: Code, State: Running, Annotations: recorded("2026-11-27T09:00:00Z")}, 0, "does not record its activity"},
+		"what its server says comes first": {Notebook{Type: Jupyter, State: Running, Annotations: recorded("2026-11-27T09:00:00Z"), Used: &said}, time.Hour, ""},
+		"it does not run":                  {Notebook{Type: Jupyter, State: Stopped, Annotations: recorded("2026-11-27T09:00:00Z")}, 0, "does not run"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			idle := tc.n.Idle(now)

@@ -20,7 +20,7 @@ func class() *notebooks.List {
 	return &notebooks.List{Time: noon, Notebooks: []notebooks.Notebook{
 		{
 			Namespace: "ada", Name: "lab", Type: notebooks.Jupyter, Image: "ghcr.io/kubeflow/jupyter-scipy:v1", State: notebooks.Running, Creator: "ada@example.com", Node: "gpu-0",
-			GPUs: map[string]int64{"nvidia.com/gpu": 2}, Created: noon.Add(-25 * time.Hour), Activity: "2026-11-27T09:00:00Z", Spec: home,
+			GPUs: map[string]int64{"nvidia.com/gpu": 2}, Created: noon.Add(-25 * time.Hour), Annotations: map[string]string{notebooks.ActivityAnnotation: "2026-11-27T09:00:00Z"}, Spec: home,
 		},
 		{
 			Namespace: "bob", Name: "vision", Type: notebooks.Code, Image: "code:1", State: notebooks.Failed, Created: noon.Add(-time.Minute),

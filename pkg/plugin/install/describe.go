@@ -101,6 +101,9 @@ func settings(s rollout.Settings) []string {
 	if len(s.UseExisting) > 0 {
 		flags = append(flags, "--use-existing "+strings.Join(s.UseExisting, ","))
 	}
+	if s.Culling != "" {
+		flags = append(flags, "--cull-idle "+string(s.Culling))
+	}
 	if s.Kustomization != "" {
 		flags = append(flags, "-k "+s.Kustomization)
 	}

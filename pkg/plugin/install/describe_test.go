@@ -40,7 +40,7 @@ func TestAnUpgradeIsDescribedBeforeItBegins(t *testing.T) {
 			},
 			settings: rollout.Settings{
 				Profile: "slim", Registry: "registry.example.com", Images: map[string]string{"b": "c:v1", "a": "b:v1"},
-				UseExisting: []string{"cert-manager"}, Kustomization: "./mine",
+				UseExisting: []string{"cert-manager"}, Kustomization: "./mine", Culling: "8h",
 			},
 			restart: restartIdle,
 		},

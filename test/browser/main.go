@@ -5,7 +5,7 @@
 //	browser -url http://10.0.0.1/jupyter/ -user ada@example.com -out DIR < password
 //
 // With -notebook it opens one as the web app does, and has it serve a page that tries to act
-// in the web app as its visitor.
+// in the web app as its visitor. With -cell too it runs that in JupyterLab instead.
 //
 // It prints, as JSON, the title and text of each page, and what the web app answered to
 // a request of the page that would change something if it were valid: a browser that
@@ -54,7 +54,7 @@ type answer struct {
 
 type options struct {
 	url, user, password, namespace, out, proxy, chromium string
-	notebook, victim, image                              string
+	notebook, victim, image, cell                        string
 	anyCertificate                                       bool
 }
 
@@ -66,6 +66,7 @@ func main() {
 	flag.StringVar(&o.out, "out", "", "folder for the pictures")
 	flag.StringVar(&o.proxy, "proxy", "", "HTTP proxy on the way, such as http://127.0.0.1:8080")
 	flag.StringVar(&o.notebook, "notebook", "", "a notebook that is to serve a hostile page; empty: only log in")
+	flag.StringVar(&o.cell, "cell", "", "what to run in JupyterLab of the notebook")
 	flag.StringVar(&o.victim, "victim", "", "the notebook that the page tries to delete")
 	flag.StringVar(&o.image, "image", "", "the image of notebooks that the page tries to create")
 	flag.BoolVar(&o.anyCertificate, "any-certificate", false, "take any certificate")
@@ -104,7 +105,10 @@ func run(ctx context.Context, o options) error {
 	ctx, end = chromedp.NewContext(ctx)
 	defer end()
 
-	if o.notebook != "" {
+	switch {
+	case o.cell != "":
+		return lab(ctx, o)
+	case o.notebook != "":
 		return separate(ctx, o)
 	}
 	out, err := signIn(ctx, o, o.url)

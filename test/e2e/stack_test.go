@@ -16,6 +16,8 @@ func TestOneInstalledStack(t *testing.T) {
 		{"the server accepts every embedded manifest", theServerAcceptsEveryEmbeddedManifest},
 		{"what is behind a webhook is named before it", whatIsBehindAWebhookIsNamedBeforeIt},
 		{"notebook", notebookCommands},
+		{"the form for new notebooks", formOfTheCluster},
+		{"sixty notebooks", sixtyNotebooks},
 		{"support-bundle", supportBundle},
 	} {
 		t.Run(tt.name, func(t *testing.T) { tt.test(t, b.in(t)) })

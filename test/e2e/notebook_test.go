@@ -115,7 +115,13 @@ func notebookCommands(t *testing.T, b *bed) {
 	b.must("notebook", "stop", "lab", "--yes", "--wait", "--timeout", "1m")
 	wantSays(t, b.must("notebook", "why", "lab").Stdout, "Stopped since")
 	refused([]string{"is Stopped"}, "open", "lab")
+	refused([]string{"is stopped: `kubectl jupyter notebook start lab"}, "exec", "lab", "--", "true")
 	b.must("notebook", "start", "lab", "--wait", "--timeout", "1m")
+	// No kubelet answers for a simulated node, after the API server has let the request through.
+	for _, verb := range [][]string{{"logs", "lab"}, {"exec", "lab", "--", "true"}, {"cp", "notebook_test.go", "lab:"}, {"connect", "lab", "--port", "0"}} {
+		refused([]string{"Pod " + ns + "/lab-0"}, verb...)
+	}
+	refused([]string{`has no container "x": choose from lab`}, "logs", "lab", "-c", "x")
 
 	listing := func() int {
 		before := w.requests()
@@ -148,6 +154,8 @@ func notebookCommands(t *testing.T, b *bed) {
 	wantSays(t, gone.Stdout, "notebook.kubeflow.org/lab deleted", "persistentvolumeclaim/lab-workspace deleted", "notebook.kubeflow.org/huge is gone")
 	asAdmin(func() { b.kubectl("-n", ns, "delete", "notebooks", "--all", "--timeout=60s") })
 
+	// The API server itself asks for the right to create where a WebSocket is opened, by a GET.
+	w.used[right{"create", "", "pods/exec"}]++
 	// Everybody may ask who they are.
 	delete(w.used, right{"create", "authentication.k8s.io", "selfsubjectreviews"})
 	w.check(t, role)

@@ -60,6 +60,18 @@ func (r Run) Took(now time.Time) (time.Duration, bool) {
 	return max(0, now.Sub(*r.Started)), true
 }
 
+// Over tells whether the program has ended. A Job takes a moment longer.
+func (r Run) Over() bool { return r.State == Succeeded || r.State == Failed }
+
+// Find returns the run with a name. One that is not there is an error that says which are.
+func (l *List) Find(namespace, name string) (*Run, error) {
+	i := slices.IndexFunc(l.Runs, func(r Run) bool { return r.Namespace == namespace && r.Name == name })
+	if i < 0 {
+		return nil, missing(namespace, name)
+	}
+	return &l.Runs[i], nil
+}
+
 // List is what one look at runs has found, the newest first.
 type List struct {
 	Time     time.Time

@@ -1,6 +1,7 @@
 package runs
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -110,5 +111,19 @@ func TestWhatAPodWaitsForIsSaidInOneLine(t *testing.T) {
 		if got, _ := stage(p); got != want {
 			t.Errorf("%q, want %q", got, want)
 		}
+	}
+}
+
+func TestARunThatIsNotThereIsSaid(t *testing.T) {
+	l := &List{Runs: []Run{{Namespace: "ada", Name: "lab-run-1", State: Running}, {Namespace: "bob", Name: "lab-run-2", State: Failed}}}
+	if r, err := l.Find("ada", "lab-run-1"); err != nil || r.Name != "lab-run-1" || r.Over() {
+		t.Errorf("%+v, error %v: want lab-run-1, which has not ended", r, err)
+	}
+	_, err := l.Find("ada", "lab-run-2")
+	if err == nil || !strings.HasPrefix(err.Error(), "Job ada/lab-run-2 does not exist: `kubectl jupyter notebook run list -n ada` lists the runs") {
+		t.Errorf("%v: want it to say that there is no such run in ada", err)
+	}
+	if !l.Runs[1].Over() {
+		t.Error("a run that has failed passes for one that runs")
 	}
 }

@@ -113,7 +113,7 @@ func Get(ctx context.Context, c *cluster.Cluster, namespace, name string) (*batc
 	ref := RefOf(namespace, name)
 	u, err := c.Dynamic.Resource(jobsResource).Namespace(namespace).Get(ctx, name, metav1.GetOptions{})
 	if apierrors.IsNotFound(err) {
-		return nil, fmt.Errorf("%s does not exist: `kubectl jupyter notebook run list -n %s` lists the runs; they are deleted some time after their end", ref, namespace)
+		return nil, missing(namespace, name)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", ref, err)
@@ -126,6 +126,10 @@ func Get(ctx context.Context, c *cluster.Cluster, namespace, name string) (*batc
 		return nil, fmt.Errorf("%s is not a run: `kubectl jupyter notebook run list -n %s` lists the runs", ref, namespace)
 	}
 	return job, nil
+}
+
+func missing(namespace, name string) error {
+	return fmt.Errorf("%s does not exist: `kubectl jupyter notebook run list -n %s` lists the runs; they are deleted some time after their end", RefOf(namespace, name), namespace)
 }
 
 // Delete deletes a run with its pod and its files. What runs is ended.

@@ -139,13 +139,17 @@ func (o *DeleteOptions) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	list, err := runs.Read(ctx, place.Cluster, place.Namespace)
+	if err != nil {
+		return err
+	}
 	var running []string
 	for _, name := range o.Names {
-		job, err := runs.Get(ctx, place.Cluster, place.Namespace, name)
+		r, err := list.Find(place.Namespace, name)
 		if err != nil {
 			return err
 		}
-		if job.Status.Active > 0 {
+		if !r.Over() {
 			running = append(running, name)
 		}
 	}

@@ -85,6 +85,12 @@ func TestRealNode(t *testing.T) {
 	t.Run("a notebook runs with its volume and its PodDefault", func(t *testing.T) {
 		b.notebook(t, notebookImage(t, images), realProxy(images))
 	})
+	t.Run("programs run as Jobs with what that notebook has", func(t *testing.T) {
+		if images[notebookImage(t, images)] != "real" {
+			t.Skip("the notebook is a stand-in, which runs no kernels: see the list above for why")
+		}
+		b.runs(t, "first", "home")
+	})
 	t.Run("a person logs in through the gateway, creates a notebook and opens it, and nobody else does", func(t *testing.T) {
 		if !realProxy(images) {
 			t.Skip("the proxy is a stand-in, which knows no login: see the list above for why")

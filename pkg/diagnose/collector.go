@@ -9,8 +9,8 @@ import (
 	"k8s.io/apimachinery/pkg/util/sets"
 )
 
-// logs reads the ends of the logs of containers that crash, one container of a kind:
-// replicas crash alike.
+// logs reads the ends of the logs of containers that crash, or that run for long without
+// being ready, one container of a kind: replicas do so alike.
 func (c *collector) logs() {
 	n := 0
 	known := sets.New[string]()
@@ -22,18 +22,23 @@ func (c *collector) logs() {
 		for _, ct := range containers(p) {
 			crash := crashOf(ct.status)
 			key := fmt.Sprintf("%s %s", c.s.owner(p), ct.spec.Name)
-			if crash == nil || n >= maxLogs || known.Has(key) {
+			running := ct.status.State.Running
+			stuck := running != nil && !ct.status.Ready && c.s.Time.Sub(running.StartedAt.Time) > patience
+			if crash == nil && !stuck || n >= maxLogs || known.Has(key) {
 				continue
 			}
 			known.Insert(key)
 			n++
-			container, previous := ct.spec.Name, ct.status.State.Terminated == nil
+			container, previous := ct.spec.Name, crash != nil && ct.status.State.Terminated == nil
 			c.add(fmt.Sprintf("log %s/%s %s", p.Namespace, p.Name, container), func(ctx context.Context) error {
 				text, err := c.reader.log(ctx, p.Namespace, p.Name, container, previous)
 				// The kubelet may have removed the container meanwhile: no log, and
 				// nothing wrong with that.
 				if apierrors.IsNotFound(err) || apierrors.IsBadRequest(err) {
 					return nil
+				}
+				if crash == nil && err != nil {
+					return nil // the probe's words have to do
 				}
 				if err != nil {
 					return err

@@ -125,6 +125,9 @@ func findProbe(s *Snapshot, sub Subject, p *corev1.Pod) []report.Cause {
 			}
 			c := s.podCause(sub, p, ProbeFailing, severity, fmt.Sprintf("container %s of %s runs, but its probe fails", ct.spec.Name, s.owner(p)))
 			c.Evidence = []string{event(e.Reason, e.Message), fmt.Sprintf("pod %s: running for %s", p.Name, age(up))}
+			if severity == report.Error {
+				c.Evidence = append(c.Evidence, s.log(p, ct.spec.Name)...)
+			}
 			c.Remedy = fmt.Sprintf("kubectl -n %s logs %s -c %s", p.Namespace, p.Name, ct.spec.Name)
 			causes = append(causes, c)
 			break

@@ -246,6 +246,15 @@ func TestPods(t *testing.T) {
 			about("Pod", "auth", "dex-6f7-x2x", "Unhealthy", "11:59", `Readiness probe failed: Get "http://10.244.0.9:5558/healthz/ready": dial tcp 10.244.0.9:5558: connect: connection refused`),
 		want: "error ProbeFailing Deployment auth/dex",
 	}, {
+		name: "a program that never gets ready is shown with what it says itself",
+		objects: dexPod(onWorker, `
+  phase: Running
+  conditions: [{type: Ready, status: "False"}]
+  containerStatuses: [{name: dex, state: {running: {startedAt: "2026-03-01T11:50:00Z"}}}]`) +
+			about("Pod", "auth", "dex-6f7-x2x", "Unhealthy", "11:59", `Readiness probe failed: HTTP probe failed with statuscode: 503`),
+		logs: map[string]string{"dex-6f7-x2x dex": "info\tstarting\nwarn\twaiting for sync\nerror\twatch error: failed to list *v1alpha2.TLSRoute: the server could not find the requested resource"},
+		want: "error ProbeFailing Deployment auth/dex",
+	}, {
 		name: "a probe that fails while the program starts is a delay",
 		objects: dexPod(onWorker, `
   phase: Running

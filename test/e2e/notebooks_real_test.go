@@ -50,6 +50,7 @@ func TestNotebooksFromTheShell(t *testing.T) {
 	}
 	t.Run("its page is opened through the gateway and the login, and a cell is run in it", n.inChromium)
 	t.Run("a client of the API runs a cell through connect, and its file is there after stop and start", n.connects)
+	t.Run("exec, logs and connect --exec reach the containers that are meant, and end as the programs do", n.executes)
 	t.Run("a notebook file that works is run beside it, and one that fails says so", n.runs)
 	t.Run("300 MB are copied there and back, over connections that break", n.copies)
 }

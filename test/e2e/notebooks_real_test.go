@@ -70,6 +70,11 @@ func (s *shell) must(t *testing.T, verb string, args ...string) result {
 // inChromium runs a cell as a person does.
 func (s *shell) inChromium(t *testing.T) {
 	chromium, pictures := chromium(t)
+	// The mesh hears of a new pod a moment after everybody else.
+	person := s.signsIn(t, gateway, nil, s.user, loginPassword, s.namespace)
+	eventually(t, "the gateway leads to JupyterLab", func() bool {
+		return strings.Contains(person.follow(person.get("/notebook/"+s.namespace+"/"+s.name+"/")).body, "JupyterLab")
+	})
 	cmd := exec.CommandContext(t.Context(), filepath.Join(programs(t).Bin, "browser"), "-chromium", chromium, "-proxy", s.state().Proxy,
 		"-url", s.app, "-user", s.user, "-namespace", s.namespace, "-out", pictures, "-notebook", s.name, "-cell", "print(6 * 7)")
 	cmd.Stdin = strings.NewReader(loginPassword)

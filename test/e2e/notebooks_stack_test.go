@@ -4,11 +4,9 @@ package e2e
 
 import (
 	"encoding/json"
-	"fmt"
 	"slices"
 	"strings"
 	"testing"
-	"time"
 )
 
 // formOfTheCluster changes the form for new notebooks, and sees that an install keeps it. Who
@@ -56,58 +54,4 @@ func formOfTheCluster(t *testing.T, b *bed) {
 	if now := read(); now != release {
 		t.Errorf("after reset the form is\n%s\nwant\n%s", now, release)
 	}
-}
-
-// sixtyNotebooks lists them: what is asked does not grow with them. Every tenth one runs, on
-// simulated nodes.
-func sixtyNotebooks(t *testing.T, b *bed) {
-	const many, namespace = 60, "class"
-	b.kubectl("create", "namespace", namespace)
-	defer b.kubectl("delete", "namespace", namespace, "--wait=false")
-	add := func(from, to int) {
-		var all strings.Builder
-		for i := from; i < to; i++ {
-			stopped := `, annotations: {kubeflow-resource-stopped: "2026-01-01T00:00:00Z"}`
-			if i%10 == 0 {
-				stopped = ""
-			}
-			fmt.Fprintf(&all, `---
-{apiVersion: kubeflow.org/v1, kind: Notebook, metadata: {name: n%[1]d, namespace: %[2]s%[3]s}, spec: {template: {spec: {
-  containers: [{name: n%[1]d, image: x, volumeMounts: [], resources: {requests: {cpu: 1m, memory: 1Mi}}}]}}}}
-`, i, namespace, stopped)
-		}
-		if _, err := b.tryKubectl(all.String(), "create", "-f", "-"); err != nil {
-			t.Fatal(err)
-		}
-	}
-	// list returns the number of requests, and how many notebooks are listed and run.
-	list := func() (requests, listed, running int) {
-		r := b.must("notebook", "list", "-A", "-v", "6")
-		for line := range strings.Lines(r.Stdout) {
-			if strings.HasPrefix(line, namespace+" ") {
-				listed++
-				if strings.Contains(line, "Running") {
-					running++
-				}
-			}
-		}
-		return strings.Count(r.Stderr, " verb="), listed, running
-	}
-	add(0, 2)
-	few, listed, _ := list()
-	if listed != 2 || few == 0 {
-		t.Fatalf("%d of 2 notebooks listed with %d requests", listed, few)
-	}
-	add(2, many)
-	var lots, running int
-	eventually(t, "every tenth notebook runs", func() bool {
-		lots, listed, running = list()
-		return running == many/10
-	}, func() { t.Logf("%d run, %d are listed", running, listed) })
-	if listed != many || lots != few {
-		t.Errorf("%d notebooks with %d requests, want %d with %d as for two", listed, lots, many, few)
-	}
-	began := time.Now()
-	b.must("notebook", "list", "-A")
-	t.Logf("%d notebooks are listed in %d ms with %d requests", many, time.Since(began).Milliseconds(), lots)
 }

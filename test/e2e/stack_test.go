@@ -17,7 +17,6 @@ func TestOneInstalledStack(t *testing.T) {
 		{"what is behind a webhook is named before it", whatIsBehindAWebhookIsNamedBeforeIt},
 		{"notebook", notebookCommands},
 		{"the form for new notebooks", formOfTheCluster},
-		{"sixty notebooks", sixtyNotebooks},
 		{"support-bundle", supportBundle},
 	} {
 		t.Run(tt.name, func(t *testing.T) { tt.test(t, b.in(t)) })

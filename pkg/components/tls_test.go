@@ -66,14 +66,20 @@ func TestCookiesAreSecureWithTLSWithoutBeingAskedFor(t *testing.T) {
 	})
 }
 
+// longHost is as long as those that clouds give.
+const longHost = "internal-a1b2c3d4e5f60718293a4b5c6d7e8f90-1234567890.eu-central-1.elb.amazonaws.com"
+
 func TestTheCertificateIsForLocalhostAndEveryHost(t *testing.T) {
 	forEachRelease(t, func(t *testing.T, release string) {
 		for name, c := range map[string]struct {
 			hosts, names, addresses []string
 		}{
-			"nobody has an address yet":     {nil, []string{"localhost"}, []string{"127.0.0.1"}},
-			"an address":                    {[]string{"192.0.2.7"}, []string{"localhost"}, []string{"127.0.0.1", "192.0.2.7"}},
-			"a name and two addresses":      {[]string{"nb.example.com", "192.0.2.7", "2001:db8::7"}, []string{"localhost", "nb.example.com"}, []string{"127.0.0.1", "192.0.2.7", "2001:db8::7"}},
+			"nobody has an address yet": {nil, []string{"localhost"}, []string{"127.0.0.1"}},
+			"an address":                {[]string{"192.0.2.7"}, []string{"localhost"}, []string{"127.0.0.1", "192.0.2.7"}},
+			"a name and two addresses":  {[]string{"nb.example.com", "192.0.2.7", "2001:db8::7"}, []string{"localhost", "nb.example.com"}, []string{"127.0.0.1", "192.0.2.7", "2001:db8::7"}},
+			"a load balancer's name of 80 letters, which no common name could hold": {
+				[]string{longHost}, []string{"localhost", longHost}, []string{"127.0.0.1"},
+			},
 			"localhost, which is in anyway": {[]string{"localhost", "127.0.0.1"}, []string{"localhost"}, []string{"127.0.0.1"}},
 		} {
 			t.Run(name, func(t *testing.T) {
@@ -83,6 +89,9 @@ func TestTheCertificateIsForLocalhostAndEveryHost(t *testing.T) {
 					if got, _, err := unstructured.NestedStringSlice(certificate.Object, "spec", field); err != nil || !slices.Equal(got, want) {
 						t.Errorf("%s = %q (%v), want %q", field, got, err, want)
 					}
+				}
+				if common, there, _ := unstructured.NestedString(certificate.Object, "spec", "commonName"); there {
+					t.Errorf("it has the common name %q, which is limited to 64 letters", common)
 				}
 				if secret := text(t, certificate, "spec", "secretName"); secret != components.GatewaySecret {
 					t.Errorf("it goes into Secret %s, the gateway presents %s", secret, components.GatewaySecret)

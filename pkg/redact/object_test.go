@@ -62,6 +62,10 @@ func TestObjectsLoseTheirCredentials(t *testing.T) {
 		object: `{kind: Service, metadata: {name: s, annotations: {example.com/admin-password: ` + planted + `}}}`,
 		reason: NamedValues, keeps: []string{"admin-password"},
 	}, {
+		name:   "the copy of a token that OpenShift keeps in an annotation",
+		object: `{kind: ServiceAccount, metadata: {name: s, annotations: {openshift.io/token-secret.value: ` + planted + `}}}`,
+		reason: NamedValues, keeps: []string{"token-secret.value"},
+	}, {
 		name:   "a field of a custom resource",
 		object: `{kind: BGPPeer, metadata: {name: b}, spec: {password: ` + planted + `, passwordSecret: {name: holder}}}`,
 		reason: NamedValues, keeps: []string{"holder"},

@@ -30,7 +30,13 @@ It leads through the gateway, which requires a login: kubectl jupyter login-url 
 the path.`
 	cmd.Example = plugin.Examples(`
 		# Print the URL of a notebook
-		kubectl jupyter notebook url lab`)
+		kubectl jupyter notebook url lab
+
+		# Print the URL of a notebook of another namespace
+		kubectl jupyter notebook url lab -n team-a
+
+		# Ask the web server behind it with curl
+		curl -I "$(kubectl jupyter notebook url lab)"`)
 	return cmd
 }
 
@@ -43,7 +49,13 @@ func NewOpen(b *plugin.Base) *cobra.Command {
 The URL, which is also printed, leads through the gateway, which requires a login.`
 	cmd.Example = plugin.Examples(`
 		# Open a notebook
-		kubectl jupyter notebook open lab`)
+		kubectl jupyter notebook open lab
+
+		# Open a notebook of another namespace
+		kubectl jupyter notebook open lab -n team-a
+
+		# Start a notebook that is stopped, and open it
+		kubectl jupyter notebook start lab --wait && kubectl jupyter notebook open lab`)
 	return cmd
 }
 

@@ -50,7 +50,10 @@ Exit codes:
 			kubectl jupyter notebook why vision
 
 			# Print the names of the causes
-			kubectl jupyter notebook why vision -o jsonpath='{.causes[*].name}'`),
+			kubectl jupyter notebook why vision -o jsonpath='{.causes[*].name}'
+
+			# Explain a notebook of another namespace, as YAML
+			kubectl jupyter notebook why vision -n team-a -o yaml`),
 		Args:              notebook.OneName,
 		ValidArgsFunction: notebook.CompleteNames(b, 1),
 		RunE: func(cmd *cobra.Command, args []string) error {

@@ -68,7 +68,13 @@ func newShowCommand(b *plugin.Base) *cobra.Command {
 release's or was chosen with "kubectl jupyter notebook form set".`,
 		Example: plugin.Examples(`
 			# Print the kinds of GPUs that the form offers
-			kubectl jupyter notebook form show -o 'jsonpath={range .gpus[*]}{.limitsKey}{"\n"}{end}'`),
+			kubectl jupyter notebook form show -o 'jsonpath={range .gpus[*]}{.limitsKey}{"\n"}{end}'
+
+			# Show what the form offers, as a table
+			kubectl jupyter notebook form show
+
+			# Save what the form offers
+			kubectl jupyter notebook form show -o yaml > form.yaml`),
 		Args: plugin.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return plugin.Run(cmd, o, view.CheckOutput(o.Format, view.FormatTable))

@@ -76,7 +76,13 @@ func newResetCommand(b *plugin.Base) *cobra.Command {
 		Long:  `Undo all changes of the form for new notebooks: it offers what the release offers again.`,
 		Example: plugin.Examples(`
 			# Print what would change
-			kubectl jupyter notebook form reset --diff`),
+			kubectl jupyter notebook form reset --diff
+
+			# Offer what the release offers, after a confirmation
+			kubectl jupyter notebook form reset
+
+			# The same without a prompt
+			kubectl jupyter notebook form reset --yes`),
 		Args: plugin.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return plugin.Run(cmd, o, o.check()) },
 	}

@@ -38,7 +38,10 @@ what is kept, is shown first.`,
 			kubectl jupyter notebook delete lab
 
 			# Delete a notebook with its volumes, and wait until it is gone
-			kubectl jupyter notebook delete lab --delete-volume --wait`),
+			kubectl jupyter notebook delete lab --delete-volume --wait
+
+			# Delete two notebooks without a prompt
+			kubectl jupyter notebook delete lab vision --yes`),
 		Args:              notebook.Names,
 		ValidArgsFunction: notebook.CompleteNames(b, 0),
 		RunE: func(cmd *cobra.Command, args []string) error {

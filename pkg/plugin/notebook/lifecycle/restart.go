@@ -29,7 +29,14 @@ started.
 What runs in the notebooks is shown first, as for kubectl jupyter notebook stop.`,
 		Example: plugin.Examples(`
 			# Restart a notebook, and wait until it runs again
-			kubectl jupyter notebook restart lab --wait`),
+			kubectl jupyter notebook restart lab --wait
+
+			# Restart two notebooks without a prompt
+			kubectl jupyter notebook restart lab vision --yes
+
+			# Show which notebooks have an old sidecar, and renew the one of a notebook
+			kubectl jupyter status
+			kubectl jupyter notebook restart lab`),
 		Args:              notebook.Names,
 		ValidArgsFunction: notebook.CompleteNames(b, 0),
 		RunE: func(cmd *cobra.Command, args []string) error {

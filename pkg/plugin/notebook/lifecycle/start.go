@@ -29,7 +29,10 @@ cannot start.`,
 			kubectl jupyter notebook start lab
 
 			# Start two notebooks, and wait until they run
-			kubectl jupyter notebook start lab vision --wait`),
+			kubectl jupyter notebook start lab vision --wait
+
+			# Start a notebook of another namespace, and wait for at most two minutes
+			kubectl jupyter notebook start lab -n team-a --wait --timeout 2m`),
 		Args:              notebook.Names,
 		ValidArgsFunction: notebook.CompleteNames(b, 0),
 		RunE: func(cmd *cobra.Command, args []string) error {

@@ -108,24 +108,40 @@ func TestWhatAnUpgradeHasYetToCreateIsAwaitedAndNotFailed(t *testing.T) {
 		whole report.State
 	}{
 		{
-			"an object beside programs that serve", []report.Ref{policy}, []string{policyRecord}, nil,
+			"an object beside programs that serve",
+			[]report.Ref{policy},
+			[]string{policyRecord},
+			nil,
 			map[string]report.State{"oauth2-proxy": report.Progressing, "dex": report.Ready},
-			map[string]string{"oauth2-proxy": diagnose.UpgradeIncomplete}, report.Progressing,
+			map[string]string{"oauth2-proxy": diagnose.UpgradeIncomplete},
+			report.Progressing,
 		},
 		{
-			"programs, while those of the older release serve", []report.Ref{dexDeployment}, []string{dexRecord}, nil,
-			map[string]report.State{"dex": report.Progressing}, map[string]string{"dex": diagnose.UpgradeIncomplete}, report.Progressing,
+			"programs, while those of the older release serve",
+			[]report.Ref{dexDeployment},
+			[]string{dexRecord},
+			nil,
+			map[string]report.State{"dex": report.Progressing},
+			map[string]string{"dex": diagnose.UpgradeIncomplete},
+			report.Progressing,
 		},
 		{
-			"what is missing beside it is no effect", []report.Ref{dexDeployment, policy}, []string{policyRecord}, nil,
-			map[string]report.State{"dex": report.Missing, "oauth2-proxy": report.Progressing}, nil, report.Missing,
+			"what is missing beside it is no effect",
+			[]report.Ref{dexDeployment, policy},
+			[]string{policyRecord},
+			nil,
+			map[string]report.State{"dex": report.Missing, "oauth2-proxy": report.Progressing},
+			nil, report.Missing,
 		},
 		{
-			"another error of the same component is told", []report.Ref{policy}, []string{policyRecord},
+			"another error of the same component is told",
+			[]report.Ref{policy},
+			[]string{policyRecord},
 			func(s *Snapshot) {
 				s.change(t, proxies, int64(0), "spec", "replicas").change(t, proxies, int64(0), "status", "readyReplicas")
 			},
-			map[string]report.State{"oauth2-proxy": report.Failed}, nil, report.Failed,
+			map[string]report.State{"oauth2-proxy": report.Failed},
+			nil, report.Failed,
 		},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

@@ -47,21 +47,28 @@ func TestAPodIsTiedToTheNodeThatHasItsVolumes(t *testing.T) {
 	}{
 		{"nobody has it", []corev1.PersistentVolumeClaim{claimOf("home", once)}, []corev1.Pod{gone, elsewhere, podWith("waits", "", "home")}, "", ""},
 		{
-			"a notebook has it", []corev1.PersistentVolumeClaim{claimOf("home", once)}, []corev1.Pod{ofNotebook(podWith("lab-0", "n1", "home"), "lab")},
+			"a notebook has it",
+			[]corev1.PersistentVolumeClaim{claimOf("home", once)},
+			[]corev1.Pod{ofNotebook(podWith("lab-0", "n1", "home"), "lab")},
 			"volume home can be mounted by one node at a time and is mounted on n1 by notebook lab: the run is placed on that node", "",
 		},
 		{"many nodes can have it", []corev1.PersistentVolumeClaim{claimOf("home", once, many)}, []corev1.Pod{podWith("p", "n1", "home")}, "", ""},
 		{"many nodes can read it", []corev1.PersistentVolumeClaim{claimOf("home", readOnly)}, []corev1.Pod{podWith("p", "n1", "home")}, "", ""},
 		{
-			"one pod alone can have it", []corev1.PersistentVolumeClaim{claimOf("home", oncePod)}, []corev1.Pod{podWith("p", "n1", "home")},
+			"one pod alone can have it",
+			[]corev1.PersistentVolumeClaim{claimOf("home", oncePod)},
+			[]corev1.Pod{podWith("p", "n1", "home")},
 			"", "volume home can be mounted by one pod at a time, and pod p has it: stop that first, or use --no-volumes",
 		},
 		{
-			"two of them are on one node", []corev1.PersistentVolumeClaim{claimOf("home", once), claimOf("data", once)},
-			[]corev1.Pod{podWith("p", "n2", "home"), ofJob}, "volume home can be mounted by one node at a time and is mounted on n2 by pod p", "",
+			"two of them are on one node",
+			[]corev1.PersistentVolumeClaim{claimOf("home", once), claimOf("data", once)},
+			[]corev1.Pod{podWith("p", "n2", "home"), ofJob},
+			"volume home can be mounted by one node at a time and is mounted on n2 by pod p", "",
 		},
 		{
-			"two of them are on two nodes", []corev1.PersistentVolumeClaim{claimOf("home", once), claimOf("data", once)},
+			"two of them are on two nodes",
+			[]corev1.PersistentVolumeClaim{claimOf("home", once), claimOf("data", once)},
 			[]corev1.Pod{podWith("p", "n1", "home"), ofJob},
 			"", "no node can mount all volumes: home is mounted on n1 by pod p, and data on n2 by job train; stop one of them, or use --no-volumes",
 		},

@@ -27,7 +27,8 @@ func TestProgramsAreFilesOrCommands(t *testing.T) {
 		{"a command", "", "", []string{"nvidia-smi", "-L"}, []string{"nvidia-smi", "-L"}, "nvidia-smi -L"},
 		{
 			"a notebook", "Train.IPYNB", train, nil,
-			[]string{"python3", "-u", "/run/kubectl-jupyter/kubectl-jupyter-run.py", "/run/kubectl-jupyter/Train.IPYNB", "mark", "/home/jovyan", "6291456"}, "Train.IPYNB",
+			[]string{"python3", "-u", "/run/kubectl-jupyter/kubectl-jupyter-run.py", "/run/kubectl-jupyter/Train.IPYNB", "mark", "/home/jovyan", "6291456"},
+			"Train.IPYNB",
 		},
 	} {
 		t.Run(c.name, func(t *testing.T) {

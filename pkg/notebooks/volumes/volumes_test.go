@@ -140,7 +140,8 @@ func TestWhatUsesAVolumeAndSinceWhenNothingDoes(t *testing.T) {
 			"job/train (ended)", "5h0m0s", "pod", "",
 		},
 		{
-			"nothing is known of one that is left alone", found{},
+			"nothing is known of one that is left alone",
+			found{},
 			"", "", "nothing mounts it, and nothing that did is left to say until when", "",
 		},
 		{
@@ -250,11 +251,15 @@ func TestHowFullAVolumeIsComesFromItsNodeOrNotAtAll(t *testing.T) {
 		{"nothing mounts it", s, "other", false, false, "nothing mounts it, and only mounted volumes are measured", ""},
 		{"it was not asked for", stats{}, "home", true, false, "it was not asked for", ""},
 		{
-			"the right is missing", stats{asked: true, failed: map[string]usage.Absence{"n1": {Forbidden: true, Reason: "Node n1: forbidden"}}}, "home", true, true,
+			"the right is missing",
+			stats{asked: true, failed: map[string]usage.Absence{"n1": {Forbidden: true, Reason: "Node n1: forbidden"}}},
+			"home", true, true,
 			"Node n1: forbidden", "how full volumes are is not known: the user is not allowed to get nodes/proxy",
 		},
 		{
-			"the node does not answer", stats{asked: true, failed: map[string]usage.Absence{"n1": {Reason: "Node n1: timeout"}}}, "home", true, false,
+			"the node does not answer",
+			stats{asked: true, failed: map[string]usage.Absence{"n1": {Reason: "Node n1: timeout"}}},
+			"home", true, false,
 			"Node n1: timeout", "how full volumes are is not known of 1 node: Node n1: timeout",
 		},
 	} {

@@ -109,8 +109,13 @@ func TestAnExporterBehindTLSOrAPasswordIsAskedAgainOrNamed(t *testing.T) {
 
 func TestExportersOfAllVendorsChartsAreLookedFor(t *testing.T) {
 	for _, labels := range []map[string]string{
-		{"app": "nvidia-dcgm-exporter"}, {"app": "nvidia-dcgm-exporter-dra"}, {"app": "dcgm-exporter"}, {"k8s-app": "dcgm-exporter"},
-		{"app.kubernetes.io/name": "dcgm-exporter"}, {"app.kubernetes.io/name": "nvidia-dcgm-exporter"}, {"app.kubernetes.io/name": "gke-managed-dcgm-exporter"},
+		{"app": "nvidia-dcgm-exporter"},
+		{"app": "nvidia-dcgm-exporter-dra"},
+		{"app": "dcgm-exporter"},
+		{"k8s-app": "dcgm-exporter"},
+		{"app.kubernetes.io/name": "dcgm-exporter"},
+		{"app.kubernetes.io/name": "nvidia-dcgm-exporter"},
+		{"app.kubernetes.io/name": "gke-managed-dcgm-exporter"},
 	} {
 		found := false
 		for _, text := range selectors {

@@ -148,7 +148,9 @@ func grid(l *runs.List, all, wide bool) view.Grid {
 			took = duration.HumanDuration(d)
 		}
 		row := []view.Cell{
-			view.Text(r.Name), view.Text(r.Like), view.Text(r.Program), {Text: string(r.State), Level: levels[r.State]}, view.Text(code(r)),
+			view.Text(r.Name), view.Text(r.Like), view.Text(r.Program),
+			{Text: string(r.State), Level: levels[r.State]},
+			view.Text(code(r)),
 			view.Text(gpus(r, ",")), view.Text(took), view.Text(duration.HumanDuration(max(0, l.Time.Sub(r.Created)))),
 		}
 		if all {

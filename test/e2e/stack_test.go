@@ -17,6 +17,7 @@ func TestOneInstalledStack(t *testing.T) {
 		{"what is behind a webhook is named before it", whatIsBehindAWebhookIsNamedBeforeIt},
 		{"notebook", notebookCommands},
 		{"the form for new notebooks", formOfTheCluster},
+		{"notebook edit, run and volume", notebookWork},
 		{"support-bundle", supportBundle},
 	} {
 		t.Run(tt.name, func(t *testing.T) { tt.test(t, b.in(t)) })

@@ -31,7 +31,7 @@ func (b *bed) stopsIdleAfter(r result, namespace, pod string) {
 	if n := strings.Count(b.kubectl("-n", "kubeflow", "get", "replicasets", "-l", "app=notebook-controller", "-o", "name"), "replicaset"); n != 2 {
 		t.Errorf("the controller's Deployment has %d ReplicaSets: its pod was not made anew, or more than once", n)
 	}
-	if got := b.kubectl("-n", namespace, "get", "notebook", "forgotten", "-o", "jsonpath={.metadata.annotations}"); strings.Contains(got, "activity") {
+	if got := b.kubectl("-n", namespace, "get", "notebook", "forgotten", "-o", `jsonpath={.metadata.annotations.notebooks\.kubeflow\.org/last-activity}{.metadata.annotations.notebooks\.kubeflow\.org/last_activity_check_timestamp}`); got != "" {
 		t.Errorf("the controller would go by a record of long ago: %s", got)
 	}
 	if got := b.kubectl("-n", namespace, "get", "pods", "-l", "notebook-name=forgotten", "-o", "jsonpath={.items[*].metadata.uid}"); got != pod {

@@ -141,26 +141,28 @@ func findSandbox(s *Snapshot, sub Subject, p *corev1.Pod) []report.Cause {
 	if p.Status.Phase != corev1.PodPending || leaving(p) || p.Status.PodIP != "" {
 		return nil
 	}
-	for _, e := range s.events("Pod", p.Namespace, p.Name, "FailedCreatePodSandBox", "NetworkNotReady") {
-		c := s.podCause(sub, p, PodSandboxFailed, report.Error, "")
-		c.Evidence = []string{event(e.Reason, e.Message)}
-		switch {
-		case noRuntimeHandler.MatchString(e.Message):
-			c.Summary = fmt.Sprintf("node %s does not have the container runtime that the pod's RuntimeClass names", p.Spec.NodeName)
-			c.Remedy = "configure it on the node, or remove runtimeClassName from the pod: kubectl get runtimeclasses; " + describe(podRef(p))
-		case sandboxImage.MatchString(e.Message):
-			c.Summary = fmt.Sprintf("node %s cannot get the image that every pod begins with", p.Spec.NodeName)
-			c.Remedy = "make the image in the evidence available to the node; its container runtime's configuration names it (sandbox_image, pause_image)"
-		case e.Reason == "NetworkNotReady" || networkPlugin.MatchString(e.Message):
-			c.Summary = fmt.Sprintf("node %s cannot set up the pod's network", p.Spec.NodeName)
-			c.Remedy = "check that the network plugin's pods run on that node: kubectl -n kube-system get pods -o wide --field-selector spec.nodeName=" + p.Spec.NodeName
-		default:
-			c.Summary = fmt.Sprintf("node %s cannot set up the pod", p.Spec.NodeName)
-			c.Remedy = describe(podRef(p)) + "; kubectl describe node " + p.Spec.NodeName
-		}
-		return []report.Cause{c}
+	events := s.events("Pod", p.Namespace, p.Name, "FailedCreatePodSandBox", "NetworkNotReady")
+	if len(events) == 0 {
+		return nil
 	}
-	return nil
+	e := events[0]
+	c := s.podCause(sub, p, PodSandboxFailed, report.Error, "")
+	c.Evidence = []string{event(e.Reason, e.Message)}
+	switch {
+	case noRuntimeHandler.MatchString(e.Message):
+		c.Summary = fmt.Sprintf("node %s does not have the container runtime that the pod's RuntimeClass names", p.Spec.NodeName)
+		c.Remedy = "configure it on the node, or remove runtimeClassName from the pod: kubectl get runtimeclasses; " + describe(podRef(p))
+	case sandboxImage.MatchString(e.Message):
+		c.Summary = fmt.Sprintf("node %s cannot get the image that every pod begins with", p.Spec.NodeName)
+		c.Remedy = "make the image in the evidence available to the node; its container runtime's configuration names it (sandbox_image, pause_image)"
+	case e.Reason == "NetworkNotReady" || networkPlugin.MatchString(e.Message):
+		c.Summary = fmt.Sprintf("node %s cannot set up the pod's network", p.Spec.NodeName)
+		c.Remedy = "check that the network plugin's pods run on that node: kubectl -n kube-system get pods -o wide --field-selector spec.nodeName=" + p.Spec.NodeName
+	default:
+		c.Summary = fmt.Sprintf("node %s cannot set up the pod", p.Spec.NodeName)
+		c.Remedy = describe(podRef(p)) + "; kubectl describe node " + p.Spec.NodeName
+	}
+	return []report.Cause{c}
 }
 
 // What a container runtime says of a sandbox that it could not make.

@@ -69,11 +69,6 @@ func build(t *testing.T, change ...func(*Request)) *Objects {
 	return o
 }
 
-func gpus(c corev1.Container) int64 {
-	q := c.Resources.Limits["nvidia.com/gpu"]
-	return q.Value()
-}
-
 func TestARunHasWhatItsNotebookHas(t *testing.T) {
 	o := build(t)
 	pod := o.Pod()

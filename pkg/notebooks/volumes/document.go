@@ -73,5 +73,5 @@ func (v *Volume) Document(now time.Time) VolumeDocument {
 }
 
 func (d *VolumeDocument) missing(field string, why usage.Absence) {
-	d.Missing[field] = usage.MissingDocument{Forbidden: why.Forbidden, Reason: why.Reason}
+	d.Missing[field] = usage.MissingDocument(why)
 }

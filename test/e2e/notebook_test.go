@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	rbacv1 "k8s.io/api/rbac/v1"
 	"sigs.k8s.io/yaml"
@@ -128,7 +129,17 @@ func notebookCommands(t *testing.T, b *bed) {
 		b.must("notebook", "list", "-n", ns)
 		return w.requests() - before
 	}
-	two := listing()
+	// Those of all namespaces take rights that the role does not have.
+	everywhere := func() (requests int) {
+		asAdmin(func() {
+			started := time.Now()
+			r := b.must("notebook", "list", "-A", "-v", "6")
+			requests = strings.Count(r.Stderr, `"Response" verb=`)
+			t.Logf("list -A: %d notebooks, %d requests, %d ms with the log of requests", strings.Count(r.Stdout, "\n")-1, requests, time.Since(started).Milliseconds())
+		})
+		return requests
+	}
+	two, few := listing(), everywhere()
 	asAdmin(func() {
 		var many strings.Builder
 		for i := range 60 {
@@ -141,6 +152,9 @@ func notebookCommands(t *testing.T, b *bed) {
 	})
 	if all := listing(); all != two {
 		t.Errorf("a list of 62 notebooks takes %d requests, one of two takes %d", all, two)
+	}
+	if all := everywhere(); few == 0 || all != few {
+		t.Errorf("a list of all namespaces takes %d requests for 62 notebooks, %d for two", all, few)
 	}
 	var list struct {
 		Notebooks []struct{ Name, State string }

@@ -10,6 +10,7 @@ import (
 	"encoding/json"
 	"io"
 	"math/rand/v2"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -53,6 +54,7 @@ func TestNotebooksFromTheShell(t *testing.T) {
 	t.Run("exec, logs and connect --exec reach the containers that are meant, and end as the programs do", n.executes)
 	t.Run("a notebook file that works is run beside it, and one that fails says so", n.runs)
 	t.Run("300 MB are copied there and back, over connections that break", n.copies)
+	t.Run("stop --idle stops the one that is idle and leaves the one whose cell runs", n.idles)
 }
 
 // shell is somebody who works with a notebook from a shell.
@@ -237,6 +239,30 @@ func (s *shell) copies(t *testing.T) {
 		t.Errorf("the sum after a copy that was killed at %d MB is %s, want %s", left>>20, got, sum)
 	}
 	s.must(t, "exec", s.name, "--", "rm", "/home/jovyan/big.bin")
+}
+
+// idles has another notebook compute while nothing is done in this one.
+func (s *shell) idles(t *testing.T) {
+	busy := &shell{s.bed, "busy", s.namespace, s.user, s.app}
+	s.must(t, "create", busy.name, "--no-volume", "--cpu", "0.1", "--memory", "512Mi", "--timeout", "5m")
+	server := busy.connected(t)
+	server.run(t, server.kernel(t), "import time\ntime.sleep(600)", false)
+	r := s.must(t, "stop", "--idle", "1s", "--yes", "--wait", "--timeout", "3m", "-o", "name")
+	if !strings.Contains(r.Stdout, s.name) || strings.Contains(r.Stdout, busy.name) {
+		t.Errorf("chosen were not %s alone: %s", s.name, r)
+	}
+	stopped := func(name string) string {
+		return s.kubectl("-n", s.namespace, "get", "notebook", name, "-o", `jsonpath={.metadata.annotations.kubeflow-resource-stopped}`)
+	}
+	if stopped(s.name) == "" || stopped(busy.name) != "" {
+		t.Errorf("stopped: %s %q, %s %q, want the first one alone", s.name, stopped(s.name), busy.name, stopped(busy.name))
+	}
+	var kernels []struct {
+		State string `json:"execution_state"`
+	}
+	if err := server.ask(t.Context(), http.MethodGet, "api/kernels", nil, &kernels); err != nil || len(kernels) != 1 || kernels[0].State != "busy" {
+		t.Errorf("kernels of the one whose cell runs: %v, %+v", err, kernels)
+	}
 }
 
 // randomFile writes a file that nothing compresses, and returns its sum.

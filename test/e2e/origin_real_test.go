@@ -19,6 +19,9 @@ import (
 // notebooksURL is where notebooks are with a port of their own.
 const notebooksURL = "http://" + gatewayAddress + ":8888"
 
+// appHost is the name of the web app where notebooks have names below it.
+const appHost = "jupyter.example.test"
+
 const originFilter = "kubeflow-gateway-origins"
 
 // TestRealNotebookOrigin has a notebook serve a page that tries to list, create and delete
@@ -99,6 +102,7 @@ spec: {template: {spec: {serviceAccountName: default-editor, containers: [{name:
 		b := b.in(t)
 		s := b.separate(t, webAppURL, image)
 		s.isHarmless(t, notebooksURL)
+		s.isNobodys(t)
 	})
 	t.Run("two sessions, of which a notebook may have set one, are nobody's", func(t *testing.T) {
 		b := b.in(t)
@@ -153,12 +157,29 @@ spec: {template: {spec: {serviceAccountName: default-editor, containers: [{name:
 		}
 		s := b.separate(t, "https://"+gatewayAddress+"/jupyter/", image)
 		s.isHarmless(t, "https://"+gatewayAddress+":8888")
+		s.isNobodys(t)
 		b.must("expose", "--type", "ClusterIP", "--tls", "off")
 		b.healthy(t)
 	})
+	b.kubectl("-n", "istio-system", "annotate", "service", "istio-ingressgateway", "external-dns.alpha.kubernetes.io/hostname="+appHost+",*."+appHost)
+	for _, chosen := range []struct{ origin, at string }{
+		{"host=notebooks." + appHost, "https://notebooks." + appHost},
+		{"host=*." + appHost, "https://" + profileNamespace + "." + appHost},
+	} {
+		t.Run("with "+chosen.origin+" over HTTPS it does none of that either, and notebooks work", func(t *testing.T) {
+			b := b.in(t)
+			b.must("expose", "--type", "ClusterIP", "--tls", "self-signed", "--notebook-origin", chosen.origin)
+			for range 3 {
+				b.healthy(t)
+			}
+			wantSays(t, b.must("status").Stdout, "https://"+appHost)
+			s := b.separate(t, "https://"+appHost+"/jupyter/", image)
+			s.isHarmless(t, chosen.at)
+		})
+	}
 	t.Run("the origin is shared again when that is chosen", func(t *testing.T) {
 		b := b.in(t)
-		b.must("expose", "--type", "ClusterIP", "--notebook-origin", "shared")
+		b.must("expose", "--type", "ClusterIP", "--notebook-origin", "shared", "--tls", "off")
 		person := b.signsIn(t, "http://"+gatewayAddress, nil, loginUser, loginPassword, profileNamespace)
 		eventually(t, "notebooks are at the web app's origin", func() bool {
 			return person.get("/notebook/"+profileNamespace+"/first/").code == http.StatusOK
@@ -230,6 +251,12 @@ func (s *separation) isHarmless(t *testing.T, origin string) {
 	if !strings.Contains(s.Out.Text, "Sign in with") || strings.HasPrefix(s.Out.URL, origin+"/") {
 		t.Errorf("after signing out at the notebooks' origin: %s: %s", s.Out.URL, s.Out.Text)
 	}
+}
+
+// isNobodys tells that a session which a page has set for the web app's paths is none: with
+// two ports of a host, cookies of one are the other's.
+func (s *separation) isNobodys(t *testing.T) {
+	t.Helper()
 	if s.Tossed == http.StatusOK {
 		t.Error("the web app takes a session that a page has set for its paths")
 	}

@@ -35,6 +35,9 @@ type said struct {
 	after time.Duration
 }
 
+// hersNamespace is where the planted notebook is.
+const hersNamespace = " -n kubeflow-user-example-com"
+
 // everyCommand are all commands in the order in which they can be run, with the flags
 // that make them print more. FILE and DIR are names in a directory of the test.
 var everyCommand = []struct {
@@ -63,6 +66,33 @@ var everyCommand = []struct {
 	{"top", []said{{}, {args: "-o json"}}},
 	{"top gpus", []said{{}, {args: "-o json"}}},
 	{"top notebooks", []said{{args: "-A"}, {args: "-A -o json"}}},
+	// None of these asks the server of a notebook: the pod that is planted is simulated.
+	{"notebook", []said{{alone: true}}},
+	{"notebook list", []said{{args: "-A -o wide"}, {args: "-A -o json"}}},
+	{"notebook why", []said{{args: "hers" + hersNamespace, code: -1}, {args: "hers -o json" + hersNamespace, code: -1}}},
+	{"notebook url", []said{{args: "hers" + hersNamespace, code: -1}}},
+	{"notebook open", []said{{args: "hers" + hersNamespace, code: -1}}},
+	{"notebook create", []said{{args: "lab --dry-run=server -o yaml" + hersNamespace, code: -1}, {args: "lab --no-volume --wait=false" + hersNamespace}}},
+	{"notebook edit", []said{{args: "hers --cpu 100m --dry-run=server" + hersNamespace, code: -1}}},
+	{"notebook connect", []said{{args: "hers --port 0" + hersNamespace, code: -1, after: 5 * time.Second}}},
+	{"notebook logs", []said{{args: "hers" + hersNamespace, code: -1}}},
+	{"notebook exec", []said{{args: "hers" + hersNamespace + " -- true", code: -1}}},
+	{"notebook cp", []said{{args: "hers:/etc/hostname DIR" + hersNamespace, code: -1}}},
+	{"notebook run", []said{{args: "--like hers --detach" + hersNamespace + " -- true", code: -1}}},
+	{"notebook run list", []said{{args: "-o json" + hersNamespace}}},
+	{"notebook run logs", []said{{args: "nothing" + hersNamespace, code: 1}}},
+	{"notebook run delete", []said{{args: "nothing --yes" + hersNamespace, code: -1}}},
+	{"notebook volume", []said{{alone: true}}},
+	{"notebook volume list", []said{{args: "-A -o wide"}, {args: "-A -o json"}}},
+	{"notebook volume delete", []said{{args: "nothing --yes" + hersNamespace, code: -1}}},
+	{"notebook form", []said{{}}},
+	{"notebook form show", []said{{args: "-o yaml"}}},
+	{"notebook form set", []said{{args: "--from-cluster --diff"}}},
+	{"notebook form reset", []said{{args: "--diff"}}},
+	{"notebook restart", []said{{args: "hers --yes" + hersNamespace, code: -1}}},
+	{"notebook stop", []said{{args: "hers --yes" + hersNamespace, code: -1}, {args: "--idle 1h -A -o json", code: -1}}},
+	{"notebook start", []said{{args: "hers" + hersNamespace, code: -1}}},
+	{"notebook delete", []said{{args: "lab --yes" + hersNamespace}}},
 	{"user", []said{{alone: true}}},
 	{"user add", []said{{args: "ada@example.com --password-stdin -o json --timeout 20s", stdin: plantedPassword + "\n", code: -1}}},
 	{"user set-password", []said{{args: "ada@example.com --password-stdin --timeout 20s", stdin: plantedPassword + "2\n", code: -1}}},
@@ -113,7 +143,7 @@ func TestNoCommandShowsWhatIsSecret(t *testing.T) {
 			dir := t.TempDir()
 			file := filepath.Join(dir, "bundle.tar.gz")
 			args := append(strings.Fields(c.path), strings.Fields(strings.NewReplacer("FILE", file, "DIR", dir).Replace(run.args))...)
-			args = append(args, "-v", "9")
+			args = append([]string{"-v", "9"}, args...)
 			ctx, cancel := context.WithCancel(t.Context())
 			if run.after > 0 {
 				timer := time.AfterFunc(run.after, cancel)

@@ -57,6 +57,7 @@ func TestUpgradeOnARealNode(t *testing.T) {
 	wantSays(t, b.must("status").Stdout, "release "+olderRelease, "Ready: ")
 	host := strings.TrimPrefix(gateway, "http://")
 	b.kubectl("-n", "istio-system", "patch", "service", "istio-ingressgateway", "-p", `{"spec":{"externalIPs":["`+gatewayAddress+`"]}}`)
+	b.throughProxy(t)
 	roots := b.selfSigned(t, host)
 	image := echoImage(t, images)
 	open := b.opensAt(t, "https://"+host, roots, image)

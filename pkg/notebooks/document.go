@@ -63,11 +63,8 @@ func (n *Notebook) Document(now time.Time) Document {
 	if t, ok := last.Get(); ok {
 		d.LastActivity = stamp(t)
 	}
-	if idle, ok := n.Idle(now).Get(); ok {
-		seconds := idle.Seconds()
-		d.Idle = &seconds
-	} else if n.State == Running {
-		why := usage.MissingDocument{Forbidden: last.Why().Forbidden, Reason: last.Why().Reason}
+	if d.Idle = usage.Seconds(n.Idle(now)); d.Idle == nil && n.State == Running {
+		why := usage.MissingDocument(last.Why())
 		d.Missing["lastActivity"], d.Missing["idleSeconds"] = why, why
 	}
 	return d

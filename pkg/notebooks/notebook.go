@@ -3,7 +3,6 @@ package notebooks
 import (
 	"cmp"
 	"fmt"
-	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -120,13 +119,7 @@ func (n *Notebook) Claims() []string {
 }
 
 // GPUText is what it asks for, as in nvidia.com/gpu:2.
-func (n *Notebook) GPUText() string {
-	var out []string
-	for _, name := range slices.Sorted(maps.Keys(n.GPUs)) {
-		out = append(out, fmt.Sprintf("%s:%d", name, n.GPUs[name]))
-	}
-	return strings.Join(out, ",")
-}
+func (n *Notebook) GPUText() string { return usage.CountsText(n.GPUs, "%d", ",") }
 
 // read takes a Notebook apart. Its state needs its pods: see state.
 func read(u *unstructured.Unstructured) (*Notebook, error) {

@@ -143,17 +143,28 @@ func (g GPU) document(schedulable Maybe[int64]) GPUDocument {
 		Utilization: g.Live.Utilization.Pointer(), MemoryUsedBytes: g.Live.MemoryUsed.Pointer(), MemoryTotalBytes: g.Live.MemoryTotal.Pointer(),
 		Missing: map[string]MissingDocument{},
 	}
-	note(d.Missing, "requested", g.Requested)
-	note(d.Missing, "free", g.Free())
-	note(d.Missing, "schedulable", schedulable)
-	note(d.Missing, "utilizationPercent", g.Live.Utilization)
-	note(d.Missing, "memoryUsedBytes", g.Live.MemoryUsed)
-	note(d.Missing, "memoryTotalBytes", g.Live.MemoryTotal)
+	Note(d.Missing, "requested", g.Requested)
+	Note(d.Missing, "free", g.Free())
+	Note(d.Missing, "schedulable", schedulable)
+	Note(d.Missing, "utilizationPercent", g.Live.Utilization)
+	Note(d.Missing, "memoryUsedBytes", g.Live.MemoryUsed)
+	Note(d.Missing, "memoryTotalBytes", g.Live.MemoryTotal)
 	return d
 }
 
-func note[T any](missing map[string]MissingDocument, field string, m Maybe[T]) {
+// Note has why a field is null, where it is.
+func Note[T any](missing map[string]MissingDocument, field string, m Maybe[T]) {
 	if _, ok := m.Get(); !ok {
-		missing[field] = MissingDocument{m.Why().Forbidden, m.Why().Reason}
+		missing[field] = MissingDocument(m.Why())
 	}
+}
+
+// Seconds is a field with a time; nil where it is not known.
+func Seconds(m Maybe[time.Duration]) *float64 {
+	d, ok := m.Get()
+	if !ok {
+		return nil
+	}
+	seconds := d.Seconds()
+	return &seconds
 }

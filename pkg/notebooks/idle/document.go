@@ -47,19 +47,11 @@ func DocumentOf(apiVersion string, at time.Time, all []Verdict, stopped map[stri
 		d := NotebookDocument{
 			Namespace: v.Namespace, Name: v.Name, Owner: v.Owner.Pointer(), GPUs: v.GPUs, Created: v.Created.UTC(), Activity: v.Use.Document(),
 			GPUPeak: v.GPU.Peak.Pointer(), GPUSamples: v.GPU.Samples, Stop: v.Stop, Left: v.Left, Why: v.Why, Stopped: stopped[v.Namespace+"/"+v.Name],
-			Missing: map[string]usage.MissingDocument{},
+			Idle: usage.Seconds(v.Use.Idle(at)), Missing: map[string]usage.MissingDocument{},
 		}
-		idle := v.Use.Idle(at)
-		if t, ok := idle.Get(); ok {
-			seconds := t.Seconds()
-			d.Idle = &seconds
-		} else {
-			d.Missing["idleSeconds"] = usage.MissingDocument{Forbidden: idle.Why().Forbidden, Reason: idle.Why().Reason}
-			d.Missing["activity"] = d.Missing["idleSeconds"]
-		}
-		if _, ok := v.GPU.Peak.Get(); !ok {
-			d.Missing["gpuPeakPercent"] = usage.MissingDocument{Forbidden: v.GPU.Peak.Why().Forbidden, Reason: v.GPU.Peak.Why().Reason}
-		}
+		usage.Note(d.Missing, "idleSeconds", v.Use.Idle(at))
+		usage.Note(d.Missing, "activity", v.Use.Idle(at))
+		usage.Note(d.Missing, "gpuPeakPercent", v.GPU.Peak)
 		out.Notebooks = append(out.Notebooks, d)
 	}
 	return out

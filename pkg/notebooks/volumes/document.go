@@ -60,18 +60,9 @@ func (v *Volume) Document(now time.Time) VolumeDocument {
 	if t, ok := v.Unused.Get(); ok {
 		at, seconds := t.UTC(), max(0, now.Sub(t).Seconds())
 		d.UnusedSince, d.UnusedSeconds = &at, &seconds
-	} else {
-		d.missing("unusedSince", v.Unused.Why())
 	}
-	if _, ok := v.Owner.Get(); !ok {
-		d.missing("owner", v.Owner.Why())
-	}
-	if _, ok := v.Used.Get(); !ok {
-		d.missing("usedBytes", v.Used.Why())
-	}
+	usage.Note(d.Missing, "unusedSince", v.Unused)
+	usage.Note(d.Missing, "owner", v.Owner)
+	usage.Note(d.Missing, "usedBytes", v.Used)
 	return d
-}
-
-func (d *VolumeDocument) missing(field string, why usage.Absence) {
-	d.Missing[field] = usage.MissingDocument(why)
 }

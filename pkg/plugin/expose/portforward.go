@@ -142,15 +142,7 @@ func (o *PortForwardOptions) forward(ctx context.Context, c *cluster.Cluster) er
 	}
 	fmt.Fprintf(w, "Forwarding %s to port %d of %s in %s. Press Ctrl-C to stop.\n", f.Address, port, target, c.Where())
 	listen.WarnOpen(w, f.Address, "the sign-in page")
-	if o.Format != "" {
-		err = view.Document(o.base.Out, o.Format, out)
-	} else {
-		_, err = fmt.Fprintln(o.base.Out, out.URL)
-	}
-	if err != nil {
-		return err
-	}
-	return f.Wait()
+	return listen.Serve(f, o.base.Out, o.Format, out.URL, out)
 }
 
 // forwardNotebooks forwards the port that notebooks have of their own, to the port after the

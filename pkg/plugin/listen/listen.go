@@ -10,6 +10,7 @@ import (
 
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/forward"
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/plugin"
+	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/view"
 )
 
 // Flags say where a command listens on this machine.
@@ -67,4 +68,19 @@ func WarnOpen(w io.Writer, address, what string) {
 	if host, _, _ := net.SplitHostPort(address); !net.ParseIP(host).IsLoopback() {
 		fmt.Fprintf(w, "warning: listening on %s: anyone who can reach this address can reach %s\n", host, what)
 	}
+}
+
+// Serve prints what a forward leads to, as a document where a format was asked for and else
+// its URL, and waits for the forward to end.
+func Serve(f *forward.Forward, w io.Writer, format, url string, document any) error {
+	var err error
+	if format != "" {
+		err = view.Document(w, format, document)
+	} else {
+		_, err = fmt.Fprintln(w, url)
+	}
+	if err != nil {
+		return err
+	}
+	return f.Wait()
 }

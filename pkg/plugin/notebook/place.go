@@ -13,6 +13,7 @@ import (
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/cluster"
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/notebooks"
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/plugin"
+	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/plugin/show"
 )
 
 // Place is where a verb works: a namespace of a cluster.
@@ -45,6 +46,18 @@ func Namespace(ctx context.Context, b *plugin.Base, c *cluster.Cluster) (string,
 		return "", fmt.Errorf("kubeconfig: %w", err)
 	}
 	return notebooks.Namespace(ctx, c, *b.Config.Namespace, current)
+}
+
+// FindAll is Find for a list, in the time of a look; its namespace is empty for all of them.
+func FindAll(ctx context.Context, look show.LookOptions, all bool) (*Place, error) {
+	c, err := look.Connect(ctx)
+	if err != nil || all {
+		return &Place{Cluster: c}, err
+	}
+	ctx, cancel := plugin.Within(ctx, look.Timeout)
+	defer cancel()
+	namespace, err := Namespace(ctx, look.Base, c)
+	return &Place{Cluster: c, Namespace: namespace}, err
 }
 
 // String is how messages name it.

@@ -77,6 +77,14 @@ func Sample(s *usage.Sample) view.Cell {
 // Age is a time in short, as kubectl writes it.
 func Age(d time.Duration) string { return duration.HumanDuration(max(0, d)) }
 
+// Stamp is a field of CSV with a time; empty for none.
+func Stamp(t time.Time) string {
+	if t.IsZero() {
+		return ""
+	}
+	return t.UTC().Format(time.RFC3339)
+}
+
 // Milli is an amount of CPU, as kubectl top writes it.
 func Milli(q resource.Quantity) string { return fmt.Sprintf("%dm", q.MilliValue()) }
 

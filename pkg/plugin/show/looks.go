@@ -108,3 +108,35 @@ func (f *AllNamespacesFlag) Given(b *plugin.Base) (bool, error) {
 	}
 	return f.all, nil
 }
+
+// NoneFound is a message that nothing was found, with the namespace that was looked in, if
+// it was not all of them.
+func NoneFound(message, namespace string) string {
+	if namespace == "" {
+		return message
+	}
+	return message + " in namespace " + namespace + ": use -A for all namespaces"
+}
+
+// Rows is a table of what lies in namespaces: for all of them the first column has theirs,
+// and the columns of more are added where it is wide.
+func Rows[T any](objects []T, all, wide bool, headers, more []string, row func(*T) (namespace string, cells, more []view.Cell)) view.Grid {
+	out := view.Grid{Headers: headers}
+	if all {
+		out.Headers = append([]string{"NAMESPACE"}, out.Headers...)
+	}
+	if wide {
+		out.Headers = append(out.Headers, more...)
+	}
+	for i := range objects {
+		namespace, cells, more := row(&objects[i])
+		if all {
+			cells = append([]view.Cell{view.Text(namespace)}, cells...)
+		}
+		if wide {
+			cells = append(cells, more...)
+		}
+		out.Rows = append(out.Rows, cells)
+	}
+	return out
+}

@@ -246,7 +246,7 @@ func gpuCSV(g *holders.GPUs, rates holders.Rates) [][]string {
 			nodeText(r), r.Resource, string(r.Origin), r.Product, string(r.Sharing), string(r.State), fmt.Sprint(r.Schedulable()), r.DeviceText(), uuid, profile,
 			r.Pod.Namespace, r.Pod.Name, r.Pod.Notebook, strings.Join(r.Claims, ";"),
 			show.FloatField(live.Utilization), show.IntField(live.MemoryUsed), show.IntField(live.MemoryTotal), "", "", r.Why.Reason,
-			heldField(r), show.FloatField(g.Cost(r, rates)),
+			show.Stamp(r.Pod.Since), show.FloatField(g.Cost(r, rates)),
 		})
 	}
 	for _, w := range g.Waiting {

@@ -6,7 +6,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/spf13/cobra"
 	corev1 "k8s.io/api/core/v1"
@@ -140,11 +139,7 @@ func (o *TopNotebooksOptions) face(n *holders.Notebooks) view.Look {
 	}
 	problems := n.Problems
 	if len(n.Notebooks) == 0 {
-		none := "no running notebooks found"
-		if o.Namespace != "" {
-			none += " in namespace " + o.Namespace + ": use -A for all namespaces"
-		}
-		problems = append(slices.Clone(problems), none)
+		problems = append(slices.Clone(problems), show.NoneFound("no running notebooks found", o.Namespace))
 	}
 	return view.Look{
 		Grid:     func(wide bool) view.Grid { return notebookGrid(n, wide) },
@@ -230,7 +225,7 @@ func notebookCSV(n *holders.Notebooks) [][]string {
 		owner, _ := b.Owner.Get()
 		var last, idle, busy string
 		if t, ok := b.Use.Last.Get(); ok {
-			last = t.UTC().Format(time.RFC3339)
+			last = show.Stamp(t)
 		}
 		if d, ok := b.Use.Idle(n.Time).Get(); ok {
 			idle = strconv.FormatInt(int64(d.Seconds()), 10)
@@ -242,7 +237,7 @@ func notebookCSV(n *holders.Notebooks) [][]string {
 			b.Namespace, b.Name, owner, strings.Join(b.Nodes, ";"), string(b.Phase), show.QuantityField(b.CPU), show.QuantityField(b.Memory),
 			show.QuantityField(usage.Known(b.CPURequested)), show.QuantityField(usage.Known(b.MemoryRequested)), strings.ReplaceAll(b.GPUText(), ",", ";"),
 			show.FloatField(b.Live.Utilization), show.IntField(b.Live.MemoryUsed), show.IntField(b.Live.MemoryTotal), fmt.Sprint(b.Shared),
-			b.Created.UTC().Format(time.RFC3339), last, idle, string(b.Use.Source), busy,
+			show.Stamp(b.Created), last, idle, string(b.Use.Source), busy,
 		})
 	}
 	return rows

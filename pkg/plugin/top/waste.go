@@ -79,13 +79,6 @@ func heldCell(g *holders.GPUs, r holders.Row) view.Cell {
 	return view.Text(show.Age(held))
 }
 
-func heldField(r holders.Row) string {
-	if r.Pod.Since.IsZero() {
-		return ""
-	}
-	return r.Pod.Since.UTC().Format(time.RFC3339)
-}
-
 // showWaste watches the GPUs, and shows those that are held and not used. --timeout does not
 // bound it: for how long it takes, --for has said.
 func (o *TopGPUsOptions) showWaste(ctx context.Context, c *cluster.Cluster) error {
@@ -139,7 +132,7 @@ func (o *TopGPUsOptions) wasteFace(w *holders.Watched, problems []string) view.L
 				owner, _ := r.Owner.Get()
 				rows = append(rows, []string{
 					owner, r.Pod.Namespace, r.Pod.Name, r.Pod.Notebook, nodeText(r), r.Resource, r.DeviceText(), r.Device.UUID, r.Product,
-					show.FloatField(w.Uses[i].Peak), show.FloatField(w.Uses[i].Mean), fmt.Sprint(w.Uses[i].Samples), heldField(r), show.FloatField(w.Cost(r, o.Rates)),
+					show.FloatField(w.Uses[i].Peak), show.FloatField(w.Uses[i].Mean), fmt.Sprint(w.Uses[i].Samples), show.Stamp(r.Pod.Since), show.FloatField(w.Cost(r, o.Rates)),
 				})
 			}
 			return rows

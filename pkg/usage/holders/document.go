@@ -89,7 +89,7 @@ func (g *GPUs) Document(apiVersion string, rates Rates) GPUsDocument {
 		if len(rates) > 0 && r.Pod.Name != "" {
 			cost := g.Cost(r, rates)
 			d.Cost = cost.Pointer()
-			missing(d.Missing, "cost", cost)
+			usage.Note(d.Missing, "cost", cost)
 		}
 		out.GPUs = append(out.GPUs, d)
 	}
@@ -121,24 +121,18 @@ func (r Row) document() GPUDocument {
 		d.Missing["device"] = usage.MissingDocument{Reason: unplaced}
 	}
 	if r.State == Unknown && d.Holder == nil {
-		d.Missing["holder"] = usage.MissingDocument{Forbidden: r.Why.Forbidden, Reason: r.Why.Reason}
+		d.Missing["holder"] = usage.MissingDocument(r.Why)
 	}
 	if r.Why.Reason != "" {
-		d.Missing["state"] = usage.MissingDocument{Forbidden: r.Why.Forbidden, Reason: r.Why.Reason}
+		d.Missing["state"] = usage.MissingDocument(r.Why)
 	}
 	if owner, ok := r.Owner.Get(); ok && owner != "" {
 		d.Owner = &owner
 	}
-	missing(d.Missing, "utilizationPercent", live.Utilization)
-	missing(d.Missing, "memoryUsedBytes", live.MemoryUsed)
-	missing(d.Missing, "memoryTotalBytes", live.MemoryTotal)
+	usage.Note(d.Missing, "utilizationPercent", live.Utilization)
+	usage.Note(d.Missing, "memoryUsedBytes", live.MemoryUsed)
+	usage.Note(d.Missing, "memoryTotalBytes", live.MemoryTotal)
 	return d
-}
-
-func missing[T any](reasons map[string]usage.MissingDocument, field string, m usage.Maybe[T]) {
-	if _, ok := m.Get(); !ok {
-		reasons[field] = usage.MissingDocument{Forbidden: m.Why().Forbidden, Reason: m.Why().Reason}
-	}
 }
 
 // Schedulable tells whether a new pod could get this GPU.

@@ -49,12 +49,12 @@ func (g *GPUs) GPUGroupsDocument(apiVersion string, by By, groups []GPUGroup, pr
 			Utilization: g.Live.Utilization.Pointer(), MemoryUsedBytes: g.Live.MemoryUsed.Pointer(), MemoryTotalBytes: g.Live.MemoryTotal.Pointer(),
 			HeldHours: g.HeldHours.Pointer(), Cost: g.Cost.Pointer(), Missing: map[string]usage.MissingDocument{},
 		}
-		missing(d.Missing, "name", g.Name)
-		missing(d.Missing, "utilizationPercent", g.Live.Utilization)
-		missing(d.Missing, "memoryUsedBytes", g.Live.MemoryUsed)
-		missing(d.Missing, "memoryTotalBytes", g.Live.MemoryTotal)
-		missing(d.Missing, "heldHours", g.HeldHours)
-		missing(d.Missing, "cost", g.Cost)
+		usage.Note(d.Missing, "name", g.Name)
+		usage.Note(d.Missing, "utilizationPercent", g.Live.Utilization)
+		usage.Note(d.Missing, "memoryUsedBytes", g.Live.MemoryUsed)
+		usage.Note(d.Missing, "memoryTotalBytes", g.Live.MemoryTotal)
+		usage.Note(d.Missing, "heldHours", g.HeldHours)
+		usage.Note(d.Missing, "cost", g.Cost)
 		return d
 	}, problems)
 }
@@ -83,15 +83,11 @@ func (n *Notebooks) GroupsDocument(apiVersion string, by By, groups []NotebookGr
 		d := NotebookGroupDocument{
 			Name: g.Name.Pointer(), Count: g.Count, Busy: g.Busy, CPU: usage.Float(g.CPU), Memory: g.Memory.Value(), Unknown: g.Unknown,
 			CPURequested: usage.Float(g.CPURequested), MemoryRequested: g.MemoryRequested.Value(), GPUs: g.GPUs, GPUHours: g.GPUHours,
-			Utilization: g.Utilization.Pointer(), Missing: map[string]usage.MissingDocument{},
+			Utilization: g.Utilization.Pointer(), Idle: usage.Seconds(g.Idle), Missing: map[string]usage.MissingDocument{},
 		}
-		if idle, ok := g.Idle.Get(); ok {
-			seconds := idle.Seconds()
-			d.Idle = &seconds
-		}
-		missing(d.Missing, "name", g.Name)
-		missing(d.Missing, "gpuUtilizationPercent", g.Utilization)
-		missing(d.Missing, "idleSeconds", g.Idle)
+		usage.Note(d.Missing, "name", g.Name)
+		usage.Note(d.Missing, "gpuUtilizationPercent", g.Utilization)
+		usage.Note(d.Missing, "idleSeconds", g.Idle)
 		return d
 	}, problems)
 }
@@ -117,7 +113,7 @@ func (s *Shares) Document(apiVersion string, by By) GroupsDocument[ShareDocument
 			Name: g.Name.Pointer(), Pods: g.Pods, Nodes: g.Nodes, CPU: usage.Float(g.CPU), Memory: g.Memory.Value(), Unknown: g.Unknown,
 			CPURequested: usage.Float(g.CPURequested), MemoryRequested: g.MemoryRequested.Value(), GPUs: g.GPUs, Missing: map[string]usage.MissingDocument{},
 		}
-		missing(d.Missing, "name", g.Name)
+		usage.Note(d.Missing, "name", g.Name)
 		return d
 	}, s.Problems)
 }

@@ -72,8 +72,8 @@ func (n Notebook) document(now time.Time) NotebookDocument {
 		d.Memory = &bytes
 	}
 	if n.Sampled.IsZero() {
-		missing(d.Missing, "sampleTime", n.CPU)
-		missing(d.Missing, "sampleAgeSeconds", n.CPU)
+		usage.Note(d.Missing, "sampleTime", n.CPU)
+		usage.Note(d.Missing, "sampleAgeSeconds", n.CPU)
 	} else {
 		at, age := n.Sampled.UTC(), now.Sub(n.Sampled).Seconds()
 		d.SampleTime, d.SampleAge = &at, &age
@@ -82,19 +82,16 @@ func (n Notebook) document(now time.Time) NotebookDocument {
 		at := t.UTC()
 		d.LastActivity = &at
 	}
-	if t, ok := n.Use.Idle(now).Get(); ok {
-		seconds := t.Seconds()
-		d.Idle = &seconds
-	}
+	d.Idle = usage.Seconds(n.Use.Idle(now))
 	d.Activity = n.Use.Document()
-	missing(d.Missing, "owner", n.Owner)
-	missing(d.Missing, "cpuCores", n.CPU)
-	missing(d.Missing, "memoryBytes", n.Memory)
-	missing(d.Missing, "lastActivity", n.Use.Last)
-	missing(d.Missing, "idleSeconds", n.Use.Last)
-	missing(d.Missing, "activity", n.Use.Last)
-	missing(d.Missing, "gpuUtilizationPercent", n.Live.Utilization)
-	missing(d.Missing, "gpuMemoryUsedBytes", n.Live.MemoryUsed)
-	missing(d.Missing, "gpuMemoryTotalBytes", n.Live.MemoryTotal)
+	usage.Note(d.Missing, "owner", n.Owner)
+	usage.Note(d.Missing, "cpuCores", n.CPU)
+	usage.Note(d.Missing, "memoryBytes", n.Memory)
+	usage.Note(d.Missing, "lastActivity", n.Use.Last)
+	usage.Note(d.Missing, "idleSeconds", n.Use.Last)
+	usage.Note(d.Missing, "activity", n.Use.Last)
+	usage.Note(d.Missing, "gpuUtilizationPercent", n.Live.Utilization)
+	usage.Note(d.Missing, "gpuMemoryUsedBytes", n.Live.MemoryUsed)
+	usage.Note(d.Missing, "gpuMemoryTotalBytes", n.Live.MemoryTotal)
 	return d
 }

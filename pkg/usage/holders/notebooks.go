@@ -7,7 +7,6 @@ import (
 	"maps"
 	"net/url"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 
@@ -378,10 +377,4 @@ func (n *Notebook) have(all map[string][]Row) {
 }
 
 // GPUText is what it has, as in nvidia.com/gpu:2.
-func (n Notebook) GPUText() string {
-	var out []string
-	for _, name := range slices.Sorted(maps.Keys(n.GPUs)) {
-		out = append(out, fmt.Sprintf("%s:%d", name, n.GPUs[name]))
-	}
-	return strings.Join(out, ",")
-}
+func (n Notebook) GPUText() string { return usage.CountsText(n.GPUs, "%d", ",") }

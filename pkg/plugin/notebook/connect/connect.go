@@ -188,15 +188,7 @@ func (o *Options) Run(ctx context.Context) error {
 		}()
 		return o.command(ctx, out.URL)
 	}
-	if o.Format != "" {
-		err = view.Document(o.base.Out, o.Format, out)
-	} else {
-		_, err = fmt.Fprintln(o.base.Out, out.URL)
-	}
-	if err != nil {
-		return err
-	}
-	return f.Wait()
+	return listen.Serve(f, o.base.Out, o.Format, out.URL, out)
 }
 
 // start listens, on another port where nobody asked for this one and it is taken.

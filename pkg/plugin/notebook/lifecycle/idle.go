@@ -289,7 +289,7 @@ func (o *IdleOptions) face(all []idle.Verdict, at time.Time, stopped map[string]
 					seconds = strconv.FormatInt(int64(d.Seconds()), 10)
 				}
 				rows = append(rows, []string{
-					v.Namespace, v.Name, owner, strings.ReplaceAll(v.GPUText(), ",", ";"), v.Created.UTC().Format(time.RFC3339), seconds, string(v.Use.Source),
+					v.Namespace, v.Name, owner, strings.ReplaceAll(v.GPUText(), ",", ";"), show.Stamp(v.Created), seconds, string(v.Use.Source),
 					show.FloatField(v.GPU.Peak), strconv.Itoa(v.GPU.Samples), strconv.FormatBool(v.Stop), string(v.Left), v.Why, strconv.FormatBool(stopped[v.Namespace+"/"+v.Name]),
 				})
 			}

@@ -3,14 +3,12 @@ package list
 
 import (
 	"context"
-	"fmt"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
-	"k8s.io/apimachinery/pkg/util/duration"
 
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/notebooks"
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/notebooks/activity"
@@ -94,39 +92,27 @@ func (f *Flags) ToOptions(b *plugin.Base) (*Options, error) {
 
 // Run lists.
 func (o *Options) Run(ctx context.Context) error {
-	c, err := o.Connect(ctx)
+	place, err := notebook.FindAll(ctx, o.LookOptions, o.All)
 	if err != nil {
 		return err
 	}
-	namespace := ""
-	if !o.All {
-		within, cancel := plugin.Within(ctx, o.Timeout)
-		defer cancel()
-		if namespace, err = notebook.Namespace(within, o.Base, c); err != nil {
-			return err
-		}
-	}
-	ask := activity.Remembering(c)
+	ask := activity.Remembering(place.Cluster)
 	return o.Show(ctx, func(ctx context.Context) (view.Look, error) {
-		l, err := notebooks.Read(ctx, c, namespace)
+		l, err := notebooks.Read(ctx, place.Cluster, place.Namespace)
 		if err != nil {
 			return view.Look{}, err
 		}
 		if o.Activity {
 			activity.Learn(ctx, ask, l)
 		}
-		return face(l, namespace), nil
+		return face(l, place.Namespace), nil
 	})
 }
 
 func face(l *notebooks.List, namespace string) view.Look {
 	problems := l.Problems
 	if len(l.Notebooks) == 0 {
-		none := "no notebooks found"
-		if namespace != "" {
-			none += " in namespace " + namespace + ": use -A for all namespaces"
-		}
-		problems = append(slices.Clone(problems), none)
+		problems = append(slices.Clone(problems), show.NoneFound("no notebooks found", namespace))
 	}
 	return view.Look{
 		Grid:     func(wide bool) view.Grid { return grid(l, namespace == "", wide) },
@@ -144,15 +130,8 @@ func face(l *notebooks.List, namespace string) view.Look {
 }
 
 func grid(l *notebooks.List, all, wide bool) view.Grid {
-	out := view.Grid{Headers: []string{"NAME", "TYPE", "IMAGE", "STATE", "CAUSE", "GPU", "AGE", "IDLE"}}
-	if all {
-		out.Headers = append([]string{"NAMESPACE"}, out.Headers...)
-	}
-	if wide {
-		out.Headers = append(out.Headers, "CREATOR", "NODE", "VOLUMES", "WHY")
-	}
-	for i := range l.Notebooks {
-		n := &l.Notebooks[i]
+	headers := []string{"NAME", "TYPE", "IMAGE", "STATE", "CAUSE", "GPU", "AGE", "IDLE"}
+	return show.Rows(l.Notebooks, all, wide, headers, []string{"CREATOR", "NODE", "VOLUMES", "WHY"}, func(n *notebooks.Notebook) (string, []view.Cell, []view.Cell) {
 		image := form.ShortImage(n.Image)
 		if wide {
 			image = n.Image
@@ -161,22 +140,14 @@ func grid(l *notebooks.List, all, wide bool) view.Grid {
 		if n.Cause != nil {
 			cause, why = n.Cause.Name, n.Cause.Summary
 		}
-		row := []view.Cell{
+		return n.Namespace, []view.Cell{
 			view.Text(n.Name), view.Text(string(n.Type)), view.Text(image), stateCell(n.State), view.Text(cause),
-			view.Text(n.GPUText()), view.Text(age(l.Time.Sub(n.Created))), idleCell(n, l.Time),
+			view.Text(n.GPUText()), view.Text(show.Age(l.Time.Sub(n.Created))), idleCell(n, l.Time),
+		}, []view.Cell{
+			view.Text(n.Creator), view.Text(n.Node), view.Text(strings.Join(n.Claims(), ",")), view.Text(why),
 		}
-		if all {
-			row = append([]view.Cell{view.Text(n.Namespace)}, row...)
-		}
-		if wide {
-			row = append(row, view.Text(n.Creator), view.Text(n.Node), view.Text(strings.Join(n.Claims(), ",")), view.Text(why))
-		}
-		out.Rows = append(out.Rows, row)
-	}
-	return out
+	})
 }
-
-func age(d time.Duration) string { return duration.HumanDuration(max(0, d)) }
 
 func stateCell(s notebooks.State) view.Cell {
 	level := map[notebooks.State]view.Level{
@@ -203,22 +174,15 @@ func rows(l *notebooks.List) [][]string {
 			cause, why = n.Cause.Name, n.Cause.Summary
 		}
 		if t, ok := n.LastActivity(l.Time).Get(); ok {
-			last = stamp(t)
+			last = show.Stamp(t)
 		}
 		if d, ok := n.Idle(l.Time).Get(); ok {
 			idle = strconv.FormatInt(int64(d.Seconds()), 10)
 		}
 		out = append(out, []string{
 			n.Namespace, n.Name, string(n.Type), n.Image, string(n.State), cause, why, strings.ReplaceAll(n.GPUText(), ",", ";"),
-			n.Creator, n.Node, strings.Join(n.Claims(), ";"), stamp(n.Created), stamp(n.Stopped), last, idle,
+			n.Creator, n.Node, strings.Join(n.Claims(), ";"), show.Stamp(n.Created), show.Stamp(n.Stopped), last, idle,
 		})
 	}
 	return out
-}
-
-func stamp(t time.Time) string {
-	if t.IsZero() {
-		return ""
-	}
-	return fmt.Sprint(t.UTC().Format(time.RFC3339))
 }

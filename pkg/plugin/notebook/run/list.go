@@ -2,21 +2,20 @@ package run
 
 import (
 	"context"
-	"fmt"
-	"maps"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
-	"k8s.io/apimachinery/pkg/util/duration"
+	"k8s.io/utils/ptr"
 
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/notebooks/runs"
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/plugin"
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/plugin/notebook"
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/plugin/show"
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/report"
+	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/usage"
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/view"
 )
 
@@ -74,24 +73,16 @@ func (f *ListFlags) ToOptions(b *plugin.Base) (*ListOptions, error) {
 
 // Run lists.
 func (o *ListOptions) Run(ctx context.Context) error {
-	c, err := o.Connect(ctx)
+	place, err := notebook.FindAll(ctx, o.LookOptions, o.All)
 	if err != nil {
 		return err
 	}
-	namespace := ""
-	if !o.All {
-		within, cancel := plugin.Within(ctx, o.Timeout)
-		defer cancel()
-		if namespace, err = notebook.Namespace(within, o.Base, c); err != nil {
-			return err
-		}
-	}
 	return o.Show(ctx, func(ctx context.Context) (view.Look, error) {
-		l, err := runs.Read(ctx, c, namespace)
+		l, err := runs.Read(ctx, place.Cluster, place.Namespace)
 		if err != nil {
 			return view.Look{}, err
 		}
-		return face(l, namespace), nil
+		return face(l, place.Namespace), nil
 	})
 }
 
@@ -107,11 +98,7 @@ type document struct {
 func face(l *runs.List, namespace string) view.Look {
 	problems := slices.Clone(l.Problems)
 	if len(l.Runs) == 0 {
-		none := "no runs found"
-		if namespace != "" {
-			none += " in namespace " + namespace + ": use -A for all namespaces"
-		}
-		problems = append(problems, none)
+		problems = append(problems, show.NoneFound("no runs found", namespace))
 	}
 	return view.Look{
 		Grid: func(wide bool) view.Grid { return grid(l, namespace == "", wide) },
@@ -135,33 +122,19 @@ var levels = map[runs.State]view.Level{
 }
 
 func grid(l *runs.List, all, wide bool) view.Grid {
-	out := view.Grid{Headers: []string{"NAME", "LIKE", "PROGRAM", "STATE", "CODE", "GPU", "DURATION", "AGE"}}
-	if all {
-		out.Headers = append([]string{"NAMESPACE"}, out.Headers...)
-	}
-	if wide {
-		out.Headers = append(out.Headers, "REASON", "NODE")
-	}
-	for _, r := range l.Runs {
+	headers := []string{"NAME", "LIKE", "PROGRAM", "STATE", "CODE", "GPU", "DURATION", "AGE"}
+	return show.Rows(l.Runs, all, wide, headers, []string{"REASON", "NODE"}, func(r *runs.Run) (string, []view.Cell, []view.Cell) {
 		took := ""
 		if d, ok := r.Took(l.Time); ok {
-			took = duration.HumanDuration(d)
+			took = show.Age(d)
 		}
-		row := []view.Cell{
+		return r.Namespace, []view.Cell{
 			view.Text(r.Name), view.Text(r.Like), view.Text(r.Program),
 			{Text: string(r.State), Level: levels[r.State]},
-			view.Text(code(r)),
-			view.Text(gpus(r, ",")), view.Text(took), view.Text(duration.HumanDuration(max(0, l.Time.Sub(r.Created)))),
-		}
-		if all {
-			row = append([]view.Cell{view.Text(r.Namespace)}, row...)
-		}
-		if wide {
-			row = append(row, view.Text(r.Reason), view.Text(r.Node))
-		}
-		out.Rows = append(out.Rows, row)
-	}
-	return out
+			view.Text(code(*r)),
+			view.Text(usage.CountsText(r.GPUs, "%d", ",")), view.Text(took), view.Text(show.Age(l.Time.Sub(r.Created))),
+		}, []view.Cell{view.Text(r.Reason), view.Text(r.Node)}
+	})
 }
 
 func code(r runs.Run) string {
@@ -171,27 +144,13 @@ func code(r runs.Run) string {
 	return strconv.Itoa(*r.Code)
 }
 
-func gpus(r runs.Run, separator string) string {
-	var out []string
-	for _, name := range slices.Sorted(maps.Keys(r.GPUs)) {
-		out = append(out, fmt.Sprintf("%s:%d", name, r.GPUs[name]))
-	}
-	return strings.Join(out, separator)
-}
-
 // rows are in base units; empty is not known or does not apply.
 func rows(l *runs.List) [][]string {
-	stamp := func(t *time.Time) string {
-		if t == nil {
-			return ""
-		}
-		return t.UTC().Format(time.RFC3339)
-	}
 	out := [][]string{strings.Split("namespace,name,like,kind,program,state,reason,exit_code,node,gpus,created,started,ended", ",")}
 	for _, r := range l.Runs {
 		out = append(out, []string{
-			r.Namespace, r.Name, r.Like, string(r.Kind), r.Program, string(r.State), r.Reason, code(r), r.Node, gpus(r, ";"),
-			stamp(&r.Created), stamp(r.Started), stamp(r.Ended),
+			r.Namespace, r.Name, r.Like, string(r.Kind), r.Program, string(r.State), r.Reason, code(r), r.Node, usage.CountsText(r.GPUs, "%d", ";"),
+			show.Stamp(r.Created), show.Stamp(ptr.Deref(r.Started, time.Time{})), show.Stamp(ptr.Deref(r.Ended, time.Time{})),
 		})
 	}
 	return out

@@ -12,6 +12,7 @@ import (
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/notebooks/volumes"
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/plugin"
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/plugin/notebook"
+	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/plugin/show"
 )
 
 // DeleteOptions are what is meant.
@@ -122,12 +123,12 @@ func (o *DeleteOptions) Run(ctx context.Context) error {
 
 // describe is a volume in one line, for those who decide about it.
 func describe(v *volumes.Volume, now time.Time) string {
-	s := fmt.Sprintf("%s: %s, created %s ago", v.Name, v.Size.String(), age(now.Sub(v.Created)))
+	s := fmt.Sprintf("%s: %s, created %s ago", v.Name, v.Size.String(), show.Age(now.Sub(v.Created)))
 	if owner, ok := v.Owner.Get(); ok && owner != "" {
 		s += ", of " + owner
 	}
 	if d, ok := v.UnusedFor(now).Get(); ok {
-		return s + fmt.Sprintf(", unused for %s (known from the %s)", age(d), v.Source)
+		return s + fmt.Sprintf(", unused for %s (known from the %s)", show.Age(d), v.Source)
 	}
 	return s + ", unused for an unknown time"
 }

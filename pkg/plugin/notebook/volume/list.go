@@ -9,14 +9,12 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
-	"k8s.io/apimachinery/pkg/util/duration"
 
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/notebooks/volumes"
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/plugin"
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/plugin/notebook"
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/plugin/show"
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/report"
-	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/usage"
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/view"
 )
 
@@ -113,24 +111,16 @@ func (f *ListFlags) ToOptions(b *plugin.Base) (*ListOptions, error) {
 
 // Run lists.
 func (o *ListOptions) Run(ctx context.Context) error {
-	c, err := o.Connect(ctx)
+	place, err := notebook.FindAll(ctx, o.LookOptions, o.All)
 	if err != nil {
 		return err
 	}
-	namespace := ""
-	if !o.All {
-		within, cancel := plugin.Within(ctx, o.Timeout)
-		defer cancel()
-		if namespace, err = notebook.Namespace(within, o.Base, c); err != nil {
-			return err
-		}
-	}
 	return o.Show(ctx, func(ctx context.Context) (view.Look, error) {
-		l, err := volumes.Read(ctx, c, namespace, volumes.Options{Fullness: o.Usage})
+		l, err := volumes.Read(ctx, place.Cluster, place.Namespace, volumes.Options{Fullness: o.Usage})
 		if err != nil {
 			return view.Look{}, err
 		}
-		return o.face(l, namespace), nil
+		return o.face(l, place.Namespace), nil
 	})
 }
 
@@ -151,10 +141,7 @@ func (o *ListOptions) face(l *volumes.List, namespace string) view.Look {
 		if o.Unused != nil {
 			none = "no volumes found that are known to be unused for that time"
 		}
-		if namespace != "" {
-			none += " in namespace " + namespace + ": use -A for all namespaces"
-		}
-		problems = append(problems, none)
+		problems = append(problems, show.NoneFound(none, namespace))
 	}
 	return view.Look{
 		Grid:     func(wide bool) view.Grid { return grid(l, namespace == "", wide) },
@@ -172,40 +159,15 @@ func (o *ListOptions) face(l *volumes.List, namespace string) view.Look {
 }
 
 func grid(l *volumes.List, all, wide bool) view.Grid {
-	out := view.Grid{Headers: []string{"NAME", "OWNER", "USED BY", "UNUSED", "SIZE", "USE%", "AGE"}}
-	if all {
-		out.Headers = append([]string{"NAMESPACE"}, out.Headers...)
-	}
-	if wide {
-		out.Headers = append(out.Headers, "CLASS", "MODES", "PHASE", "KNOWN FROM")
-	}
-	for i := range l.Volumes {
-		v := &l.Volumes[i]
-		row := []view.Cell{
-			view.Text(v.Name), textCell(v.Owner), usersCell(v), unusedCell(v, l.Time), view.Text(v.Size.String()), percentCell(v.Percent()),
-			view.Text(age(l.Time.Sub(v.Created))),
+	headers := []string{"NAME", "OWNER", "USED BY", "UNUSED", "SIZE", "USE%", "AGE"}
+	return show.Rows(l.Volumes, all, wide, headers, []string{"CLASS", "MODES", "PHASE", "KNOWN FROM"}, func(v *volumes.Volume) (string, []view.Cell, []view.Cell) {
+		return v.Namespace, []view.Cell{
+			view.Text(v.Name), show.Owner(v.Owner), usersCell(v), unusedCell(v, l.Time), view.Text(v.Size.String()), show.Percent(v.Percent()),
+			view.Text(show.Age(l.Time.Sub(v.Created))),
+		}, []view.Cell{
+			view.Text(v.Class), view.Text(v.ModesText()), view.Text(string(v.Phase)), view.Text(string(v.Source)),
 		}
-		if all {
-			row = append([]view.Cell{view.Text(v.Namespace)}, row...)
-		}
-		if wide {
-			row = append(row, view.Text(v.Class), view.Text(v.ModesText()), view.Text(string(v.Phase)), view.Text(string(v.Source)))
-		}
-		out.Rows = append(out.Rows, row)
-	}
-	return out
-}
-
-func age(d time.Duration) string { return duration.HumanDuration(max(0, d)) }
-
-func missing(why usage.Absence) view.Cell { return view.Cell{Text: why.String(), Level: view.Faint} }
-
-func textCell(m usage.Maybe[string]) view.Cell {
-	s, ok := m.Get()
-	if !ok {
-		return missing(m.Why())
-	}
-	return view.Text(s)
+	})
 }
 
 func usersCell(v *volumes.Volume) view.Cell {
@@ -226,17 +188,9 @@ func unusedCell(v *volumes.Volume, now time.Time) view.Cell {
 	unused := v.UnusedFor(now)
 	d, ok := unused.Get()
 	if !ok {
-		return missing(unused.Why())
+		return show.Missing(unused.Why())
 	}
-	return view.Text(age(d))
-}
-
-func percentCell(m usage.Maybe[float64]) view.Cell {
-	p, ok := m.Get()
-	if !ok {
-		return missing(m.Why())
-	}
-	return view.Cell{Text: fmt.Sprintf("%d%%", int64(p)), Percent: &p}
+	return view.Text(show.Age(d))
 }
 
 // rows are in base units; empty is not known or does not apply.
@@ -252,21 +206,13 @@ func rows(l *volumes.List) [][]string {
 		owner, _ := v.Owner.Get()
 		var since, seconds string
 		if t, ok := v.Unused.Get(); ok {
-			since, seconds = t.UTC().Format(time.RFC3339), strconv.FormatInt(int64(*d.UnusedSeconds), 10)
+			since, seconds = show.Stamp(t), strconv.FormatInt(int64(*d.UnusedSeconds), 10)
 		}
 		out = append(out, []string{
 			v.Namespace, v.Name, owner, strings.Join(users, ";"), strconv.FormatBool(v.Active()), since, seconds, string(v.Source),
-			strconv.FormatInt(v.Size.Value(), 10), number(v.Used), number(v.Capacity), v.Class, strings.ReplaceAll(v.ModesText(), ",", ";"),
-			string(v.Phase), v.Created.UTC().Format(time.RFC3339),
+			strconv.FormatInt(v.Size.Value(), 10), show.IntField(v.Used), show.IntField(v.Capacity), v.Class, strings.ReplaceAll(v.ModesText(), ",", ";"),
+			string(v.Phase), show.Stamp(v.Created),
 		})
 	}
 	return out
-}
-
-func number(m usage.Maybe[int64]) string {
-	n, ok := m.Get()
-	if !ok {
-		return ""
-	}
-	return strconv.FormatInt(n, 10)
 }

@@ -3,7 +3,6 @@ package sums
 
 import (
 	"fmt"
-	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -122,15 +121,6 @@ func amounts(unknown, of int, cpu, memory, cpuRequested, memoryRequested resourc
 	return append(used, view.Text(show.Milli(cpuRequested)), view.Text(show.Mebi(memoryRequested.Value())))
 }
 
-// counts are numbers by resource, as in nvidia.com/gpu:2.
-func counts[N int64 | float64](by map[string]N, format, between string) string {
-	var out []string
-	for _, name := range slices.Sorted(maps.Keys(by)) {
-		out = append(out, fmt.Sprintf("%s:"+format, name, by[name]))
-	}
-	return strings.Join(out, between)
-}
-
 // Shares shows who uses nodes.
 func Shares(s *holders.Shares, by holders.By) view.Look {
 	return view.Look{
@@ -139,7 +129,7 @@ func Shares(s *holders.Shares, by holders.By) view.Look {
 			for _, x := range s.Shares {
 				row := append([]view.Cell{show.Owner(x.Name), view.Text(fmt.Sprint(x.Pods)), view.Text(fmt.Sprint(x.Nodes))},
 					amounts(x.Unknown, x.Pods, x.CPU, x.Memory, x.CPURequested, x.MemoryRequested)...)
-				out.Rows = append(out.Rows, append(row, view.Text(counts(x.GPUs, "%d", ","))))
+				out.Rows = append(out.Rows, append(row, view.Text(usage.CountsText(x.GPUs, "%d", ","))))
 			}
 			return out
 		},
@@ -149,7 +139,7 @@ func Shares(s *holders.Shares, by holders.By) view.Look {
 				name, _ := x.Name.Get()
 				rows = append(rows, []string{
 					name, fmt.Sprint(x.Pods), fmt.Sprint(x.Nodes), show.QuantityField(usage.Known(x.CPU)), show.QuantityField(usage.Known(x.Memory)), fmt.Sprint(x.Unknown),
-					show.QuantityField(usage.Known(x.CPURequested)), show.QuantityField(usage.Known(x.MemoryRequested)), counts(x.GPUs, "%d", ";"),
+					show.QuantityField(usage.Known(x.CPURequested)), show.QuantityField(usage.Known(x.MemoryRequested)), usage.CountsText(x.GPUs, "%d", ";"),
 				})
 			}
 			return rows
@@ -173,7 +163,7 @@ func Notebooks(n *holders.Notebooks, by holders.By) view.Look {
 			for _, x := range groups {
 				row := append([]view.Cell{show.Owner(x.Name), view.Text(fmt.Sprint(x.Count)), view.Text(fmt.Sprint(x.Busy))},
 					amounts(x.Unknown, x.Count, x.CPU, x.Memory, x.CPURequested, x.MemoryRequested)...)
-				row = append(row, view.Text(counts(x.GPUs, "%d", ",")), view.Text(counts(x.GPUHours, "%.1f", ",")))
+				row = append(row, view.Text(usage.CountsText(x.GPUs, "%d", ",")), view.Text(usage.CountsText(x.GPUHours, "%.1f", ",")))
 				switch {
 				case n.Exported && len(x.GPUs) == 0:
 					row = append(row, view.Cell{})
@@ -198,7 +188,7 @@ func Notebooks(n *holders.Notebooks, by holders.By) view.Look {
 				}
 				rows = append(rows, []string{
 					name, fmt.Sprint(x.Count), fmt.Sprint(x.Busy), show.QuantityField(usage.Known(x.CPU)), show.QuantityField(usage.Known(x.Memory)), fmt.Sprint(x.Unknown),
-					show.QuantityField(usage.Known(x.CPURequested)), show.QuantityField(usage.Known(x.MemoryRequested)), counts(x.GPUs, "%d", ";"), counts(x.GPUHours, "%g", ";"),
+					show.QuantityField(usage.Known(x.CPURequested)), show.QuantityField(usage.Known(x.MemoryRequested)), usage.CountsText(x.GPUs, "%d", ";"), usage.CountsText(x.GPUHours, "%g", ";"),
 					show.FloatField(x.Utilization), idle,
 				})
 			}

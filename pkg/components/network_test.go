@@ -1,7 +1,6 @@
 package components
 
 import (
-	"context"
 	"fmt"
 	"regexp"
 	"slices"
@@ -20,7 +19,7 @@ func rendered(t *testing.T, release string, o Options) string {
 		t.Fatal(err)
 	}
 	o.Outlines = true
-	all, err := source.Render(context.Background(), source.Release().Names(), o)
+	all, err := source.Render(t.Context(), source.Release().Names(), o)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -88,14 +89,8 @@ func (l *List) Sharing(n *Notebook, claim string) []string {
 	var out []string
 	for i := range l.Notebooks {
 		o := &l.Notebooks[i]
-		if o.Namespace != n.Namespace || o.Name == n.Name {
-			continue
-		}
-		for _, other := range o.Claims() {
-			if other == claim {
-				out = append(out, o.Name)
-				break
-			}
+		if o.Namespace == n.Namespace && o.Name != n.Name && slices.Contains(o.Claims(), claim) {
+			out = append(out, o.Name)
 		}
 	}
 	return out

@@ -13,7 +13,6 @@ import (
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/cluster"
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/notebooks"
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/plugin"
-	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/plugin/show"
 )
 
 // Place is where a verb works: a namespace of a cluster.
@@ -32,15 +31,15 @@ func FindFor(ctx context.Context, b *plugin.Base, w io.Writer) (*Place, error) {
 	if err != nil {
 		return nil, err
 	}
-	namespace, err := Namespace(ctx, b, c)
+	namespace, err := namespaceOf(ctx, b, c)
 	if err != nil {
 		return nil, err
 	}
 	return &Place{Cluster: c, Namespace: namespace}, nil
 }
 
-// Namespace is the one that a verb works in, for a cluster that is connected already.
-func Namespace(ctx context.Context, b *plugin.Base, c *cluster.Cluster) (string, error) {
+// namespaceOf is the one that a verb works in.
+func namespaceOf(ctx context.Context, b *plugin.Base, c *cluster.Cluster) (string, error) {
 	current, _, err := b.Config.ToRawKubeConfigLoader().Namespace()
 	if err != nil {
 		return "", fmt.Errorf("kubeconfig: %w", err)
@@ -48,16 +47,16 @@ func Namespace(ctx context.Context, b *plugin.Base, c *cluster.Cluster) (string,
 	return notebooks.Namespace(ctx, c, *b.Config.Namespace, current)
 }
 
-// FindAll is Find for a list, in the time of a look; its namespace is empty for all of them.
-func FindAll(ctx context.Context, look show.LookOptions, all bool) (*Place, error) {
-	c, err := look.Connect(ctx)
-	if err != nil || all {
-		return &Place{Cluster: c}, err
-	}
-	ctx, cancel := plugin.Within(ctx, look.Timeout)
+// FindAll is Find for a verb that can also work in all namespaces: then that of the place is
+// empty. It takes no longer than timeout, unless that is 0.
+func FindAll(ctx context.Context, b *plugin.Base, timeout time.Duration, all bool) (*Place, error) {
+	ctx, cancel := plugin.Within(ctx, timeout)
 	defer cancel()
-	namespace, err := Namespace(ctx, look.Base, c)
-	return &Place{Cluster: c, Namespace: namespace}, err
+	if !all {
+		return Find(ctx, b)
+	}
+	c, err := b.Connect(ctx, b.ErrOut)
+	return &Place{Cluster: c}, err
 }
 
 // String is how messages name it.

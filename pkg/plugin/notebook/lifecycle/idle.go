@@ -120,16 +120,11 @@ func (f *idleFlags) without(given func(string) bool) error {
 
 // Run shows what would be stopped, and stops it where that was confirmed.
 func (o *IdleOptions) Run(ctx context.Context) error {
-	c, err := o.base.Connect(ctx, o.base.ErrOut)
+	place, err := notebook.FindAll(ctx, o.base, 0, o.All)
 	if err != nil {
 		return err
 	}
-	namespace := ""
-	if !o.All {
-		if namespace, err = notebook.Namespace(ctx, o.base, c); err != nil {
-			return err
-		}
-	}
+	c := place.Cluster
 	ask := func(ctx context.Context, all []activity.Target) map[string]activity.Result {
 		return activity.Read(ctx, c, all)
 	}
@@ -143,7 +138,7 @@ func (o *IdleOptions) Run(ctx context.Context) error {
 		}
 		problems = watched.Problems
 	}
-	n, err := holders.ReadNotebooks(ctx, c, namespace, h)
+	n, err := holders.ReadNotebooks(ctx, c, place.Namespace, h)
 	if err != nil {
 		return err
 	}

@@ -92,7 +92,7 @@ func (f *Flags) ToOptions(b *plugin.Base) (*Options, error) {
 
 // Run lists.
 func (o *Options) Run(ctx context.Context) error {
-	place, err := notebook.FindAll(ctx, o.LookOptions, o.All)
+	place, err := notebook.FindAll(ctx, o.Base, o.Timeout, o.All)
 	if err != nil {
 		return err
 	}

@@ -73,7 +73,7 @@ func (f *ListFlags) ToOptions(b *plugin.Base) (*ListOptions, error) {
 
 // Run lists.
 func (o *ListOptions) Run(ctx context.Context) error {
-	place, err := notebook.FindAll(ctx, o.LookOptions, o.All)
+	place, err := notebook.FindAll(ctx, o.Base, o.Timeout, o.All)
 	if err != nil {
 		return err
 	}

@@ -46,7 +46,8 @@ func lab(ctx context.Context, o options) error {
 	if _, err := signIn(ctx, o, o.url); err != nil {
 		return err
 	}
-	at := (&url.URL{Scheme: app.Scheme, Host: app.Host, Path: "/notebook/" + o.namespace + "/" + o.notebook + "/"}).String()
+	// Without what was open the last time, which JupyterLab would open again.
+	at := (&url.URL{Scheme: app.Scheme, Host: app.Host, Path: "/notebook/" + o.namespace + "/" + o.notebook + "/lab", RawQuery: "reset"}).String()
 	if err := chromedp.Do(ctx, chromedp.Navigate(at), chromedp.WaitVisible(launcher)); err != nil {
 		return stuck(ctx, o, "JupyterLab", err)
 	}

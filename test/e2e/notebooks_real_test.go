@@ -49,7 +49,10 @@ func TestNotebooksFromTheShell(t *testing.T) {
 	if t.Failed() {
 		return
 	}
-	t.Run("its page is opened through the gateway and the login, and a cell is run in it", n.inChromium)
+	t.Run("its page is opened through the gateway and the login, and a cell is run in it", func(t *testing.T) {
+		n.inChromium(t, strings.TrimSuffix(webAppURL, "/jupyter/"))
+	})
+	t.Run("at an origin of its own its kernels run and its files are downloaded, with HTTPS and without", n.atItsOwnOrigin)
 	t.Run("a client of the API runs a cell through connect, and its file is there after stop and start", n.connects)
 	t.Run("exec, logs and connect --exec reach the containers that are meant, and end as the programs do", n.executes)
 	t.Run("a notebook file that works is run beside it, and one that fails says so", n.runs)
@@ -69,15 +72,38 @@ func (s *shell) must(t *testing.T, verb string, args ...string) result {
 	return s.in(t).must(append([]string{"notebook", verb, "-n", s.namespace}, args...)...)
 }
 
-// inChromium runs a cell as a person does.
-func (s *shell) inChromium(t *testing.T) {
+// atItsOwnOrigin gives notebooks a port of their own, and works in one there.
+func (s *shell) atItsOwnOrigin(t *testing.T) {
+	b := s.in(t)
+	b.throughProxy(t)
+	s.must(t, "exec", s.name, "--", "sh", "-c", "echo downloaded > /home/jovyan/file.txt")
+	b.must("expose", "--type", "ClusterIP", "--notebook-origin", "port")
+	b.healthy(t)
+	person := b.signsIn(t, "http://"+gatewayAddress, nil, s.user, loginPassword, s.namespace)
+	file := person.follow(person.get(notebooksURL + "/notebook/" + s.namespace + "/" + s.name + "/files/file.txt?download=1"))
+	if file.code != http.StatusOK || file.body != "downloaded\n" {
+		t.Errorf("the file is %d %.300q", file.code, file.body)
+	}
+	s.inChromium(t, notebooksURL)
+
+	b.must("expose", "--type", "ClusterIP", "--tls", "self-signed")
+	b.healthy(t)
+	secure := *s
+	secure.app = "https://" + gatewayAddress + "/jupyter/"
+	secure.inChromium(t, "https://"+gatewayAddress+":8888")
+}
+
+// inChromium runs a cell as a person does, in a page that is at the origin.
+func (s *shell) inChromium(t *testing.T, origin string) {
 	chromium, pictures := chromium(t)
-	// The mesh hears of a new pod a moment after everybody else.
-	person := s.signsIn(t, gateway, nil, s.user, loginPassword, s.namespace)
-	eventually(t, "the gateway leads to JupyterLab", func() bool {
-		return strings.Contains(person.follow(person.get("/notebook/"+s.namespace+"/"+s.name+"/")).body, "JupyterLab")
-	})
-	cmd := exec.CommandContext(t.Context(), filepath.Join(programs(t).Bin, "browser"), "-chromium", chromium, "-proxy", s.state().Proxy,
+	if !strings.HasPrefix(origin, "https:") {
+		// The mesh hears of a new pod a moment after everybody else.
+		person := s.signsIn(t, "http://"+gatewayAddress, nil, s.user, loginPassword, s.namespace)
+		eventually(t, "the gateway leads to JupyterLab", func() bool {
+			return strings.Contains(person.follow(person.get(origin+"/notebook/"+s.namespace+"/"+s.name+"/")).body, "JupyterLab")
+		})
+	}
+	cmd := exec.CommandContext(t.Context(), filepath.Join(programs(t).Bin, "browser"), "-chromium", chromium, "-proxy", s.state().Proxy, "-any-certificate",
 		"-url", s.app, "-user", s.user, "-namespace", s.namespace, "-out", pictures, "-notebook", s.name, "-cell", "print(6 * 7)")
 	cmd.Stdin = strings.NewReader(loginPassword)
 	var stdout, stderr bytes.Buffer
@@ -96,7 +122,7 @@ func (s *shell) inChromium(t *testing.T) {
 	if out.Output != "42" {
 		t.Errorf("the cell printed %q, want 42", out.Output)
 	}
-	if want := strings.TrimSuffix(s.app, "/jupyter/") + "/notebook/" + s.namespace + "/" + s.name + "/lab"; !strings.HasPrefix(out.Lab.URL, want) || !strings.Contains(out.Lab.Title, "JupyterLab") {
+	if want := origin + "/notebook/" + s.namespace + "/" + s.name + "/lab"; !strings.HasPrefix(out.Lab.URL, want) || !strings.Contains(out.Lab.Title, "JupyterLab") {
 		t.Errorf("the page is %q at %s, want JupyterLab at %s", out.Lab.Title, out.Lab.URL, want)
 	}
 	wantPicture(t, "JupyterLab", out.Lab.Picture)

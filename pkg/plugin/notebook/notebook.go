@@ -32,7 +32,7 @@ func New(verbs ...plugin.Verb) plugin.Verb {
 The commands work in the namespace that -n specifies; without it, in the namespace of the
 kubeconfig's context if it belongs to a Profile, or else in the only namespace of a Profile
 in which you are allowed to create notebooks. They use the permissions of the kubectl user;
-docs/rbac/notebook-user.yaml is a role that has them all.`,
+docs/rbac/notebook-user.yaml has them, and notebook-work.yaml beside it those that run needs.`,
 			Example: plugin.Examples(`
 				# Create a notebook with one GPU, and wait until it answers
 				kubectl jupyter notebook create lab --gpu 1

@@ -17,12 +17,24 @@ import (
 	"k8s.io/client-go/tools/clientcmd"
 )
 
-// Proportions of the large cluster: every tenth node has GPUs, ten pods run on each node,
-// one in twenty of them has finished.
+// crowd has the proportions of a large cluster.
+type crowd struct {
+	// gpuNodeEvery is how many nodes there are to one with GPUs, gpuPodEvery how many pods of
+	// such a node to one that has a GPU.
+	gpuNodeEvery, gpuPodEvery int
+	podsPerNode               int
+	// finishedEvery is how many pods there are to one that has finished; 0 where none has.
+	finishedEvery int
+}
+
+var (
+	// mixed is a cluster for everything.
+	mixed = crowd{gpuNodeEvery: 10, gpuPodEvery: 2, podsPerNode: 10, finishedEvery: 20}
+	// dense is a cluster for GPUs: each is held, by a pod of its own.
+	dense = crowd{gpuNodeEvery: 1, gpuPodEvery: 1, podsPerNode: gpusPerNode}
+)
+
 const (
-	gpuNodeEvery  = 10
-	podsPerNode   = 10
-	finishedEvery = 20
 	gpusPerNode   = 8
 	topNamespaces = 20
 	// fillWorkers write at once; more only queue up in etcd.
@@ -45,7 +57,7 @@ func client(kubeconfig string) (*kubernetes.Clientset, error) {
 // fill writes nodes from..to-1 and their pods into the bed. The nodes are objects that
 // nobody keeps alive: at this size kwok's heartbeats would be what is measured. Their pods
 // are bound when they are created and no container runs.
-func fill(ctx context.Context, c kubernetes.Interface, from, to int) error {
+func (w crowd) fill(ctx context.Context, c kubernetes.Interface, from, to int) error {
 	if from == 0 {
 		for i := range topNamespaces {
 			ns := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: namespaceOf(i)}}
@@ -60,19 +72,19 @@ func fill(ctx context.Context, c kubernetes.Interface, from, to int) error {
 		}
 	}
 	if err := inParallel(ctx, from, to, func(ctx context.Context, i int) error {
-		if _, err := c.CoreV1().Nodes().Create(ctx, largeNode(i), metav1.CreateOptions{}); err != nil {
-			return fmt.Errorf("create Node %s: %w", nodeName(i), err)
+		if _, err := c.CoreV1().Nodes().Create(ctx, w.node(i), metav1.CreateOptions{}); err != nil {
+			return fmt.Errorf("create Node %s: %w", w.nodeName(i), err)
 		}
 		return nil
 	}); err != nil {
 		return err
 	}
-	return inParallel(ctx, from*podsPerNode, to*podsPerNode, func(ctx context.Context, i int) error {
-		p := largePod(i)
+	return inParallel(ctx, from*w.podsPerNode, to*w.podsPerNode, func(ctx context.Context, i int) error {
+		p := w.pod(i)
 		if _, err := c.CoreV1().Pods(p.Namespace).Create(ctx, p, metav1.CreateOptions{}); err != nil {
 			return fmt.Errorf("create Pod %s/%s: %w", p.Namespace, p.Name, err)
 		}
-		if i%finishedEvery != finishedEvery-1 {
+		if !w.finished(i) {
 			return nil
 		}
 		p.Status = corev1.PodStatus{Phase: corev1.PodSucceeded}
@@ -94,18 +106,22 @@ func inParallel(ctx context.Context, from, to int, f func(context.Context, int) 
 
 func namespaceOf(i int) string { return fmt.Sprintf("team-%02d", i%topNamespaces) }
 
-func hasGPUs(node int) bool { return node%gpuNodeEvery == gpuNodeEvery-1 }
+func (w crowd) hasGPUs(node int) bool { return node%w.gpuNodeEvery == w.gpuNodeEvery-1 }
 
-func nodeName(i int) string {
-	if hasGPUs(i) {
+func (w crowd) finished(pod int) bool {
+	return w.finishedEvery > 0 && pod%w.finishedEvery == w.finishedEvery-1
+}
+
+func (w crowd) nodeName(i int) string {
+	if w.hasGPUs(i) {
 		return fmt.Sprintf("large-gpu-%05d", i)
 	}
 	return fmt.Sprintf("large-cpu-%05d", i)
 }
 
-// largeNode is as large as a node of a cloud: the fifty images that a kubelet reports at
+// node is as large as one of a cloud: the fifty images that a kubelet reports at
 // most are the larger part of it.
-func largeNode(i int) *corev1.Node {
+func (w crowd) node(i int) *corev1.Node {
 	resources := corev1.ResourceList{
 		corev1.ResourceCPU:              resource.MustParse("64"),
 		corev1.ResourceMemory:           resource.MustParse("263842264Ki"),
@@ -115,15 +131,15 @@ func largeNode(i int) *corev1.Node {
 	allocatable := resources.DeepCopy()
 	allocatable[corev1.ResourceCPU] = resource.MustParse("63770m")
 	allocatable[corev1.ResourceMemory] = resource.MustParse("257012120Ki")
-	n := &corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: nodeName(i), Labels: map[string]string{
-		corev1.LabelHostname: nodeName(i), corev1.LabelArchStable: "amd64", corev1.LabelOSStable: "linux",
+	n := &corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: w.nodeName(i), Labels: map[string]string{
+		corev1.LabelHostname: w.nodeName(i), corev1.LabelArchStable: "amd64", corev1.LabelOSStable: "linux",
 		corev1.LabelTopologyRegion: "region-1", corev1.LabelTopologyZone: fmt.Sprintf("region-1%c", 'a'+i%3),
 		corev1.LabelInstanceTypeStable: "large.16xlarge",
 	}}}
 	for f := range 30 {
 		n.Labels[fmt.Sprintf("feature.node.kubernetes.io/cpu-cpuid.FEATURE%02d", f)] = "true"
 	}
-	if hasGPUs(i) {
+	if w.hasGPUs(i) {
 		n.Labels["nvidia.com/gpu.product"], n.Labels["nvidia.com/gpu.memory"] = "NVIDIA-A100-SXM4-80GB", "81920"
 		n.Labels["nvidia.com/gpu.count"], n.Labels["nvidia.com/gpu.replicas"] = fmt.Sprint(gpusPerNode), "1"
 		q := *resource.NewQuantity(gpusPerNode, resource.DecimalSI)
@@ -154,16 +170,16 @@ func largeNode(i int) *corev1.Node {
 	return n
 }
 
-// largePod is pod i, on node i/podsPerNode, of about 8.8 kB as it is sent: what webhooks,
-// service meshes and pipelines make of a pod. Every second one on a node with GPUs has one.
-func largePod(i int) *corev1.Pod {
-	node := i / podsPerNode
+// pod i is on node i/podsPerNode, and has about 8.8 kB as it is sent: what webhooks, service
+// meshes and pipelines make of a pod.
+func (w crowd) pod(i int) *corev1.Pod {
+	node := i / w.podsPerNode
 	yes, no := true, false
 	p := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{
 		Name: fmt.Sprintf("worker-%06d", i), Namespace: namespaceOf(i),
 		Labels:      map[string]string{"app": "worker", "app.kubernetes.io/name": "worker", "app.kubernetes.io/instance": fmt.Sprint(i), "security.istio.io/tlsMode": "istio"},
 		Annotations: map[string]string{"example.com/configuration": strings.Repeat("configuration ", 40)},
-	}, Spec: corev1.PodSpec{NodeName: nodeName(node), AutomountServiceAccountToken: &no}}
+	}, Spec: corev1.PodSpec{NodeName: w.nodeName(node), AutomountServiceAccountToken: &no}}
 	resources := corev1.ResourceRequirements{
 		Requests: corev1.ResourceList{corev1.ResourceCPU: resource.MustParse("500m"), corev1.ResourceMemory: resource.MustParse("1Gi")},
 		Limits:   corev1.ResourceList{corev1.ResourceMemory: resource.MustParse("2Gi")},
@@ -177,7 +193,7 @@ func largePod(i int) *corev1.Pod {
 				Capabilities: &corev1.Capabilities{Drop: []corev1.Capability{"ALL"}},
 			},
 		}
-		if c == 0 && hasGPUs(node) && i%2 == 0 {
+		if c == 0 && w.hasGPUs(node) && i%w.gpuPodEvery == 0 {
 			container.Resources.Limits["nvidia.com/gpu"] = resource.MustParse("1")
 		}
 		for e := range 17 {

@@ -47,29 +47,34 @@ func TestTheLargeClusterIsAsLargeAsItSays(t *testing.T) {
 	gpus, finished, requesting := 0, 0, 0
 	const nodes = 100
 	for i := range nodes {
-		if hasGPUs(i) {
+		if mixed.hasGPUs(i) {
 			gpus++
 		}
 	}
-	for i := range nodes * podsPerNode {
-		p := largePod(i)
-		if p.Spec.NodeName != nodeName(i/podsPerNode) {
+	for i := range nodes * mixed.podsPerNode {
+		p := mixed.pod(i)
+		if p.Spec.NodeName != mixed.nodeName(i/mixed.podsPerNode) {
 			t.Fatalf("pod %d is on %s", i, p.Spec.NodeName)
 		}
-		if i%finishedEvery == finishedEvery-1 {
+		if mixed.finished(i) {
 			finished++
 		}
 		if q := p.Spec.Containers[0].Resources.Limits["nvidia.com/gpu"]; !q.IsZero() {
 			requesting++
-			if !hasGPUs(i / podsPerNode) {
+			if !mixed.hasGPUs(i / mixed.podsPerNode) {
 				t.Fatalf("pod %d asks for a GPU where none is", i)
 			}
 		}
 	}
-	if gpus != nodes/gpuNodeEvery || finished != nodes*podsPerNode/finishedEvery || requesting != gpus*podsPerNode/2 {
+	if gpus != nodes/mixed.gpuNodeEvery || finished != nodes*mixed.podsPerNode/mixed.finishedEvery || requesting != gpus*mixed.podsPerNode/2 {
 		t.Errorf("%d nodes with GPUs, %d finished pods, %d that ask for GPUs", gpus, finished, requesting)
 	}
-	pod, node := largePod(99), largeNode(9)
+	for i := range 100 {
+		if q := dense.pod(i).Spec.Containers[0].Resources.Limits["nvidia.com/gpu"]; q.Value() != 1 || dense.finished(i) || !dense.hasGPUs(i/dense.podsPerNode) {
+			t.Fatalf("pod %d of the dense cluster has %s GPUs", i, &q)
+		}
+	}
+	pod, node := mixed.pod(99), mixed.node(9)
 	if size := pod.Size(); size < 3000 || size > 6000 { // defaults and managed fields come on top, for some 8.8 kB
 		t.Errorf("a pod has %d bytes", size)
 	}
@@ -79,7 +84,7 @@ func TestTheLargeClusterIsAsLargeAsItSays(t *testing.T) {
 }
 
 func TestTheStandInAnswersInBothFormats(t *testing.T) {
-	inJSON, inProtobuf, err := figuresOf([]corev1.Node{*largeNode(0), *largeNode(1)})
+	inJSON, inProtobuf, err := figuresOf([]corev1.Node{*mixed.node(0), *mixed.node(1)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -105,7 +110,7 @@ func TestTheStandInAnswersInBothFormats(t *testing.T) {
 
 func TestTheVerdictOnTop(t *testing.T) {
 	runs := func(wall time.Duration, rss int64) []timed { return []timed{{sample: sample{wall: wall, rss: rss}}} }
-	stage := topStage{nodes: 5000, pods: 50000, requests: map[string]int{reads: 510}, peerAsked: map[string]int{reads: 4}}
+	stage := topStage{crowd: mixed, nodes: 5000, pods: 50000, requests: map[string]int{reads: 510}, peerAsked: map[string]int{reads: 4}}
 	for _, tt := range []struct {
 		name              string
 		ours, peer, plain time.Duration
@@ -113,19 +118,22 @@ func TestTheVerdictOnTop(t *testing.T) {
 		differences       []string
 		want              []bool
 	}{
-		{"everything is met", 1500 * time.Millisecond, time.Second, 7500 * time.Millisecond, 150e6, nil, []bool{true, true, true, true}},
-		{"everything is missed", 1501 * time.Millisecond, time.Second, 7504 * time.Millisecond, 150e6 + 1, []string{"a node"}, []bool{false, false, false, false}},
+		{"everything is met", 800 * time.Millisecond, time.Second, 4000 * time.Millisecond, 150e6, nil, []bool{true, true, true, true}},
+		{"everything is missed", 801 * time.Millisecond, time.Second, 4004 * time.Millisecond, 150e6 + 1, []string{"a node"}, []bool{false, false, false, false}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			s := stage
 			s.ours, s.peer, s.plain, s.differences = runs(tt.ours, tt.rss), runs(tt.peer, 1), runs(tt.plain, 1), tt.differences
-			f := topFigure([]topStage{s})
+			s.refreshes = s.ours
+			held := s
+			held.crowd, held.gpus, held.differences = dense, s.ours, nil
+			f := topFigure([]topStage{s}, held)
 			for i, c := range f.checks {
 				if c.met != tt.want[i] {
 					t.Errorf("%s: %t (%s)", c.what, c.met, c.value)
 				}
 			}
-			if len(f.table) != 4 || len(f.table[0]) != len(f.table[1]) {
+			if len(f.table) != 10 || len(f.table[0]) != len(f.table[1]) {
 				t.Errorf("the table has rows of other columns: %v", f.table)
 			}
 			for id, target := range ownTarget {

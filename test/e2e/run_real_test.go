@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/notebooks/runs"
 )
 
 // cells is a notebook file of code cells.
@@ -105,6 +107,17 @@ func (b *bed) runs(t *testing.T, notebook, claim string) {
 			t.Errorf("run: %s", r)
 		}
 		wantSays(t, r.Stderr, "deleted.")
+	})
+	t.Run("one in the mesh ends as well, since its sidecar is a native one", func(t *testing.T) {
+		r := run(append(like, "--sidecar", "--no-volumes", "--", "python3", "-c", "print('in the mesh')")...)
+		if r.Code != 0 || r.Stdout != "in the mesh\n" {
+			t.Errorf("run: %s", r)
+		}
+		sidecars := b.in(t).kubectl("-n", profileNamespace, "get", "pods", "-l", runs.LikeLabel+"="+notebook+",batch.kubernetes.io/job-name",
+			"-o", `jsonpath={range .items[*]}{.spec.initContainers[?(@.name=="istio-proxy")].restartPolicy}{end}`)
+		if sidecars != "Always" {
+			t.Errorf("the sidecars of runs restart %q, want one that restarts Always", sidecars)
+		}
 	})
 	t.Run("one that was detached is fetched later", func(t *testing.T) {
 		r := run(append(like, "--detach", file("later.ipynb", cells(t, "print('later')")))...)

@@ -130,7 +130,8 @@ func (w *walk) untrusted(a answer) (report.Cause, bool) {
 	case errors.As(a.err, &authority):
 		c.Summary = "the gateway's certificate is neither the one in the cluster nor trusted by this machine"
 		if w.roots == nil {
-			c.Evidence = append(c.Evidence, "the Secret with the certificate could not be read or is missing")
+			c.Summary = "the gateway's certificate is not trusted by this machine"
+			c.Evidence = append(c.Evidence, "no certificate was read from the cluster to compare it with")
 		}
 	case errors.As(a.err, &verification):
 		c.Summary = "the gateway's certificate cannot be verified"

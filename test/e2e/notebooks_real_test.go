@@ -41,10 +41,21 @@ func TestNotebooksFromTheShell(t *testing.T) {
 	b.kubectl("-n", "istio-system", "patch", "service", "istio-ingressgateway", "-p", `{"spec":{"externalIPs":["`+gatewayAddress+`"]}}`)
 
 	n := &shell{b, "lab", profileNamespace, loginUser, webAppURL}
-	t.Run("create makes a notebook that answers", func(t *testing.T) {
-		r := b.in(t).must("notebook", "create", n.name, "-n", profileNamespace, "--cpu", "0.2", "--memory", "512Mi", "--timeout", "5m")
+	t.Run("create ends when the notebook answers its owner through the gateway", func(t *testing.T) {
+		b := b.in(t)
+		b.throughProxy(t)
+		create := []string{"notebook", "create", n.name, "-n", profileNamespace, "--cpu", "0.2", "--memory", "512Mi", "--timeout", "5m", "--user-email", loginUser, "--password-stdin"}
+		r := b.run(t.Context(), "not "+loginPassword, nil, create...)
+		wantSays(t, r.Stderr, "nothing was created: cannot log in as "+loginUser)
+		if _, err := b.tryKubectl("", "-n", n.namespace, "get", "notebook", n.name); r.Code == 0 || err == nil {
+			t.Errorf("a notebook is created for a wrong password: %s", r)
+		}
+		if r = b.run(t.Context(), loginPassword, nil, create...); r.Code != 0 {
+			t.Fatal(r)
+		}
 		wantSays(t, r.Stdout, "notebook.kubeflow.org/"+n.name+" created")
 		wantSays(t, r.Stderr, "its server answers")
+		wantSays(t, r.Stderr, n.name+": answers through the gateway")
 	})
 	if t.Failed() {
 		return

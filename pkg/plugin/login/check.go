@@ -62,7 +62,7 @@ func (o *LoginURLOptions) check(ctx context.Context, c *cluster.Cluster, passwor
 	}
 	in := g.WayIn()
 	options := login.CheckOptions{
-		Through: login.ThroughAddress, Base: in.URL, Notebooks: in.Notebooks, Health: g.HealthURL(), Email: o.UserEmail, Password: password,
+		Through: login.ThroughAddress, Base: in.URL, Notebooks: in.Notebooks, Health: g.HealthURL(), Email: o.User.Email, Password: password,
 		Explain: func(ctx context.Context, s []diagnose.Subject) []report.Cause { return diagnose.Explain(ctx, c, s) },
 	}
 	switch {

@@ -9,7 +9,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/cluster"
-	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/components"
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/diagnose"
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/exposure"
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/login"
@@ -25,8 +24,7 @@ type LoginURLFlags struct {
 	explain     bool
 	check       bool
 	portForward bool
-	userEmail   string
-	password    bool
+	user        people.Credentials
 	timeout     time.Duration
 	output      string
 }
@@ -38,10 +36,10 @@ type LoginURLOptions struct {
 	Explain     bool
 	Check       bool
 	PortForward bool
-	// UserEmail logs in, with a password from standard input; empty logs nobody in.
-	UserEmail string
-	Timeout   time.Duration
-	Format    string
+	// User is logged in.
+	User    people.Credentials
+	Timeout time.Duration
+	Format  string
 }
 
 // loginTimeout bounds the command; one request of a check is bounded by a part of it.
@@ -99,14 +97,10 @@ Exit codes:
 	fs.BoolVar(&f.explain, "explain", false, "If true, list the objects on the path to the web app, and mark those that are missing")
 	fs.BoolVar(&f.check, "check", false, "If true, test each hop of the path from outside the cluster")
 	fs.BoolVar(&f.portForward, "port-forward", false, "If true, check through the API server instead of the address, which does not have to exist or be reachable")
-	fs.StringVar(&f.userEmail, "user-email", "", "E-mail address of the user to log in as during the check; requires --password-stdin")
-	fs.BoolVar(&f.password, "password-stdin", false, "If true, read the password of --user-email from standard input")
+	f.user.AddFlags(b, cmd, "E-mail address of the user to log in as during the check")
 	fs.DurationVar(&f.timeout, "timeout", loginTimeout, "The length of time to wait before giving up on the run, such as 20s or 2m")
 	fs.StringVarP(&f.output, "output", "o", "", "Output format. One of: (wide, json, yaml, jsonpath=TEMPLATE)")
 	plugin.Complete(cmd, "output", func() []string { return []string{view.FormatWide, view.JSON, view.YAML, view.JSONPath + "="} })
-	if err := cmd.RegisterFlagCompletionFunc("user-email", people.Complete(b)); err != nil {
-		panic(err) // the flag is defined above
-	}
 	return cmd
 }
 
@@ -119,21 +113,15 @@ func (f *LoginURLFlags) ToOptions(b *plugin.Base) (*LoginURLOptions, error) {
 		return nil, errors.New("--explain and --open cannot be used together")
 	case f.portForward && !f.check:
 		return nil, errors.New("--port-forward can only be used with --check; to forward a port until Ctrl-C, run `kubectl jupyter port-forward`")
-	case f.userEmail != "" && !f.check:
+	case f.user.Email != "" && !f.check:
 		return nil, errors.New("--user-email can only be used with --check")
-	case f.password && f.userEmail == "":
-		return nil, errors.New("--password-stdin requires --user-email")
-	case f.userEmail != "" && !f.password:
-		return nil, errors.New("--user-email requires a password: use --password-stdin and pipe the password to standard input")
 	case f.portForward && f.open:
 		return nil, errors.New("--open and --port-forward cannot be used together: the port is only forwarded during the check")
 	case f.timeout <= 0:
 		return nil, fmt.Errorf("--timeout: %s is not positive: use a duration such as 20s or 2m", f.timeout)
 	}
-	if f.userEmail != "" {
-		if err := (components.Options{UserEmail: f.userEmail}).Validate(); err != nil {
-			return nil, err
-		}
+	if err := f.user.Check(); err != nil {
+		return nil, err
 	}
 	if f.output != "" {
 		if err := view.CheckOutput(f.output, view.FormatWide); err != nil {
@@ -142,18 +130,15 @@ func (f *LoginURLFlags) ToOptions(b *plugin.Base) (*LoginURLOptions, error) {
 	}
 	return &LoginURLOptions{
 		base: b, Open: f.open, Explain: f.explain, Check: f.check, PortForward: f.portForward,
-		UserEmail: f.userEmail, Timeout: f.timeout, Format: f.output,
+		User: f.user, Timeout: f.timeout, Format: f.output,
 	}, nil
 }
 
 // Run answers within the time that it has.
 func (o *LoginURLOptions) Run(ctx context.Context) error {
-	var password []byte
-	if o.UserEmail != "" {
-		var err error
-		if password, err = plugin.ReadPassword(ctx, o.base.IOStreams, o.UserEmail); err != nil {
-			return err
-		}
+	password, err := o.User.Password(ctx, o.base)
+	if err != nil {
+		return err
 	}
 	ctx, cancel := context.WithTimeout(ctx, o.Timeout)
 	defer cancel()
@@ -165,7 +150,7 @@ func (o *LoginURLOptions) Run(ctx context.Context) error {
 	case o.Explain:
 		return o.explain(ctx, c)
 	case o.Check:
-		return o.check(ctx, c, string(password))
+		return o.check(ctx, c, password)
 	}
 	in, err := login.FindWayIn(ctx, c)
 	if err != nil {

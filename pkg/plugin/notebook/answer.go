@@ -36,10 +36,8 @@ func (p *Place) AwaitAnswer(ctx context.Context, b *plugin.Base, name string) er
 	if err != nil {
 		return err
 	}
-	tick := time.NewTicker(asking)
-	defer tick.Stop()
-	failed, said := 0, ""
-	for {
+	failed := 0
+	return untilAnswers(ctx, b, n.Ref(), "its server", func() error {
 		err := activity.Answers(ctx, p.Cluster, activity.TargetOf(n))
 		switch {
 		case err == nil:
@@ -48,19 +46,45 @@ func (p *Place) AwaitAnswer(ctx context.Context, b *plugin.Base, name string) er
 		case activity.IsForbidden(err), activity.IsUnasked(err) && failed == unasked:
 			fmt.Fprintf(b.ErrOut, "warning: %s runs; whether its server answers is not known: %v\n", name, err)
 			return nil
-		case err.Error() != said && ctx.Err() == nil:
-			said = err.Error()
-			fmt.Fprintf(b.ErrOut, "%s: waiting for its server: %s\n", name, said)
 		}
 		if failed++; !activity.IsUnasked(err) {
 			failed = 0
+		}
+		return err
+	})
+}
+
+// AwaitGateway waits until a notebook answers somebody who has logged in, through the gateway.
+func (p *Place) AwaitGateway(ctx context.Context, b *plugin.Base, name, url string, who *login.Visitor) error {
+	return untilAnswers(ctx, b, notebooks.RefOf(p.Namespace, name), "the gateway", func() error {
+		err := who.Answers(ctx, url)
+		if err == nil {
+			fmt.Fprintf(b.ErrOut, "%s: answers through the gateway\n", name)
+		}
+		return err
+	})
+}
+
+// untilAnswers asks a notebook until it answers, and says each new reason why not yet.
+func untilAnswers(ctx context.Context, b *plugin.Base, n report.Ref, through string, ask func() error) error {
+	tick := time.NewTicker(asking)
+	defer tick.Stop()
+	said := ""
+	for {
+		err := ask()
+		if err == nil {
+			return nil
+		}
+		if err.Error() != said && ctx.Err() == nil {
+			said = err.Error()
+			fmt.Fprintf(b.ErrOut, "%s: waiting for %s: %s\n", n.Name, through, said)
 		}
 		select {
 		case <-ctx.Done():
 			if errors.Is(context.Cause(ctx), plugin.ErrInterrupted) {
 				return ctx.Err()
 			}
-			return fmt.Errorf("%s: its pod is ready, but its server does not answer (%w): %s", n.Ref(), context.Cause(ctx), said)
+			return fmt.Errorf("%s: its pod is ready, but %s does not answer (%w): %s", n, through, context.Cause(ctx), said)
 		case <-tick.C:
 		}
 	}

@@ -15,6 +15,7 @@ import (
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/notebooks/form"
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/plugin"
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/plugin/notebook"
+	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/plugin/people"
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/view"
 )
 
@@ -27,6 +28,7 @@ type Flags struct {
 	env, configs         []string
 	tolerations, affined string
 	fit, wait, open      bool
+	user                 people.Credentials
 	timeout              time.Duration
 	dryRun, output       string
 }
@@ -43,9 +45,11 @@ type Options struct {
 	Fit          bool
 	Wait         bool
 	Open         bool
-	Timeout      time.Duration
-	DryRun       string
-	Format       string
+	// User is whom the notebook has to answer through the gateway.
+	User    people.Credentials
+	Timeout time.Duration
+	DryRun  string
+	Format  string
 }
 
 func New(b *plugin.Base) *cobra.Command {
@@ -67,7 +71,9 @@ causes are printed with the largest size that would; --fit takes that size. What
 be checked is said, and does not prevent the creation.
 
 The command then waits until the server of the notebook answers, through the API server,
-and prints its URL. The gateway requires a login, so that only its address is tested.`,
+and prints its URL. The gateway requires a login: without one, only its address is tested.
+With --user-email and a password, the command logs in before anything is created, and waits
+until the notebook answers that user through the gateway.`,
 		Example: plugin.Examples(`
 			# Create a notebook with the defaults of the form
 			kubectl jupyter notebook create lab
@@ -83,6 +89,9 @@ and prints its URL. The gateway requires a login, so that only its address is te
 
 			# Create a VS Code notebook with environment variables and a PodDefault
 			kubectl jupyter notebook create code --type code --env HF_HOME=/data/hf --config access-ml-pipeline
+
+			# Create a notebook, and wait until it answers ada through the gateway
+			kubectl jupyter notebook create lab --user-email ada@example.com --password-stdin < password.txt
 
 			# Print what would be created, after a check by the API server
 			kubectl jupyter notebook create lab --dry-run=server -o yaml`),
@@ -108,6 +117,7 @@ and prints its URL. The gateway requires a login, so that only its address is te
 	fs.BoolVar(&f.fit, "fit", false, "If true, create the largest notebook that fits, if what is requested does not")
 	fs.BoolVar(&f.wait, "wait", true, "If true, wait until the notebook answers")
 	fs.DurationVar(&f.timeout, "timeout", notebook.DefaultTimeout, "The length of time to wait until the notebook answers; 0 means no timeout")
+	f.user.AddFlags(b, cmd, "E-mail address of the user whom the notebook has to answer through the gateway")
 	fs.BoolVar(&f.open, "open", false, "If true, open the URL in the browser of this machine")
 	fs.StringVar(&f.dryRun, "dry-run", plugin.DryRunNone, "Must be none, client or server. With client, only print the objects; with server, also check them")
 	fs.StringVarP(&f.output, "output", "o", "", "Output format. One of: (yaml, json, name); the objects are printed instead of the URL")
@@ -129,7 +139,7 @@ func typeNames() []string {
 // ToOptions checks what was typed.
 func (f *Flags) ToOptions(b *plugin.Base, name string, given func(string) bool) (*Options, error) {
 	o := &Options{
-		base: b, Configs: f.configs, ConfigsGiven: given("config"), Fit: f.fit, Wait: f.wait, Open: f.open, Timeout: f.timeout, DryRun: f.dryRun, Format: f.output,
+		base: b, Configs: f.configs, ConfigsGiven: given("config"), Fit: f.fit, Wait: f.wait, Open: f.open, User: f.user, Timeout: f.timeout, DryRun: f.dryRun, Format: f.output,
 		Request: form.Request{Name: name, Type: notebooks.Type(f.kind), Image: f.image, NoVolume: f.noVolume},
 	}
 	if err := notebooks.CheckName(name); err != nil {
@@ -140,7 +150,7 @@ func (f *Flags) ToOptions(b *plugin.Base, name string, given func(string) bool) 
 			return nil, fmt.Errorf("--type: %w", err)
 		}
 	}
-	if err := errors.Join(plugin.CheckTimeout(f.timeout), plugin.CheckDryRun(f.dryRun)); err != nil {
+	if err := errors.Join(plugin.CheckTimeout(f.timeout), plugin.CheckDryRun(f.dryRun), f.user.Check()); err != nil {
 		return nil, err
 	}
 	if f.output != "" {
@@ -151,6 +161,8 @@ func (f *Flags) ToOptions(b *plugin.Base, name string, given func(string) bool) 
 	switch {
 	case f.open && (f.dryRun != plugin.DryRunNone || f.output != ""):
 		return nil, errors.New("--open cannot be used together with --dry-run or --output")
+	case f.user.Email != "" && (f.dryRun != plugin.DryRunNone || !f.wait):
+		return nil, errors.New("--user-email cannot be used together with --dry-run or --wait=false: nothing would be asked of the gateway")
 	case f.fit && f.dryRun == plugin.DryRunClient:
 		return nil, errors.New("--fit cannot be used together with --dry-run=client, which does not look at the cluster's capacity: use --dry-run=server")
 	}

@@ -10,6 +10,7 @@ import (
 	"k8s.io/apimachinery/pkg/api/resource"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
+	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/login"
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/notebooks"
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/notebooks/fit"
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/notebooks/form"
@@ -25,9 +26,17 @@ const checking = time.Minute
 // Run creates.
 func (o *Options) Run(ctx context.Context) error {
 	// The API server warns of fractions of bytes, which the limits of the form are.
+	password, err := o.User.Password(ctx, o.base)
+	if err != nil {
+		return err
+	}
 	place, err := notebook.FindFor(ctx, o.base, nil)
 	if err != nil {
 		return err
+	}
+	visitor, url, err := o.enter(ctx, place, password)
+	if err != nil {
+		return fmt.Errorf("nothing was created: %w", err)
 	}
 	objects, err := o.prepare(ctx, place)
 	if err != nil {
@@ -48,10 +57,30 @@ func (o *Options) Run(ctx context.Context) error {
 	if err := place.AwaitAnswer(waiting, o.base, o.Request.Name); err != nil {
 		return err
 	}
+	if visitor != nil {
+		if err := place.AwaitGateway(waiting, o.base, o.Request.Name, url, visitor); err != nil {
+			return err
+		}
+	}
 	if o.Format != "" {
 		return nil
 	}
 	return place.ShowURL(ctx, o.base, o.Request.Name, o.Open)
+}
+
+// enter logs in whom the notebook has to answer, and returns the URL that it will have.
+func (o *Options) enter(ctx context.Context, place *notebook.Place, password string) (*login.Visitor, string, error) {
+	if o.User.Email == "" {
+		return nil, "", nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, checking)
+	defer cancel()
+	url, in, err := place.URL(ctx, o.Request.Name)
+	if err != nil {
+		return nil, "", err
+	}
+	visitor, err := login.Enter(ctx, in, o.User.Email, password)
+	return visitor, url, err
 }
 
 // print writes the objects, or a line for each.

@@ -106,12 +106,18 @@ func (p *Place) Resolve(ctx context.Context, c *edits.Change, facts *fit.Facts) 
 			return fmt.Errorf("--%w", err)
 		}
 	}
-	if names {
-		gpu := *c.GPU
-		if gpu.Resource, err = spawner.GPUResource(gpu.Resource, facts.Devices()); err != nil {
-			return fmt.Errorf("--%w", err)
-		}
-		c.GPU = &gpu
+	c.GPU, err = ResolveGPU(c.GPU, spawner, facts)
+	return err
+}
+
+// ResolveGPU finds the resource that a request for GPUs means; one for none means none.
+func ResolveGPU(r *form.GPURequest, spawner *form.Form, facts *fit.Facts) (*form.GPURequest, error) {
+	if r == nil || r.Count == 0 {
+		return r, nil
 	}
-	return nil
+	found, err := spawner.GPUResource(r.Resource, facts.Devices())
+	if err != nil {
+		return nil, fmt.Errorf("--%w", err)
+	}
+	return &form.GPURequest{Count: r.Count, Resource: found}, nil
 }

@@ -142,17 +142,11 @@ func (o *Options) prepare(ctx context.Context, place *notebook.Place) (*form.Obj
 
 // resolve finds in the cluster what names mean.
 func (o *Options) resolve(spawner *form.Form, facts *fit.Facts) error {
-	if o.GPU != nil {
-		gpu := *o.GPU
-		if gpu.Count > 0 {
-			found, err := spawner.GPUResource(gpu.Resource, facts.Devices())
-			if err != nil {
-				return fmt.Errorf("--%w", err)
-			}
-			gpu.Resource = found
-		}
-		o.Request.GPUs = &gpu
+	gpus, err := notebook.ResolveGPU(o.GPU, spawner, facts)
+	if err != nil {
+		return err
 	}
+	o.Request.GPUs = gpus
 	if !o.ConfigsGiven {
 		return nil
 	}

@@ -27,6 +27,7 @@ func (b *bed) refreshes(ctx context.Context, n int) (out []timed, err error) {
 		return nil, err
 	}
 	defer func() {
+		_ = stdout.Close() // a table that nobody reads would be written forever
 		_ = cmd.Process.Signal(syscall.SIGTERM)
 		_ = cmd.Wait() // it ends by the signal
 	}()

@@ -38,6 +38,8 @@ type server struct {
 	// forbid port-forward; refuse every connection with this message
 	forbid bool
 	refuse string
+	// websocket and spdy, where set, answer in the server's place, as a proxy before it would
+	websocket, spdy http.HandlerFunc
 	// poisoned: a connection that has refused once lets the next ones hang, as containerd does
 	poisoned bool
 	links    []httpstream.Connection
@@ -65,6 +67,10 @@ func newServer(t *testing.T, pods ...corev1.Pod) *server {
 	mux.HandleFunc("GET /api/v1/namespaces/ns/pods/{name}/portforward", func(w http.ResponseWriter, r *http.Request) {
 		if s.forbid {
 			s.portForward(w, r)
+			return
+		}
+		if s.websocket != nil {
+			s.websocket(w, r)
 			return
 		}
 		http.Error(w, "no websockets here", http.StatusBadRequest)
@@ -128,6 +134,10 @@ func (s *server) getPod(w http.ResponseWriter, r *http.Request) {
 func (s *server) portForward(w http.ResponseWriter, r *http.Request) {
 	if s.forbid {
 		write(w, http.StatusForbidden, apierrors.NewForbidden(corev1.Resource("pods/portforward"), r.PathValue("name"), errors.New("mary may not")).Status())
+		return
+	}
+	if s.spdy != nil {
+		s.spdy(w, r)
 		return
 	}
 	if _, err := httpstream.Handshake(r, w, []string{"portforward.k8s.io"}); err != nil {
@@ -398,6 +408,47 @@ func TestStartSaysWhyItCannot(t *testing.T) {
 			}
 			if c.forbid && !apierrors.IsForbidden(err) {
 				t.Errorf("%v is not known as forbidden: a lost connection would be tried for ever", err)
+			}
+		})
+	}
+}
+
+// TestProxiesBeforeTheServer: what proxies of companies and of Rancher and Teleport do with
+// connections that change their protocol.
+func TestProxiesBeforeTheServer(t *testing.T) {
+	refuses := func(w http.ResponseWriter, _ *http.Request) {
+		http.Error(w, "Upgrade request required", http.StatusBadRequest)
+	}
+	cuts := func(w http.ResponseWriter, _ *http.Request) {
+		conn, _, err := http.NewResponseController(w).Hijack()
+		if err == nil {
+			_ = conn.Close()
+		}
+	}
+	for name, c := range map[string]struct {
+		websocket, spdy http.HandlerFunc
+		want            string // empty where the pod is reached
+	}{
+		"the websocket is refused, SPDY passes": {websocket: refuses},
+		"the websocket is cut, SPDY passes":     {websocket: cuts},
+		"both are refused":                      {websocket: refuses, spdy: refuses, want: "Upgrade request required"},
+		"both are cut":                          {websocket: cuts, spdy: cuts, want: "EOF"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newServer(t, pod("a", corev1.ConditionTrue))
+			s.websocket, s.spdy = c.websocket, c.spdy
+			d, err := ToPod(t.Context(), s.cluster(t), "ns", "a")
+			if c.want != "" {
+				if err == nil || !strings.Contains(err.Error(), c.want) || !strings.Contains(err.Error(), "a proxy between this machine and the API server") {
+					t.Errorf("error = %v, want %q, and that a proxy may be the reason", err, c.want)
+				}
+				return
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := d.Close(); err != nil {
+				t.Error(err)
 			}
 		})
 	}

@@ -43,7 +43,8 @@ func (l *link) finish() {
 }
 
 // dial asks the API server for a connection to the pod: over a websocket, which passes
-// through most proxies, and over SPDY where the server is older than that.
+// through most proxies, and over SPDY where the server is older than that, or somebody on the
+// way refuses or cuts the websocket.
 func dial(ctx context.Context, c *cluster.Cluster, namespace, pod string) (httpstream.Connection, error) {
 	url := c.REST().Post().AbsPath("/api/v1").Namespace(namespace).Resource("pods").Name(pod).SubResource("portforward").URL()
 	websocket, err := portforward.NewSPDYOverWebsocketDialer(url, c.Config)
@@ -55,14 +56,20 @@ func dial(ctx context.Context, c *cluster.Cluster, namespace, pod string) (https
 		return nil, err
 	}
 	older := spdy.NewDialer(upgrader, &http.Client{Transport: transport}, http.MethodPost, url)
-	var refused error
+	var refused, strange error
 	dialer := portforward.NewFallbackDialer(websocket, older, func(err error) bool {
 		// The websocket's errors are of the streaming library's own type.
 		var upgrade *streaming.UpgradeFailureError
 		if errors.As(err, &upgrade) && (apierrors.IsForbidden(upgrade.Cause) || apierrors.IsUnauthorized(upgrade.Cause)) {
 			refused = upgrade.Cause // of SPDY's refusal only the text is left
 		}
-		return upgrade != nil || streaming.IsHTTPSProxyError(err)
+		lost := errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF)
+		// What is no Status does not come from the API server.
+		var status *apierrors.StatusError
+		if lost || upgrade != nil && !errors.As(upgrade.Cause, &status) {
+			strange = err
+		}
+		return upgrade != nil || lost || streaming.IsHTTPSProxyError(err)
 	})
 	type dialled struct {
 		conn httpstream.Connection
@@ -72,8 +79,12 @@ func dial(ctx context.Context, c *cluster.Cluster, namespace, pod string) (https
 	result := make(chan dialled, 1)
 	go func() {
 		conn, _, err := dialer.Dial(portforward.PortForwardProtocolV1Name)
-		if err != nil && refused != nil {
+		switch {
+		case err == nil:
+		case refused != nil:
 			err = refused
+		case strange != nil:
+			err = fmt.Errorf("neither a websocket (%w) nor SPDY (%w) gets through: does a proxy between this machine and the API server pass upgraded connections on?", strange, err)
 		}
 		result <- dialled{conn, err}
 	}()

@@ -11,6 +11,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/cluster"
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/components"
@@ -68,24 +69,55 @@ func (e *Engine) removeLeftovers(ctx context.Context, release *components.Releas
 // deletableNamespaces leaves out those that hold something which is not the
 // installation's: deleting the namespace would delete that too.
 func (e *Engine) deletableNamespaces(ctx context.Context, release *components.Release, r *Removal, namespaces []member) ([]member, error) {
+	going := map[string]bool{}
+	for _, m := range slices.Concat(r.steps[:]...) {
+		going[m.key.ref().String()] = true
+	}
 	var out []member
 	for _, m := range namespaces {
 		foreign, err := e.foreignIn(ctx, release, m.key.name, r.options.DeleteData)
 		if err != nil {
 			return nil, err
 		}
+		foreign = slices.DeleteFunc(foreign, func(name string) bool { return going[name] })
 		if len(foreign) == 0 {
 			out = append(out, m)
 			continue
 		}
 		shown := strings.Join(foreign[:min(len(foreign), 5)], ", ")
-		why := fmt.Sprintf("it still contains %s not managed by kubectl jupyter: %s; if none of it is needed: kubectl delete namespace %s", report.Count(len(foreign), "object"), shown, m.key.name)
-		r.keep(m, why)
-		ref := m.key.ref()
-		e.events.emit(report.Event{Kind: report.EventObject, Component: m.component, Object: &ref, Action: report.Kept, Message: why})
+		r.keep(m, fmt.Sprintf("it still contains %s not managed by kubectl jupyter: %s; if none of it is needed: kubectl delete namespace %s", report.Count(len(foreign), "object"), shown, m.key.name))
 	}
 	return out, nil
 }
+
+// peoplesNamespaces keeps those that Profiles have, and the Profiles that the installation
+// has not made.
+func (e *Engine) peoplesNamespaces(ctx context.Context, r *Removal, ours map[key]bool) error {
+	profiles, err := e.every(ctx, schema.GroupKind{Group: "kubeflow.org", Kind: "Profile"})
+	if err != nil || len(profiles) == 0 {
+		return err
+	}
+	namespaces, err := e.every(ctx, schema.GroupKind{Kind: "Namespace"})
+	if err != nil {
+		return err
+	}
+	of := map[types.UID]bool{}
+	for _, p := range profiles {
+		of[p.meta.UID] = true
+		if !ours[p.key] {
+			r.keep(p, keptData)
+		}
+	}
+	for _, m := range namespaces {
+		if slices.ContainsFunc(m.meta.OwnerReferences, func(o metav1.OwnerReference) bool { return of[o.UID] }) {
+			r.keep(m, keptData)
+		}
+	}
+	return nil
+}
+
+// keptData is why what users have made stays.
+const keptData = "user data is deleted only with --delete-data"
 
 // derivedResources are made by the control plane from other objects, or say nothing
 // about anybody's data: quotas and limits of a namespace are of no use without it.

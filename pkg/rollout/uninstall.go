@@ -45,8 +45,9 @@ type Removal struct {
 
 // Kept is an object that stays, and why.
 type Kept struct {
-	Ref report.Ref `json:"object"`
-	Why string     `json:"why"`
+	Ref       report.Ref `json:"object"`
+	Why       string     `json:"why"`
+	component string
 }
 
 // Steps go backwards: people's data while its controllers run, webhooks before the
@@ -107,7 +108,7 @@ func (e *Engine) PlanUninstall(ctx context.Context, release *components.Release,
 		case step == stepDefinitions && !o.DeleteCRDs:
 			r.keep(m, "deleted only with --delete-crds")
 		case (step == stepNotebooks || step == stepProfiles) && !o.DeleteData, m.key.kind == "PersistentVolumeClaim" && !o.DeleteData:
-			r.keep(m, "user data is deleted only with --delete-data")
+			r.keep(m, keptData)
 		case step != stepNotebooks && step != stepProfiles:
 			r.steps[step] = append(r.steps[step], m)
 		}
@@ -130,6 +131,9 @@ func (e *Engine) PlanUninstall(ctx context.Context, release *components.Release,
 		for _, m := range accounts {
 			r.keep(m, "user accounts are deleted only with --delete-data")
 		}
+		if err := e.peoplesNamespaces(ctx, r, ours); err != nil {
+			return nil, err
+		}
 		if err := e.keepTrusted(ctx, release, r, ours); err != nil {
 			return nil, err
 		}
@@ -142,10 +146,18 @@ func (e *Engine) PlanUninstall(ctx context.Context, release *components.Release,
 			return nil, err
 		}
 	}
+	if parent == nil {
+		// Nothing else of the installation is there, which would have to go before it shows what stays.
+		if r.steps[stepNamespaces], err = e.deletableNamespaces(ctx, release, r, r.steps[stepNamespaces]); err != nil {
+			return nil, err
+		}
+	}
 	return r, nil
 }
 
-func (r *Removal) keep(m member, why string) { r.kept = append(r.kept, Kept{m.key.ref(), why}) }
+func (r *Removal) keep(m member, why string) {
+	r.kept = append(r.kept, Kept{m.key.ref(), why, m.component})
+}
 
 func stepOf(k key) int {
 	switch {
@@ -272,9 +284,12 @@ func (e *Engine) Uninstall(ctx context.Context, release *components.Release, r *
 			if err := e.removeLeftovers(ctx, release, r); err != nil {
 				return nil, e.stopped(ctx, err, stepNames[step])
 			}
-			var err error
+			kept, err := len(r.kept), error(nil)
 			if members, err = e.deletableNamespaces(ctx, release, r, members); err != nil {
 				return nil, e.stopped(ctx, err, stepNames[step])
+			}
+			for _, k := range r.kept[kept:] {
+				e.events.emit(report.Event{Kind: report.EventObject, Component: k.component, Object: &k.Ref, Action: report.Kept, Message: k.Why})
 			}
 		}
 		if step == stepProfiles && len(members) > 0 {

@@ -44,6 +44,9 @@ func TestUninstallLeavesOnlyWhatIsAPersons(t *testing.T) {
 	}
 	wantSays(t, b.kubectl("get", "profiles", "-o", "name"), "kubeflow-user-example-com")
 	wantSays(t, b.kubectl("-n", "kubeflow-user-example-com", "get", "pvc", "-o", "name"), "home")
+	wantSays(t, r.Stderr, "Namespace 1, Profile 1 (user data is deleted only with --delete-data): kubeflow-user-example-com")
+	second := b.must("uninstall", "--yes")
+	wantSays(t, second.Stderr, "Namespace 1, Profile 1 (user data is deleted only with --delete-data): kubeflow-user-example-com", "kubectl delete namespace auth")
 
 	// Installed again, the person's namespace is as it was.
 	b.must("install", "--timeout", "5m")
@@ -89,6 +92,8 @@ func TestANamespaceWithSomebodysObjectsIsKept(t *testing.T) {
 		t.Errorf("a namespace is kept for what the platform puts into every namespace: %s", r)
 	}
 	wantSays(t, b.kubectl("-n", "auth", "get", "configmap", "-o", "name"), "precious")
+	wantSays(t, b.must("uninstall", "--dry-run=server").Stdout, "namespace/auth kept (dry run): it still contains", "precious")
+	wantSays(t, b.must("uninstall", "--yes").Stderr, "precious", "kubectl delete namespace auth")
 	if out := b.kubectl("-n", "auth", "get", "deployments", "-o", "name"); strings.TrimSpace(out) != "" {
 		t.Errorf("uninstall left %s", out)
 	}

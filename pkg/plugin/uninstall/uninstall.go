@@ -200,6 +200,27 @@ func (o *UninstallOptions) confirm(ctx context.Context, c *cluster.Cluster, r *r
 	return o.base.Confirm(ctx, "--yes to uninstall")
 }
 
+// namesShown is how many namespaces are named that stay for one reason.
+const namesShown = 5
+
+// namespacesIn names the namespaces among refs, as many as are shown.
+func namespacesIn(refs []report.Ref) string {
+	var names []string
+	for _, r := range refs {
+		if r.Kind == "Namespace" && r.Group == "" {
+			names = append(names, r.Name)
+		}
+	}
+	more := ""
+	if n := len(names) - namesShown; n > 0 {
+		names, more = names[:namesShown], fmt.Sprintf(" and %d more", n)
+	}
+	if len(names) == 0 {
+		return ""
+	}
+	return ": " + plugin.List(names) + more
+}
+
 // keptLines says what stays, one line for each reason.
 func keptLines(kept []rollout.Kept) []string {
 	var reasons []string
@@ -211,7 +232,7 @@ func keptLines(kept []rollout.Kept) []string {
 		byReason[k.Why] = append(byReason[k.Why], k.Ref)
 	}
 	for i, why := range reasons {
-		reasons[i] = fmt.Sprintf("Kept: %s (%s).", report.Kinds(byReason[why]), why)
+		reasons[i] = fmt.Sprintf("Kept: %s (%s)%s.", report.Kinds(byReason[why]), why, namespacesIn(byReason[why]))
 	}
 	return reasons
 }

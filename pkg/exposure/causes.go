@@ -8,9 +8,6 @@ import (
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
-	"k8s.io/apimachinery/pkg/runtime"
 	"sigs.k8s.io/yaml"
 
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/diagnose"
@@ -245,13 +242,8 @@ func (s *Snapshot) unannounced(svc *corev1.Service, d Detection) []report.Cause 
 		causes = append(causes, c)
 	}
 	if d.Provider == MetalLB {
-		if p, ok := s.poolOf(svc, s.AllPools(d.Provider)); ok && !s.advertised(p) {
-			causes = append(causes, report.Cause{
-				Name: diagnose.AdvertisementMissing, Severity: report.Error, Object: p.Ref,
-				Summary:  fmt.Sprintf("no L2Advertisement or BGPAdvertisement selects pool %s", p.Name),
-				Evidence: append(describePools([]Pool{p}), fmt.Sprintf("L2Advertisements: %d, BGPAdvertisements: %d, none of them for this pool", len(s.L2Advertisements), len(s.BGPAdvertisements))),
-				Remedy:   fmt.Sprintf("create an L2Advertisement in namespace %s with %s in spec.ipAddressPools", p.Ref.Namespace, p.Name),
-			})
+		if p, ok := s.poolOf(svc, s.AllPools(d.Provider)); ok {
+			causes = append(causes, s.unadvertised(p, svc)...)
 		}
 	}
 	if d.Provider == MetalLB && atLeast(d.Version, "0.14.0") && s.allExcluded() && !s.ignoresExcluded() {
@@ -276,44 +268,6 @@ func (s *Snapshot) unannounced(svc *corev1.Service, d Detection) []report.Cause 
 		})
 	}
 	return causes
-}
-
-// poolOf is the pool that the gateway's address is of, or would come from.
-func (s *Snapshot) poolOf(svc *corev1.Service, pools []Pool) (Pool, bool) {
-	for _, g := range s.given() {
-		for _, p := range pools {
-			if g.Service == ServiceRef && slices.ContainsFunc(p.Ranges, func(r Range) bool { return r.contains(g.Address) }) {
-				return p, true
-			}
-		}
-	}
-	if can := usable(pools); len(svc.Status.LoadBalancer.Ingress) == 0 && len(can) == 1 {
-		return can[0], true
-	}
-	return Pool{}, false
-}
-
-// advertised tells whether any advertisement is for a pool: one that names it, selects its
-// labels, or is for all.
-func (s *Snapshot) advertised(p Pool) bool {
-	var labels map[string]string
-	for i := range s.Pools {
-		if s.Pools[i].GetName() == p.Name && s.Pools[i].GetNamespace() == p.Ref.Namespace {
-			labels = s.Pools[i].GetLabels()
-		}
-	}
-	return slices.ContainsFunc(slices.Concat(s.L2Advertisements, s.BGPAdvertisements), func(u unstructured.Unstructured) bool {
-		var a struct {
-			Spec struct {
-				Pools     []string               `json:"ipAddressPools"`
-				Selectors []metav1.LabelSelector `json:"ipAddressPoolSelectors"`
-			} `json:"spec"`
-		}
-		if err := runtime.DefaultUnstructuredConverter.FromUnstructured(u.Object, &a); err != nil || u.GetNamespace() != p.Ref.Namespace {
-			return false
-		}
-		return len(a.Spec.Pools)+len(a.Spec.Selectors) == 0 || slices.Contains(a.Spec.Pools, p.Name) || matchesAny(a.Spec.Selectors, labels)
-	})
 }
 
 func (s *Snapshot) ignoresExcluded() bool {

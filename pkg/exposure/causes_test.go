@@ -1,6 +1,7 @@
 package exposure
 
 import (
+	"maps"
 	"slices"
 	"strings"
 	"testing"
@@ -30,6 +31,28 @@ func advertisement(change ...func(map[string]any)) with {
 			"metadata": map[string]any{"namespace": metalLBNamespace, "name": "l2"}, "spec": spec,
 		}})
 	}
+}
+
+// bgp is a BGPAdvertisement for all pools, and peers.
+func bgp(spec map[string]any, peers ...string) with {
+	return func(s *Snapshot) {
+		s.BGPAdvertisements = append(s.BGPAdvertisements, unstructured.Unstructured{Object: map[string]any{
+			"apiVersion": "metallb.io/v1beta1", "kind": "BGPAdvertisement",
+			"metadata": map[string]any{"namespace": metalLBNamespace, "name": "bgp"}, "spec": spec,
+		}})
+		for _, name := range peers {
+			s.BGPPeers = append(s.BGPPeers, unstructured.Unstructured{Object: map[string]any{"kind": "BGPPeer", "metadata": map[string]any{"name": name}}})
+		}
+	}
+}
+
+// announces is an L2Advertisement with a specification.
+func announces(spec map[string]any) with {
+	return advertisement(func(m map[string]any) { maps.Copy(m, spec) })
+}
+
+func selecting(field, key, value string) map[string]any {
+	return map[string]any{field: []any{map[string]any{"matchLabels": map[string]any{key: value}}}}
 }
 
 func excluded(n *corev1.Node) { n.Labels[excludedLabel] = "" }
@@ -132,6 +155,24 @@ func TestWhyTheGatewayHasNoAddressOrOneThatNobodyHears(t *testing.T) {
 			advertisement(func(m map[string]any) {
 				m["ipAddressPoolSelectors"] = []any{map[string]any{"matchLabels": map[string]any{"net": "lan"}}}
 			})), nil, ""},
+		"a pool that is announced by BGP":  {snapshot(node("a"), given, metalLBRuns, theirs, bgp(nil, "router")), nil, ""},
+		"BGP for a peer that is there":     {snapshot(node("a"), given, metalLBRuns, theirs, bgp(map[string]any{"peers": []any{"none", "router"}}, "router")), nil, ""},
+		"BGP and nobody to tell":           {snapshot(node("a"), given, metalLBRuns, theirs, bgp(nil)), []string{diagnose.AdvertisementMissing}, "BGPAdvertisement bgp: there is no BGPPeer to tell"},
+		"BGP for a peer that is not there": {snapshot(node("a"), given, metalLBRuns, theirs, bgp(map[string]any{"peers": []any{"old"}}, "router")), []string{diagnose.AdvertisementMissing}, "no BGPPeer has the name old"},
+		"BGP that fails beside layer 2":    {snapshot(node("a"), given, metalLBRuns, theirs, bgp(nil), advertisement()), nil, ""},
+		"an advertisement for nodes that are not there": {
+			snapshot(node("a"), given, metalLBRuns, theirs, announces(selecting("nodeSelectors", "edge", "yes"))),
+			[]string{diagnose.AdvertisementMissing},
+			"L2Advertisement l2: its nodeSelectors select no node",
+		},
+		"an advertisement for a node that is there": {
+			snapshot(node("a", func(n *corev1.Node) { n.Labels["edge"] = "yes" }), given, metalLBRuns, theirs, announces(selecting("nodeSelectors", "edge", "yes"))), nil, "",
+		},
+		"an advertisement for other Services, as MetalLB 0.16 has it": {
+			snapshot(node("a"), given, metalLBRuns, theirs, announces(selecting("serviceSelectors", "color", "blue"))),
+			[]string{diagnose.AdvertisementMissing},
+			"do not select the gateway's Service",
+		},
 		"no speaker is ready": {
 			snapshot(given, metalLBRuns, theirs, advertisement(), func(s *Snapshot) { s.DaemonSets[0].Status.NumberReady = 0 }),
 			[]string{diagnose.AnnouncerDown},

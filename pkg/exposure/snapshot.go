@@ -40,6 +40,7 @@ type Snapshot struct {
 	Pools             []unstructured.Unstructured `json:"pools,omitempty"`
 	L2Advertisements  []unstructured.Unstructured `json:"l2Advertisements,omitempty"`
 	BGPAdvertisements []unstructured.Unstructured `json:"bgpAdvertisements,omitempty"`
+	BGPPeers          []unstructured.Unstructured `json:"bgpPeers,omitempty"`
 	CiliumPools       []unstructured.Unstructured `json:"ciliumPools,omitempty"`
 	// CiliumL2 are the policies by which Cilium announces addresses, CiliumBGP what it has
 	// of BGP.
@@ -66,6 +67,7 @@ var (
 	poolKind        = schema.GroupKind{Group: "metallb.io", Kind: "IPAddressPool"}
 	l2Kind          = schema.GroupKind{Group: "metallb.io", Kind: "L2Advertisement"}
 	bgpKind         = schema.GroupKind{Group: "metallb.io", Kind: "BGPAdvertisement"}
+	bgpPeerKind     = schema.GroupKind{Group: "metallb.io", Kind: "BGPPeer"}
 	ciliumPoolKind  = schema.GroupKind{Group: "cilium.io", Kind: "CiliumLoadBalancerIPPool"}
 	ciliumL2Kind    = schema.GroupKind{Group: "cilium.io", Kind: "CiliumL2AnnouncementPolicy"}
 	calicoPoolKind  = schema.GroupKind{Group: "crd.projectcalico.org", Kind: "IPPool"}
@@ -116,6 +118,7 @@ func Read(ctx context.Context, c *cluster.Cluster) (*Snapshot, error) {
 	r.kind(poolKind, &s.Pools)
 	r.kind(l2Kind, &s.L2Advertisements)
 	r.kind(bgpKind, &s.BGPAdvertisements)
+	r.kind(bgpPeerKind, &s.BGPPeers)
 	r.kind(ciliumPoolKind, &s.CiliumPools)
 	r.kind(ciliumL2Kind, &s.CiliumL2)
 	bgp := make([][]unstructured.Unstructured, len(ciliumBGPKinds))

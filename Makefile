@@ -61,6 +61,11 @@ e2e-clones-real: build devcluster ## Install clones of kubeflow/manifests on a r
 e2e-releases: build devcluster $(BIN)/browser ## Run the end-to-end test of release 1.10 on a real node (requires root; builds images for about ten minutes the first time)
 	go test -tags e2e_real -count=1 -timeout 60m -v -run TestRelease ./test/e2e/ -other-releases
 
+.PHONY: e2e-clusters
+e2e-clusters: build devcluster ## Install on clusters of other kinds: with the rules of AKS, k3s and Talos on simulated nodes; with IPv6 alone and another domain on a real node (requires root)
+	go test -tags e2e -count=1 -timeout 40m -parallel 2 -v -run TestClustersLike ./test/e2e/ -clusters
+	go test -tags e2e_real -count=1 -timeout 60m -v -run TestClustersOnARealNode ./test/e2e/ -clusters
+
 KILLS ?= 3
 
 .PHONY: e2e-upgrade

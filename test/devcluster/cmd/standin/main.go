@@ -171,7 +171,16 @@ func podDefaultsWebhook(ctx context.Context, args []string) error {
 	return standin.PodDefaults(ctx, cfg, ":"+*port, pair, os.Stderr)
 }
 
-func jupyterWebApp(ctx context.Context, _ []string) error {
+// jupyterWebApp listens as the program itself does: gunicorn is told where, by the image on
+// all addresses of IPv4.
+func jupyterWebApp(ctx context.Context, args []string) error {
+	fs := flag.NewFlagSet("gunicorn", flag.ContinueOnError)
+	address := fs.String("bind", "0.0.0.0:"+webapp.Port, "")
+	_ = fs.String("w", "", "")
+	_ = fs.String("access-logfile", "", "")
+	if err := fs.Parse(args); err != nil {
+		return err
+	}
 	cfg, err := inCluster()
 	if err != nil {
 		return err
@@ -195,5 +204,5 @@ func jupyterWebApp(ctx context.Context, _ []string) error {
 			c := map[string]any{}
 			return c, yaml.Unmarshal(b, &c)
 		},
-	}).Run(ctx, ":"+webapp.Port)
+	}).Run(ctx, *address)
 }

@@ -4,9 +4,14 @@ package bed
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
+	"github.com/kubectl-jupyter/kubectl-jupyter/test/devcluster/internal/enforcer"
+	"github.com/kubectl-jupyter/kubectl-jupyter/test/devcluster/internal/kubeversion"
 	"github.com/kubectl-jupyter/kubectl-jupyter/test/devcluster/internal/kwok"
+	"github.com/kubectl-jupyter/kubectl-jupyter/test/devcluster/internal/network"
+	"github.com/kubectl-jupyter/kubectl-jupyter/test/devcluster/internal/servicelb"
 )
 
 // NodesMode says what the nodes of a bed are.
@@ -19,14 +24,8 @@ const (
 	RealNodes      NodesMode = "real"
 )
 
-// The addresses of every bed. Each bed has a network of its own, so they
-// never meet.
-const (
-	Address     = "10.0.0.1"
-	APIPort     = 6443
-	ServiceCIDR = "10.96.0.0/16"
-	PodCIDR     = "10.244.0.0/16"
-)
+// APIPort is where the API server listens in a bed's network.
+const APIPort = 6443
 
 // Config is what a person can choose about a bed.
 type Config struct {
@@ -61,6 +60,19 @@ type Config struct {
 	Release string `json:"release,omitempty"`
 	// NetworkPolicies is the program that enforces them on a real node; nobody does when empty.
 	NetworkPolicies string `json:"networkPolicies,omitempty"`
+
+	// What follows makes the cluster like one of somebody else's.
+	network.Options
+	// PodSecurity is the level of Pod Security of namespaces without labels; none when empty.
+	PodSecurity string `json:"podSecurity,omitempty"`
+	// Enforcer is whose enforcer changes webhook configurations; nobody's when empty.
+	Enforcer string `json:"enforcer,omitempty"`
+	// LoadBalancer is what gives Services of that type addresses; nothing when empty.
+	LoadBalancer string `json:"loadBalancer,omitempty"`
+	// Unprovisioned makes the default StorageClass one whose provisioner is not there.
+	Unprovisioned bool `json:"unprovisioned,omitempty"`
+	// SecondClass adds a StorageClass that is not the default.
+	SecondClass bool `json:"secondClass,omitempty"`
 }
 
 // Validate finds choices that cannot be.
@@ -77,6 +89,33 @@ func (c Config) Validate() error {
 	if c.PodDelay < 0 {
 		return fmt.Errorf("--pod-delay %s: must not be negative", c.PodDelay)
 	}
-	_, err := kwok.Nodes(c.NodeCount, c.GPUNodes, false)
-	return err
+	n, err := network.Choose(c.Options)
+	if err != nil {
+		return err
+	}
+	if c.NetworkPolicies != "" && n.HasIPv6() {
+		return fmt.Errorf("--network-policies: only packets of IPv4 are decided on, and --ip-family is %s", c.IPFamily)
+	}
+	if c.PodSecurity != "" && !slices.Contains([]string{"baseline", "restricted"}, c.PodSecurity) {
+		return fmt.Errorf("--pod-security %q: must be baseline or restricted", c.PodSecurity)
+	}
+	if c.Enforcer != "" && c.Enforcer != enforcer.AKS {
+		return fmt.Errorf("--enforcer %q: must be %s", c.Enforcer, enforcer.AKS)
+	}
+	if c.LoadBalancer != "" && c.LoadBalancer != servicelb.Name {
+		return fmt.Errorf("--load-balancer %q: must be %s", c.LoadBalancer, servicelb.Name)
+	}
+	if _, err := kwok.Nodes(c.simulated(n)); err != nil {
+		return err
+	}
+	return n.CheckRoom(c.NodeCount)
+}
+
+// simulated are the simulated nodes of the bed.
+func (c Config) simulated(n *network.Network) kwok.NodeOptions {
+	o := kwok.NodeOptions{Count: c.NodeCount, GPUs: c.GPUNodes, Tainted: c.Nodes == RealNodes, Addresses: n.NodeAddresses}
+	if c.LoadBalancer == servicelb.Name {
+		o.KubeletVersion = kubeversion.Of(kubeversion.Kubernetes) + "+k3s1" // it is part of k3s
+	}
+	return o
 }

@@ -30,6 +30,9 @@ func (r *runner) startNodes(ctx, parts context.Context) (stops []func(), err err
 	if err != nil {
 		return nil, err
 	}
+	if err := r.startLikeness(ctx, parts, applier); err != nil {
+		return nil, err
+	}
 	nodes := 0
 	if r.cfg.NodeCount > 0 {
 		if err := r.startKwok(ctx, parts); err != nil {
@@ -38,19 +41,16 @@ func (r *runner) startNodes(ctx, parts context.Context) (stops []func(), err err
 		nodes += r.cfg.NodeCount
 	}
 	if r.cfg.Nodes == SimulatedNodes {
-		if err := applier.Text(ctx, []byte(simulatedStorageClass)); err != nil {
-			return nil, err
-		}
 		r.goRun(parts, "volumes of simulated pods", func(ctx context.Context) error {
 			return volumes.Run(ctx, r.client, SimulatedProvisioner)
 		})
-		r.part("volumes", Simulated, "", "the default StorageClass binds every claim, nothing is stored; a pod waits for its Secrets, ConfigMaps and claims")
-		proxy := services.New(r.client)
+		r.part("volumes", Simulated, "", "every claim of a class of the bed's provisioner is bound, nothing is stored; a pod waits for its Secrets, ConfigMaps and claims")
+		proxy := services.New(r.client, r.network.Addresses)
 		r.goRun(parts, "service proxy", proxy.Run)
 		r.part("cluster IPs", StandIn, "", "a proxy in the bed's process in the place of kube-proxy: TCP only")
 	}
 	r.goRun(parts, "HTTP proxy", func(ctx context.Context) error {
-		return services.ServeProxy(ctx, r.proxy, r.client)
+		return services.ServeProxy(ctx, r.proxy, r.client, r.network.Domain)
 	})
 	if r.cfg.MetricsServer {
 		if err := r.startMetricsServer(parts, applier); err != nil {
@@ -78,7 +78,7 @@ func (r *runner) startNodes(ctx, parts context.Context) (stops []func(), err err
 }
 
 func (r *runner) startKwok(ctx, parts context.Context) error {
-	nodes, err := kwok.Nodes(r.cfg.NodeCount, r.cfg.GPUNodes, r.cfg.Nodes == RealNodes)
+	nodes, err := kwok.Nodes(r.cfg.simulated(r.network))
 	if err != nil {
 		return err
 	}
@@ -95,7 +95,7 @@ func (r *runner) startKwok(ctx, parts context.Context) error {
 	r.goRun(parts, "kwok", func(ctx context.Context) error {
 		return kwok.Run(ctx, kwok.Config{
 			File: r.dir.Path("kwok.yaml"), Kubeconfig: r.dir.internalKubeconfig(), PKI: r.pki,
-			PodCIDR: PodCIDR, NodeIP: Address, PodDelay: r.cfg.PodDelay,
+			PodCIDR: r.network.Pods[0].String(), NodeIP: r.network.Addresses[0].String(), PodDelay: r.cfg.PodDelay,
 		})
 	})
 	r.part("nodes", Simulated, "kwok "+kubeversion.Of(kubeversion.Kwok), fmt.Sprintf(
@@ -112,10 +112,13 @@ func (r *runner) startMetricsServer(parts context.Context, applier *apply.Applie
 	if err != nil {
 		return err
 	}
-	k := r.dir.internalKubeconfig()
+	k, address, family := r.dir.internalKubeconfig(), r.network.Addresses[0], "IPv4"
+	if address.Is6() {
+		family = "IPv6"
+	}
 	cmd := exec.Command(self, "metrics-server",
 		"--kubeconfig="+k, "--authentication-kubeconfig="+k, "--authorization-kubeconfig="+k,
-		"--bind-address="+Address, fmt.Sprintf("--secure-port=%d", metricsPort),
+		"--bind-address="+address.String(), fmt.Sprintf("--secure-port=%d", metricsPort),
 		"--cert-dir="+r.dir.Path("metrics-server"),
 		"--kubelet-insecure-tls", "--kubelet-use-node-status-port", "--kubelet-preferred-address-types=InternalIP",
 		// The time-out has to be below the resolution.
@@ -128,7 +131,7 @@ func (r *runner) startMetricsServer(parts context.Context, applier *apply.Applie
 		return err
 	}
 	r.goRun(parts, "metrics-server", func(context.Context) error { return child.Wait() })
-	objects := strings.NewReplacer("ADDRESS", Address, "PORT", strconv.Itoa(metricsPort)).Replace(metricsObjects)
+	objects := strings.NewReplacer("ADDRESS", address.String(), "FAMILY", family, "PORT", strconv.Itoa(metricsPort)).Replace(metricsObjects)
 	if err := applier.Text(parts, []byte(objects)); err != nil {
 		return err
 	}

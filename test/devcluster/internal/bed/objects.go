@@ -1,19 +1,43 @@
 package bed
 
-// SimulatedProvisioner is the provisioner of the default StorageClass of a
-// bed without a real node.
+import (
+	"fmt"
+
+	"github.com/kubectl-jupyter/kubectl-jupyter/test/devcluster/internal/node"
+)
+
+// SimulatedProvisioner is the provisioner of the StorageClasses of a bed
+// without a real node.
 const SimulatedProvisioner = "devcluster.test/simulated"
 
-const simulatedStorageClass = `
+// storageClass is one of a bed.
+const storageClass = `---
 apiVersion: storage.k8s.io/v1
 kind: StorageClass
-metadata:
-  name: simulated
-  annotations: {storageclass.kubernetes.io/is-default-class: "true"}
-provisioner: ` + SimulatedProvisioner + `
+metadata: {name: %s, annotations: {storageclass.kubernetes.io/is-default-class: "%t"}}
+provisioner: %s
 reclaimPolicy: Delete
-volumeBindingMode: Immediate
+volumeBindingMode: %s
 `
+
+// storageClasses are those of a bed.
+func (c Config) storageClasses() string {
+	name, provisioner, binding := "simulated", SimulatedProvisioner, "Immediate"
+	if c.Nodes == RealNodes {
+		name, provisioner, binding = "standard", node.Provisioner, "WaitForFirstConsumer"
+	}
+	var all string
+	if c.Unprovisioned {
+		// As on EKS since 1.23: the class of the driver that has been taken out of Kubernetes.
+		all += fmt.Sprintf(storageClass, "gp2", true, "kubernetes.io/aws-ebs", "WaitForFirstConsumer")
+	} else {
+		all += fmt.Sprintf(storageClass, name, true, provisioner, binding)
+	}
+	if c.SecondClass {
+		all += fmt.Sprintf(storageClass, "second", false, provisioner, binding)
+	}
+	return all
+}
 
 // metricsObjects make the API server find metrics-server, which runs beside
 // the cluster and not in a pod.
@@ -26,7 +50,7 @@ spec: {ports: [{name: https, port: 443, targetPort: PORT, protocol: TCP}]}
 apiVersion: discovery.k8s.io/v1
 kind: EndpointSlice
 metadata: {name: metrics-server, namespace: kube-system, labels: {kubernetes.io/service-name: metrics-server}}
-addressType: IPv4
+addressType: FAMILY
 ports: [{name: https, port: PORT, protocol: TCP}]
 endpoints: [{addresses: [ADDRESS], conditions: {ready: true}}]
 ---

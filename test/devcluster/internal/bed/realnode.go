@@ -32,7 +32,7 @@ func (r *runner) startRealNode(ctx, parts context.Context) (stop func(), err err
 	r.say("a real node: containerd, runc, kubelet and kube-proxy; %d images", len(have))
 	n, err := node.Up(parts, ctx, node.Config{
 		Dir: r.dir.Path("node"), Cache: r.dir.Path(cacheEntry), Logs: filepath.Dir(r.dir.Log(mainLog)),
-		Name: realNodeName, Address: Address,
+		Name: realNodeName, Network: r.network,
 		Kubeconfig: r.dir.internalKubeconfig(), ClientCA: r.pki.Cert(pki.CA),
 		Images: have, GPUs: r.cfg.GPUs, NetworkPolicies: r.cfg.NetworkPolicies,
 		CNIDirs: images.HasCNIPlugin(all), Book: r.dir.Book(), Say: r.say,

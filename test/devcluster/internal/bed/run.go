@@ -24,8 +24,8 @@ import (
 
 	"github.com/kubectl-jupyter/kubectl-jupyter/test/devcluster/internal/controlplane"
 	"github.com/kubectl-jupyter/kubectl-jupyter/test/devcluster/internal/kubeversion"
-	"github.com/kubectl-jupyter/kubectl-jupyter/test/devcluster/internal/kwok"
 	"github.com/kubectl-jupyter/kubectl-jupyter/test/devcluster/internal/netns"
+	"github.com/kubectl-jupyter/kubectl-jupyter/test/devcluster/internal/network"
 	"github.com/kubectl-jupyter/kubectl-jupyter/test/devcluster/internal/pki"
 	"github.com/kubectl-jupyter/kubectl-jupyter/test/devcluster/internal/process"
 )
@@ -40,6 +40,7 @@ type runner struct {
 	proxy    net.Listener
 	state    State
 	pki      pki.Dir
+	network  *network.Network
 	cluster  *rest.Config
 	client   kubernetes.Interface
 	failed   chan error
@@ -134,7 +135,10 @@ func (r *runner) run(ctx context.Context) error {
 	if err := r.dir.writeState(r.state); err != nil {
 		return err
 	}
-	if err := netns.Configure(Address, ServiceCIDR, PodCIDR, kwok.NodeCIDR); err != nil {
+	if r.network, err = network.Choose(r.cfg.Options); err != nil {
+		return err
+	}
+	if err := netns.Configure(r.network.Addresses, r.network.Local()...); err != nil {
 		if netns.Refused(err) && os.Getuid() == 0 {
 			return netns.Explain(err, hostUID(), os.ReadFile)
 		}
@@ -198,15 +202,17 @@ func (r *runner) startParts(ctx, parts context.Context, server string) (stop fun
 		}
 	}
 	r.say("etcd, kube-apiserver, kube-controller-manager, kube-scheduler %s", kubeversion.Of(kubeversion.Kubernetes))
-	r.pki, err = pki.Create(r.dir.Path("pki"), []net.IP{
-		net.ParseIP("127.0.0.1"), net.ParseIP(Address), net.ParseIP("10.96.0.1"),
-	})
-	if err != nil {
+	ips := []net.IP{net.ParseIP("127.0.0.1")}
+	for i, a := range r.network.Addresses {
+		ips = append(ips, a.AsSlice(), network.First(r.network.Services[i]).AsSlice())
+	}
+	if r.pki, err = pki.Create(r.dir.Path("pki"), r.network.Domain, ips); err != nil {
 		return stop, err
 	}
 	cpc := controlplane.Config{
-		Dir: string(r.dir), PKI: r.pki, Kubeconfig: r.dir.internalKubeconfig(), Advertise: Address, Port: APIPort,
-		ServiceCIDR: ServiceCIDR, PodCIDR: PodCIDR, HostPathProvisioner: r.cfg.Nodes == RealNodes, Controllers: r.cfg.Controllers,
+		Dir: string(r.dir), PKI: r.pki, Kubeconfig: r.dir.internalKubeconfig(), Advertise: r.network.Addresses[0].String(), Port: APIPort,
+		ServiceCIDR: network.Join(r.network.Services), PodCIDR: network.Join(r.network.Pods), Domain: r.network.Domain,
+		PodSecurity: r.cfg.PodSecurity, HostPathProvisioner: r.cfg.Nodes == RealNodes, Controllers: r.cfg.Controllers,
 	}
 	if err := errors.Join(
 		r.pki.WriteKubeconfig(r.dir.internalKubeconfig(), "https://"+cpc.Address()),

@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/kubectl-jupyter/kubectl-jupyter/test/devcluster/internal/bed"
+	"github.com/kubectl-jupyter/kubectl-jupyter/test/devcluster/internal/network"
 )
 
 func dirFlag(c *cobra.Command, dir *string) {
@@ -68,6 +69,14 @@ func upCommand() *cobra.Command {
 	f.IntVar(&cfg.ProxyPort, "proxy-port", 0, "port of the HTTP proxy on 127.0.0.1; 0 takes a free one")
 	f.StringSliceVar(&cfg.Controllers, "controllers", nil, "kube-controller-manager's flag of that name, such as *,-node-lifecycle-controller")
 	im.add(f)
+	f.StringVar(&cfg.IPFamily, "ip-family", network.IPv4, "addresses that nodes, pods and Services have: ipv4, ipv6 or dual")
+	f.StringVar(&cfg.Domain, "cluster-domain", "", "domain that ends the names of Services (default \""+network.DefaultDomain+"\")")
+	f.StringVar(&cfg.Network, "network", "", "IPv4 network of the nodes, such as 192.168.108.0/22")
+	f.StringVar(&cfg.PodSecurity, "pod-security", "", "level of Pod Security that namespaces without labels enforce: baseline or restricted; none when empty")
+	f.StringVar(&cfg.Enforcer, "enforcer", "", "aks: change the selectors of webhooks as AKS does")
+	f.StringVar(&cfg.LoadBalancer, "load-balancer", "", "servicelb: assign addresses of nodes to Services of type LoadBalancer as k3s does")
+	f.BoolVar(&cfg.Unprovisioned, "storage-class-without-provisioner", false, "make the default StorageClass one whose driver is not installed")
+	f.BoolVar(&cfg.SecondClass, "second-storage-class", false, "add a StorageClass that is not the default")
 	f.BoolVar(&policies, "network-policies", false, "enforce NetworkPolicies on the real node")
 	f.BoolVar(&foreground, "foreground", false, "run in the foreground; the bed stops when this command exits")
 	return c

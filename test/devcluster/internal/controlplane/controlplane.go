@@ -42,8 +42,12 @@ type Config struct {
 	Advertise string
 	// Port is the API server's port.
 	Port int
-	// ServiceCIDR and PodCIDR are the ranges of cluster IPs and of pods.
+	// ServiceCIDR and PodCIDR are the ranges of cluster IPs and of pods, of each family one.
 	ServiceCIDR, PodCIDR string
+	// Domain ends the names of Services.
+	Domain string
+	// PodSecurity is the level that namespaces without labels enforce; none when empty.
+	PodSecurity string
 	// HostPathProvisioner lets the controller manager make host-path volumes.
 	HostPathProvisioner bool
 	// Controllers are those of the controller manager; its own choice when empty.
@@ -68,6 +72,9 @@ func (c *ControlPlane) Failed() <-chan error { return c.failed }
 // thrown away with it and an orderly end would wait for its clients. It may be called once in a process: the components
 // share process-wide registries.
 func Start(ctx context.Context, cfg Config, cluster *rest.Config) (*ControlPlane, error) {
+	if err := cfg.writePodSecurity(); err != nil {
+		return nil, err
+	}
 	if err := startEtcd(ctx, cfg.path("etcd")); err != nil {
 		return nil, fmt.Errorf("etcd: %w", err)
 	}

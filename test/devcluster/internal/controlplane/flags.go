@@ -11,15 +11,15 @@ const loopback = "127.0.0.1"
 
 func (c Config) apiserverFlags() []string {
 	crt, key := c.PKI.Cert, c.PKI.Key
-	return []string{
+	flags := []string{
 		"--etcd-servers=" + etcdURL(etcdClientPort),
 		// Pods reach it at the advertised address, everybody else at loopback.
-		"--bind-address=0.0.0.0",
+		"--bind-address=" + c.everywhere(),
 		fmt.Sprintf("--secure-port=%d", c.Port),
 		"--advertise-address=" + c.Advertise,
 		"--tls-cert-file=" + crt(pki.APIServer), "--tls-private-key-file=" + key(pki.APIServer),
 		"--client-ca-file=" + crt(pki.CA),
-		"--service-account-issuer=https://kubernetes.default.svc.cluster.local",
+		"--service-account-issuer=https://kubernetes.default.svc." + c.Domain,
 		"--service-account-key-file=" + key(pki.ServiceAccounts),
 		"--service-account-signing-key-file=" + key(pki.ServiceAccounts),
 		"--service-cluster-ip-range=" + c.ServiceCIDR,
@@ -40,6 +40,18 @@ func (c Config) apiserverFlags() []string {
 		"--enable-aggregator-routing=true",
 		"--event-ttl=1h",
 	}
+	if c.PodSecurity != "" {
+		flags = append(flags, "--admission-control-config-file="+c.path(admissionFile))
+	}
+	return flags
+}
+
+// everywhere is the address of all interfaces; that of IPv6 is for both families.
+func (c Config) everywhere() string {
+	if strings.Contains(c.Advertise, ":") {
+		return "::"
+	}
+	return "0.0.0.0"
 }
 
 func (c Config) controllerManagerFlags() []string {

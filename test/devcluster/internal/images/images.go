@@ -137,8 +137,12 @@ func standIn(name, part, note string, aliases ...string) Image {
 	if path == "" {
 		path = "/standin"
 	}
+	files := []file{{"standin", path}}
+	if part == "jupyter-web-app" {
+		files = append(files, file{"standin", "/usr/local/bin/gunicorn"}) // by which pods call it on IPv6
+	}
 	return Image{
 		Name: name, Aliases: aliases, Kind: StandIn, From: "cmd/standin of devcluster", Note: note,
-		entrypoint: []string{path}, env: []string{"STANDIN_PART=" + part}, user: "65532:65532", files: []file{{"standin", path}},
+		entrypoint: []string{path}, env: []string{"STANDIN_PART=" + part}, user: "65532:65532", files: files,
 	}
 }

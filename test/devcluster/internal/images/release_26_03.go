@@ -86,6 +86,8 @@ func proxy2603() Image {
 
 func standIn2603(name, part, note string, aliases ...string) Image {
 	i := standIn(name, part, note, aliases...)
-	i.files[0].program = "standin-26.03"
+	for f := range i.files {
+		i.files[f].program = "standin-26.03"
+	}
 	return i
 }

@@ -1,6 +1,7 @@
 package kwok
 
 import (
+	"net/netip"
 	"os"
 	"path/filepath"
 	"slices"
@@ -134,8 +135,13 @@ func TestTheStageThatAPodEnters(t *testing.T) {
 	}
 }
 
+// at is the address of a node, by its number.
+func at(index int) []netip.Addr {
+	return []netip.Addr{netip.AddrFrom4([4]byte{10, 0, 1, byte(index + 1)})}
+}
+
 func TestNodes(t *testing.T) {
-	all, err := Nodes(5, 2, false)
+	all, err := Nodes(NodeOptions{Count: 5, GPUs: 2, Addresses: at})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -164,7 +170,7 @@ func TestNodes(t *testing.T) {
 }
 
 func TestNodesBesideARealOneKeepOrdinaryPodsAway(t *testing.T) {
-	all, err := Nodes(1, 1, true)
+	all, err := Nodes(NodeOptions{Count: 1, GPUs: 1, Tainted: true, Addresses: at})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -176,7 +182,7 @@ func TestNodesBesideARealOneKeepOrdinaryPodsAway(t *testing.T) {
 
 func TestNodesThatCannotBe(t *testing.T) {
 	for what, n := range map[string][2]int{"a negative number": {-1, 0}, "more than there are addresses": {MaxNodes + 1, 0}, "negative GPUs": {1, -1}} {
-		if _, err := Nodes(n[0], n[1], false); err == nil {
+		if _, err := Nodes(NodeOptions{Count: n[0], GPUs: n[1], Addresses: at}); err == nil {
 			t.Errorf("%s is accepted", what)
 		}
 	}

@@ -2,6 +2,7 @@ package kwok
 
 import (
 	"fmt"
+	"net/netip"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
@@ -10,11 +11,20 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 )
 
-// NodeCIDR is the range of the simulated nodes' addresses.
-const NodeCIDR = "10.0.1.0/24"
-
-// MaxNodes is how many addresses NodeCIDR has for nodes.
+// MaxNodes is how many simulated nodes a bed may have.
 const MaxNodes = 250
+
+// NodeOptions say which nodes there are.
+type NodeOptions struct {
+	// Count is how many, GPUs how many of them, the last ones, have GPUs.
+	Count, GPUs int
+	// Tainted nodes take only pods that tolerate kwok.x-k8s.io/node, so that they can stand beside a real node.
+	Tainted bool
+	// Addresses of a node, by its number.
+	Addresses func(index int) []netip.Addr
+	// KubeletVersion is what the nodes say of their kubelet; kwok's own when empty.
+	KubeletVersion string
+}
 
 // gpuModel is a GPU as GPU feature discovery labels it.
 type gpuModel struct {
@@ -29,27 +39,27 @@ var gpuModels = []gpuModel{
 	{product: "Tesla-T4", family: "turing", memoryMiB: 15360, count: 1},
 }
 
-// Nodes returns count simulated nodes, the last gpus of them with GPUs. With
-// tainted set, only pods that tolerate kwok.x-k8s.io/node land on them, so
-// that they can stand beside a real node.
-func Nodes(count, gpus int, tainted bool) ([]*unstructured.Unstructured, error) {
+// Nodes returns simulated nodes.
+func Nodes(o NodeOptions) ([]*unstructured.Unstructured, error) {
+	count := o.Count
 	if count < 0 || count > MaxNodes {
 		return nil, fmt.Errorf("%d simulated nodes: the number must be 0 to %d", count, MaxNodes)
 	}
-	if gpus < 0 {
-		return nil, fmt.Errorf("%d nodes with GPUs: the number must not be negative", gpus)
+	if o.GPUs < 0 {
+		return nil, fmt.Errorf("%d nodes with GPUs: the number must not be negative", o.GPUs)
 	}
-	gpus = min(gpus, count)
+	gpus := min(o.GPUs, count)
 	var all []*unstructured.Unstructured
 	for i := range count {
 		var n *corev1.Node
 		if g := i - (count - gpus); g >= 0 {
-			n = node(fmt.Sprintf("gpu-%d", g), i, "16", "128Gi")
+			n = node(fmt.Sprintf("gpu-%d", g), "16", "128Gi", o.Addresses(i))
 			withGPU(n, gpuModels[g%len(gpuModels)])
 		} else {
-			n = node(fmt.Sprintf("cpu-%d", i), i, "8", "32Gi")
+			n = node(fmt.Sprintf("cpu-%d", i), "8", "32Gi", o.Addresses(i))
 		}
-		if tainted {
+		n.Status.NodeInfo.KubeletVersion = o.KubeletVersion
+		if o.Tainted {
 			n.Spec.Taints = []corev1.Taint{{Key: SelectorKey, Value: SelectorValue, Effect: corev1.TaintEffectNoSchedule}}
 		}
 		obj, err := runtime.DefaultUnstructuredConverter.ToUnstructured(n)
@@ -61,7 +71,11 @@ func Nodes(count, gpus int, tainted bool) ([]*unstructured.Unstructured, error) 
 	return all, nil
 }
 
-func node(name string, index int, cpu, memory string) *corev1.Node {
+func node(name, cpu, memory string, at []netip.Addr) *corev1.Node {
+	var addresses []corev1.NodeAddress
+	for _, a := range at {
+		addresses = append(addresses, corev1.NodeAddress{Type: corev1.NodeInternalIP, Address: a.String()})
+	}
 	resources := corev1.ResourceList{
 		corev1.ResourceCPU:              resource.MustParse(cpu),
 		corev1.ResourceMemory:           resource.MustParse(memory),
@@ -87,10 +101,7 @@ func node(name string, index int, cpu, memory string) *corev1.Node {
 		Status: corev1.NodeStatus{
 			Capacity:    resources,
 			Allocatable: resources.DeepCopy(),
-			Addresses: []corev1.NodeAddress{
-				{Type: corev1.NodeInternalIP, Address: fmt.Sprintf("10.0.1.%d", index+1)},
-				{Type: corev1.NodeHostName, Address: name},
-			},
+			Addresses:   append(addresses, corev1.NodeAddress{Type: corev1.NodeHostName, Address: name}),
 		},
 	}
 }

@@ -11,6 +11,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/netip"
 	"os"
 	"syscall"
 
@@ -63,9 +64,9 @@ func Explain(err error, uid int, read func(string) ([]byte, error)) error {
 	return fmt.Errorf("this machine refuses a user and network namespace to an ordinary user (%w): run with sudo; in a container, its seccomp profile may be what forbids them", err)
 }
 
-// Configure sets up the namespace that this process is in: lo up, address on
+// Configure sets up the namespace that this process is in: lo up, addresses on
 // it, and a local route for each of ranges.
-func Configure(address string, ranges ...string) error {
+func Configure(addresses []netip.Addr, ranges ...netip.Prefix) error {
 	lo, err := netlink.LinkByName("lo")
 	if err != nil {
 		return fmt.Errorf("interface lo: %w", err)
@@ -84,12 +85,16 @@ func Configure(address string, ranges ...string) error {
 	if err := netlink.LinkSetUp(lo); err != nil {
 		return fmt.Errorf("set lo up: %w", err)
 	}
-	addr, err := netlink.ParseAddr(address + "/32")
-	if err != nil {
-		return err
-	}
-	if err := netlink.AddrReplace(lo, addr); err != nil {
-		return fmt.Errorf("address %s on lo: %w", address, err)
+	for _, a := range addresses {
+		if a.Is6() {
+			if err := bindAny(); err != nil {
+				return err
+			}
+		}
+		addr := &netlink.Addr{IPNet: ipNet(netip.PrefixFrom(a, a.BitLen()))}
+		if err := netlink.AddrReplace(lo, addr); err != nil {
+			return fmt.Errorf("address %s on lo: %w", a, err)
+		}
 	}
 	for _, r := range ranges {
 		if err := AddLocal(r); err != nil {
@@ -99,19 +104,28 @@ func Configure(address string, ranges ...string) error {
 	return nil
 }
 
-// AddLocal makes all addresses of a CIDR range local to this namespace.
-func AddLocal(cidr string) error {
+// bindAny lets programs of this namespace listen on all addresses of IPv6 that are local to
+// it by a route, as those of IPv4 may without.
+func bindAny() error {
+	if err := os.WriteFile("/proc/sys/net/ipv6/ip_nonlocal_bind", []byte("1"), 0o644); err != nil {
+		return fmt.Errorf("IPv6 in the bed's network: %w", err)
+	}
+	return nil
+}
+
+func ipNet(p netip.Prefix) *net.IPNet {
+	return &net.IPNet{IP: p.Addr().AsSlice(), Mask: net.CIDRMask(p.Bits(), p.Addr().BitLen())}
+}
+
+// AddLocal makes all addresses of a range local to this namespace.
+func AddLocal(cidr netip.Prefix) error {
 	lo, err := netlink.LinkByName("lo")
 	if err != nil {
 		return fmt.Errorf("interface lo: %w", err)
 	}
-	_, dst, err := net.ParseCIDR(cidr)
-	if err != nil {
-		return err
-	}
 	err = netlink.RouteReplace(&netlink.Route{
 		LinkIndex: lo.Attrs().Index,
-		Dst:       dst,
+		Dst:       ipNet(cidr),
 		Type:      unix.RTN_LOCAL,
 		Table:     unix.RT_TABLE_LOCAL,
 		Scope:     netlink.SCOPE_HOST,

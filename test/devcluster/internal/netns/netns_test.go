@@ -3,6 +3,7 @@ package netns
 import (
 	"errors"
 	"net"
+	"net/netip"
 	"os"
 	"strings"
 	"syscall"
@@ -61,7 +62,7 @@ func TestTheNetworkOfTheMachineIsNeverConfigured(t *testing.T) {
 	if !other {
 		t.Skip("this network has no interface but lo, as a bed's own")
 	}
-	if err := Configure("10.0.0.1", "10.96.0.0/16"); err == nil || !strings.Contains(err.Error(), "not a network namespace of the bed's own") {
+	if err := Configure([]netip.Addr{netip.MustParseAddr("10.0.0.1")}, netip.MustParsePrefix("10.96.0.0/16")); err == nil || !strings.Contains(err.Error(), "not a network namespace of the bed's own") {
 		t.Errorf("got %v", err)
 	}
 }

@@ -3,16 +3,19 @@ package node
 import (
 	"embed"
 	"fmt"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"strings"
 	"text/template"
+
+	"github.com/kubectl-jupyter/kubectl-jupyter/test/devcluster/internal/network"
 )
 
 //go:embed templates
 var templateFS embed.FS
 
-var templates = template.Must(template.ParseFS(templateFS, "templates/*"))
+var templates = template.Must(template.New("").Funcs(template.FuncMap{"join": network.Join[netip.Prefix]}).ParseFS(templateFS, "templates/*"))
 
 // layout is where a node keeps its things, all of it below the bed's directory.
 type layout struct {
@@ -32,10 +35,11 @@ func (l layout) imported() string        { return filepath.Join(l.cache, "import
 
 // values are what the templates speak of.
 type values struct {
-	Dir, Socket, ContainerdRoot, PluginDir    string
-	ClientCA, ClusterDNS, PodCIDR, ResolvConf string
-	Kubeconfig, Name                          string
-	PauseImage                                string
+	Dir, Socket, ContainerdRoot, PluginDir string
+	ClientCA, ResolvConf                   string
+	Kubeconfig, Name                       string
+	PauseImage                             string
+	Network                                *network.Network
 }
 
 // write renders one template into the node's directory, under its own name

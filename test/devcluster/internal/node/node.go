@@ -37,13 +37,8 @@ import (
 
 	"github.com/kubectl-jupyter/kubectl-jupyter/test/devcluster/internal/apply"
 	"github.com/kubectl-jupyter/kubectl-jupyter/test/devcluster/internal/images"
+	"github.com/kubectl-jupyter/kubectl-jupyter/test/devcluster/internal/network"
 	"github.com/kubectl-jupyter/kubectl-jupyter/test/devcluster/internal/process"
-)
-
-// The addresses of a real node's pods and of its cluster DNS.
-const (
-	PodCIDR    = "10.245.0.0/24"
-	ClusterDNS = "10.96.0.10"
 )
 
 const readyTimeout = time.Minute
@@ -57,8 +52,10 @@ type Config struct {
 	Dir, Cache string
 	// Logs is the directory of its log files.
 	Logs string
-	// Name is the Node's name, Address its address in the network namespace.
-	Name, Address string
+	// Name is the Node's name.
+	Name string
+	// Network is the bed's: its addresses are those of the node.
+	Network *network.Network
 	// Kubeconfig is an administrator's kubeconfig, ClientCA the certificate
 	// authority of clients that the kubelet accepts.
 	Kubeconfig, ClientCA string
@@ -106,7 +103,7 @@ func Up(life, ctx context.Context, cfg Config) (*Node, error) {
 	}
 	if err := l.writeAll(values{
 		Dir: cfg.Dir, Socket: l.socket(), ContainerdRoot: l.containerdRoot(), PluginDir: pluginDir,
-		ClientCA: cfg.ClientCA, ClusterDNS: ClusterDNS, PodCIDR: PodCIDR, ResolvConf: l.path("resolv.conf"),
+		ClientCA: cfg.ClientCA, ResolvConf: l.path("resolv.conf"), Network: cfg.Network,
 		Kubeconfig: cfg.Kubeconfig, Name: cfg.Name, PauseImage: images.PauseImage,
 	}); err != nil {
 		return nil, err
@@ -156,7 +153,7 @@ func (n *Node) start(ctx context.Context, l layout, t tools) error {
 			{Name: "kubelet", Path: "/proc/self/exe", Log: log("kubelet"), NeedsRuntime: true, Args: []string{
 				"kubelet",
 				"--config=" + l.path("kubelet.yaml"), "--kubeconfig=" + n.cfg.Kubeconfig, "--root-dir=" + l.path("kubelet"),
-				"--cert-dir=" + l.path("kubelet", "pki"), "--hostname-override=" + n.cfg.Name, "--node-ip=" + n.cfg.Address,
+				"--cert-dir=" + l.path("kubelet", "pki"), "--hostname-override=" + n.cfg.Name, "--node-ip=" + network.Join(n.cfg.Network.Addresses),
 				"--node-labels=devcluster.test/node=real",
 			}},
 		},
@@ -165,7 +162,7 @@ func (n *Node) start(ctx context.Context, l layout, t tools) error {
 		plan.Keep = append(plan.Keep, filepath.Dir(n.cfg.NetworkPolicies))
 		plan.Processes = append(plan.Processes, Program{
 			Name: "network-policies", Path: n.cfg.NetworkPolicies, Log: log("network-policies"),
-			Args: []string{"--kubeconfig=" + n.cfg.Kubeconfig, "--node=" + n.cfg.Name, "--pods=" + PodCIDR},
+			Args: []string{"--kubeconfig=" + n.cfg.Kubeconfig, "--node=" + n.cfg.Name, "--pods=" + n.cfg.Network.PodsOfReal[0].String()},
 		})
 	}
 	if n.cfg.CNIDirs {
@@ -232,7 +229,7 @@ func (n *Node) finish(life, ctx context.Context, l layout, t tools, rc *rest.Con
 	if err != nil {
 		return err
 	}
-	text := strings.NewReplacer("COREDNS_IMAGE", images.CoreDNSImage, "CLUSTER_DNS", ClusterDNS, "PROVISIONER", Provisioner).Replace(objects)
+	text := strings.NewReplacer("COREDNS_IMAGE", images.CoreDNSImage, "CLUSTER_DNS", n.cfg.Network.DNS.String(), "CLUSTER_DOMAIN", n.cfg.Network.Domain).Replace(objects)
 	if err := applier.Text(ctx, []byte(text)); err != nil {
 		return err
 	}

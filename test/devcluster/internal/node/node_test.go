@@ -15,6 +15,8 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/kubernetes/fake"
 	"sigs.k8s.io/yaml"
+
+	"github.com/kubectl-jupyter/kubectl-jupyter/test/devcluster/internal/network"
 )
 
 func TestFindTools(t *testing.T) {
@@ -185,31 +187,47 @@ func TestBelow(t *testing.T) {
 }
 
 func TestConfigurationsAreReadable(t *testing.T) {
-	l := layout{dir: t.TempDir(), cache: t.TempDir()}
-	if err := l.writeAll(values{
-		Dir: l.dir, Socket: l.socket(), ContainerdRoot: l.containerdRoot(), PluginDir: "/usr/lib/cni",
-		ClientCA: "/ca.crt", ClusterDNS: ClusterDNS, PodCIDR: PodCIDR, ResolvConf: l.path("resolv.conf"),
-		Kubeconfig: "/kubeconfig", Name: "n", PauseImage: "pause",
-	}); err != nil {
-		t.Fatal(err)
-	}
-	for file, want := range map[string]string{
-		"kubelet.yaml": "KubeletConfiguration", "kube-proxy.yaml": "KubeProxyConfiguration", "cni/10-pods.conflist": "",
+	for family, want := range map[string]struct{ kubelet, pods string }{
+		network.IPv4: {"0.0.0.0", "10.245.0.0/24"},
+		network.IPv6: {"::", "fd00:10:245::/64"},
+		network.Dual: {"::", "10.245.0.0/24,fd00:10:245::/64"},
 	} {
-		b, err := os.ReadFile(l.path(file))
-		if err != nil {
-			t.Fatal(err)
-		}
-		var m map[string]any
-		if err := yaml.UnmarshalStrict(b, &m); err != nil {
-			t.Errorf("%s: %v", file, err)
-		}
-		if kind, _ := m["kind"].(string); kind != want {
-			t.Errorf("kind of %s = %q, want %q", file, kind, want)
-		}
-		if strings.Contains(string(b), "<no value>") {
-			t.Errorf("%s lacks a value:\n%s", file, b)
-		}
+		t.Run(family, func(t *testing.T) {
+			n, err := network.Choose(network.Options{IPFamily: family, Domain: "corp.example"})
+			if err != nil {
+				t.Fatal(err)
+			}
+			l := layout{dir: t.TempDir(), cache: t.TempDir()}
+			if err := l.writeAll(values{
+				Dir: l.dir, Socket: l.socket(), ContainerdRoot: l.containerdRoot(), PluginDir: "/usr/lib/cni",
+				ClientCA: "/ca.crt", ResolvConf: l.path("resolv.conf"), Network: n,
+				Kubeconfig: "/kubeconfig", Name: "n", PauseImage: "pause",
+			}); err != nil {
+				t.Fatal(err)
+			}
+			for file, values := range map[string]map[string]any{
+				"kubelet.yaml":         {"kind": "KubeletConfiguration", "address": want.kubelet, "clusterDomain": "corp.example"},
+				"kube-proxy.yaml":      {"kind": "KubeProxyConfiguration", "clusterCIDR": want.pods},
+				"cni/10-pods.conflist": {"cniVersion": "0.4.0"},
+			} {
+				b, err := os.ReadFile(l.path(file))
+				if err != nil {
+					t.Fatal(err)
+				}
+				var m map[string]any
+				if err := yaml.UnmarshalStrict(b, &m); err != nil {
+					t.Errorf("%s: %v", file, err)
+				}
+				for key, value := range values {
+					if m[key] != value {
+						t.Errorf("%s of %s = %v, want %v", key, file, m[key], value)
+					}
+				}
+				if strings.Contains(string(b), "<no value>") {
+					t.Errorf("%s lacks a value:\n%s", file, b)
+				}
+			}
+		})
 	}
 }
 

@@ -130,8 +130,8 @@ func (d Dir) write(name string, p *Pair) error {
 }
 
 // Create makes all keys and certificates of a bed in dir. The API server's
-// certificate is good for serverIPs and for the names under which pods know it.
-func Create(dir string, serverIPs []net.IP) (Dir, error) {
+// certificate is good for serverIPs and for the names under which pods know it, in the cluster's domain.
+func Create(dir, domain string, serverIPs []net.IP) (Dir, error) {
 	d := Dir(dir)
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return "", err
@@ -156,7 +156,7 @@ func Create(dir string, serverIPs []net.IP) (Dir, error) {
 		t    Template
 	}{
 		{APIServer, ca, Template{CommonName: "kube-apiserver", IPs: serverIPs, Names: []string{
-			"localhost", "kubernetes", "kubernetes.default", "kubernetes.default.svc", "kubernetes.default.svc.cluster.local",
+			"localhost", "kubernetes", "kubernetes.default", "kubernetes.default.svc", "kubernetes.default.svc." + domain,
 		}}},
 		{Admin, ca, Template{CommonName: "kubernetes-admin", Groups: []string{"system:masters"}}},
 		{KubeletClient, ca, Template{CommonName: "kube-apiserver-kubelet-client", Groups: []string{"system:masters"}}},

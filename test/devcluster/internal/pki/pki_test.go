@@ -12,7 +12,7 @@ import (
 )
 
 func TestTheServersCertificateIsGoodForItsAddressesAndNames(t *testing.T) {
-	d, err := Create(filepath.Join(t.TempDir(), "pki"), []net.IP{net.ParseIP("127.0.0.1")})
+	d, err := Create(filepath.Join(t.TempDir(), "pki"), "corp.example", []net.IP{net.ParseIP("127.0.0.1")})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -26,7 +26,7 @@ func TestTheServersCertificateIsGoodForItsAddressesAndNames(t *testing.T) {
 	}
 	roots := x509.NewCertPool()
 	roots.AppendCertsFromPEM(ca)
-	for name, good := range map[string]bool{"127.0.0.1": true, "localhost": true, "kubernetes.default.svc": true, "10.9.9.9": false, "example.com": false} {
+	for name, good := range map[string]bool{"127.0.0.1": true, "localhost": true, "kubernetes.default.svc": true, "kubernetes.default.svc.corp.example": true, "10.9.9.9": false, "example.com": false} {
 		_, err := pair.Leaf.Verify(x509.VerifyOptions{Roots: roots, DNSName: name})
 		if (err == nil) != good {
 			t.Errorf("%s: %v", name, err)
@@ -41,7 +41,7 @@ func TestTheServersCertificateIsGoodForItsAddressesAndNames(t *testing.T) {
 
 func TestTheKubeconfigNeedsNoOtherFile(t *testing.T) {
 	dir := t.TempDir()
-	d, err := Create(filepath.Join(dir, "pki"), nil)
+	d, err := Create(filepath.Join(dir, "pki"), "cluster.local", nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -18,10 +18,10 @@ import (
 // ServeProxy serves an HTTP proxy on l whose connections start inside of the
 // bed's network, until ctx ends. It understands CONNECT and plain requests.
 // Names are those of the cluster: NAME.NAMESPACE, NAME.NAMESPACE.svc and
-// NAME.NAMESPACE.svc.cluster.local, and those that a Service has outside of it by
+// NAME.NAMESPACE.svc.DOMAIN, and those that a Service has outside of it by
 // the annotation that external-dns reads.
-func ServeProxy(ctx context.Context, l net.Listener, client kubernetes.Interface) error {
-	d := &dialer{client: client}
+func ServeProxy(ctx context.Context, l net.Listener, client kubernetes.Interface, domain string) error {
+	d := &dialer{client: client, domain: domain}
 	transport := &http.Transport{DialContext: d.dial}
 	reverse := &httputil.ReverseProxy{
 		Rewrite:   func(*httputil.ProxyRequest) {},
@@ -51,6 +51,8 @@ func ServeProxy(ctx context.Context, l net.Listener, client kubernetes.Interface
 
 type dialer struct {
 	client kubernetes.Interface
+	// domain is the cluster's.
+	domain string
 	net    net.Dialer
 }
 
@@ -124,7 +126,7 @@ func (d *dialer) outside(ctx context.Context, host string) (string, bool) {
 
 // resolve does for one name what the cluster's DNS would do, or the DNS outside of it.
 func (d *dialer) resolve(ctx context.Context, host string) (string, error) {
-	name, namespace, err := serviceName(host)
+	name, namespace, err := serviceName(host, d.domain)
 	if err != nil {
 		if address, found := d.outside(ctx, host); found {
 			return address, nil
@@ -153,12 +155,12 @@ func (d *dialer) resolve(ctx context.Context, host string) (string, error) {
 }
 
 // serviceName splits the name of a Service into its parts.
-func serviceName(host string) (name, namespace string, err error) {
-	short := strings.TrimSuffix(strings.TrimSuffix(host, "."), ".cluster.local")
+func serviceName(host, domain string) (name, namespace string, err error) {
+	short := strings.TrimSuffix(strings.TrimSuffix(host, "."), "."+domain)
 	short = strings.TrimSuffix(short, ".svc")
 	parts := strings.Split(short, ".")
 	if len(parts) != 2 || parts[0] == "" || parts[1] == "" {
-		return "", "", errors.New("name " + host + ": only NAME.NAMESPACE[.svc[.cluster.local]], IP addresses and names in annotation " + hostnames + " of a Service exist in the bed's network")
+		return "", "", errors.New("name " + host + ": only NAME.NAMESPACE[.svc[." + domain + "]], IP addresses and names in annotation " + hostnames + " of a Service exist in the bed's network")
 	}
 	return parts[0], parts[1], nil
 }

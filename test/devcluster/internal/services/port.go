@@ -17,7 +17,7 @@ type port struct {
 
 func openPort(ctx context.Context, at netip.AddrPort, backends []string) (*port, error) {
 	var lc net.ListenConfig
-	l, err := lc.Listen(ctx, "tcp4", at.String())
+	l, err := lc.Listen(ctx, "tcp", at.String())
 	if err != nil {
 		return nil, fmt.Errorf("listen on %s: %w", at, err)
 	}

@@ -39,13 +39,15 @@ type Proxy struct {
 	services corelisters.ServiceLister
 	slices   discoverylisters.EndpointSliceLister
 	open     map[netip.AddrPort]*port
+	// nodes are where node ports are served.
+	nodes []netip.Addr
 	// local are the addresses of load balancers made local so far.
 	local map[netip.Addr]bool
 }
 
-// New returns a proxy for the Services of a cluster.
-func New(client kubernetes.Interface) *Proxy {
-	return &Proxy{client: client, open: map[netip.AddrPort]*port{}, local: map[netip.Addr]bool{}}
+// New returns a proxy for the Services of a cluster, with node ports at the given addresses.
+func New(client kubernetes.Interface, nodes []netip.Addr) *Proxy {
+	return &Proxy{client: client, nodes: nodes, open: map[netip.AddrPort]*port{}, local: map[netip.Addr]bool{}}
 }
 
 // Run proxies until ctx ends.
@@ -107,7 +109,7 @@ func (p *Proxy) reconcile(ctx context.Context) bool {
 	if err != nil {
 		return false
 	}
-	want := Wanted(services, endpoints)
+	want := Wanted(services, endpoints, p.nodes)
 	for at, o := range p.open {
 		if _, ok := want[at]; !ok {
 			o.close()
@@ -141,19 +143,16 @@ func (p *Proxy) makeLocal(a netip.Addr) error {
 	if p.local[a] {
 		return nil
 	}
-	if err := netns.AddLocal(a.String() + "/32"); err != nil {
+	if err := netns.AddLocal(netip.PrefixFrom(a, a.BitLen())); err != nil {
 		return err
 	}
 	p.local[a] = true
 	return nil
 }
 
-// NodeAddress is where node ports are served.
-var NodeAddress = netip.MustParseAddr("10.0.0.1")
-
 // Wanted returns, for every address and port that Services promise, the ready
-// endpoints behind it. Ports without any are left out.
-func Wanted(services []*corev1.Service, endpoints []*discoveryv1.EndpointSlice) map[netip.AddrPort][]string {
+// endpoints of its family behind it. Ports without any are left out.
+func Wanted(services []*corev1.Service, endpoints []*discoveryv1.EndpointSlice, nodes []netip.Addr) map[netip.AddrPort][]string {
 	bySvc := map[string][]*discoveryv1.EndpointSlice{}
 	for _, e := range endpoints {
 		key := e.Namespace + "/" + e.Labels[discoveryv1.LabelServiceName]
@@ -165,15 +164,18 @@ func Wanted(services []*corev1.Service, endpoints []*discoveryv1.EndpointSlice) 
 			if sp.Protocol != corev1.ProtocolTCP && sp.Protocol != "" {
 				continue
 			}
-			backends := backendsOf(bySvc[s.Namespace+"/"+s.Name], sp.Name)
-			if len(backends) == 0 {
-				continue
+			serve := func(a netip.Addr, port int32) {
+				if backends := backendsOf(bySvc[s.Namespace+"/"+s.Name], sp.Name, a.Is4()); len(backends) > 0 {
+					want[netip.AddrPortFrom(a, uint16(port))] = backends
+				}
 			}
 			for _, a := range addresses(s) {
-				want[netip.AddrPortFrom(a, uint16(sp.Port))] = backends
+				serve(a, sp.Port)
 			}
-			if sp.NodePort != 0 {
-				want[netip.AddrPortFrom(NodeAddress, uint16(sp.NodePort))] = backends
+			for _, a := range nodes {
+				if sp.NodePort != 0 {
+					serve(a, sp.NodePort)
+				}
 			}
 		}
 	}
@@ -190,17 +192,17 @@ func addresses(s *corev1.Service) []netip.Addr {
 	}
 	var all []netip.Addr
 	for _, t := range texts {
-		if a, err := netip.ParseAddr(t); err == nil && a.Is4() {
+		if a, err := netip.ParseAddr(t); err == nil {
 			all = append(all, a)
 		}
 	}
 	return all
 }
 
-func backendsOf(endpoints []*discoveryv1.EndpointSlice, portName string) []string {
+func backendsOf(endpoints []*discoveryv1.EndpointSlice, portName string, four bool) []string {
 	var all []string
 	for _, e := range endpoints {
-		if e.AddressType != discoveryv1.AddressTypeIPv4 {
+		if (e.AddressType == discoveryv1.AddressTypeIPv4) != four {
 			continue
 		}
 		for _, ep := range e.Ports {

@@ -50,6 +50,8 @@ func endpoint(ip string, ready *bool) discoveryv1.Endpoint {
 
 func TestWanted(t *testing.T) {
 	up := []*discoveryv1.EndpointSlice{slice(8080, endpoint("10.244.0.1", ptr.To(true)), endpoint("10.244.0.2", nil), endpoint("10.244.0.3", ptr.To(false)))}
+	six := slice(8080, endpoint("fd00:1::1", nil))
+	six.AddressType = discoveryv1.AddressTypeIPv6
 	backends := []string{"10.244.0.1:8080", "10.244.0.2:8080"}
 	for name, tc := range map[string]struct {
 		service *corev1.Service
@@ -66,13 +68,14 @@ func TestWanted(t *testing.T) {
 			s.Status.LoadBalancer.Ingress = []corev1.LoadBalancerIngress{{IP: "10.96.200.1"}}
 		}), up, map[string][]string{"10.96.0.9:80": backends, "10.96.200.1:80": backends}},
 		"a node port is served at the bed's address": {service(func(s *corev1.Service) { s.Spec.Ports[0].NodePort = 31000 }), up, map[string][]string{"10.96.0.9:80": backends, "10.0.0.1:31000": backends}},
+		"each family leads to its own endpoints":     {service(func(s *corev1.Service) { s.Spec.ClusterIPs = append(s.Spec.ClusterIPs, "fd00::9") }), append(up, six), map[string][]string{"10.96.0.9:80": backends, "[fd00::9]:80": {"[fd00:1::1]:8080"}}},
 		"a load balancer that is known by name has no address": {service(func(s *corev1.Service) {
 			s.Status.LoadBalancer.Ingress = []corev1.LoadBalancerIngress{{Hostname: "lb.example"}}
 		}), up, map[string][]string{"10.96.0.9:80": backends}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			got := map[string][]string{}
-			for k, v := range Wanted([]*corev1.Service{tc.service}, tc.slices) {
+			for k, v := range Wanted([]*corev1.Service{tc.service}, tc.slices, []netip.Addr{netip.MustParseAddr("10.0.0.1")}) {
 				got[k.String()] = v
 			}
 			if !reflect.DeepEqual(got, tc.want) {
@@ -87,7 +90,7 @@ func TestServiceName(t *testing.T) {
 		"web.ns": "web/ns", "web.ns.svc": "web/ns", "web.ns.svc.cluster.local": "web/ns", "web.ns.svc.cluster.local.": "web/ns",
 		"web": "", "a.b.c.svc": "", "example.com.": "example/com", ".ns": "",
 	} {
-		name, namespace, err := serviceName(host)
+		name, namespace, err := serviceName(host, "cluster.local")
 		got := ""
 		if err == nil {
 			got = name + "/" + namespace
@@ -145,7 +148,7 @@ func TestTheProxyReachesServicesByNameAndByAddress(t *testing.T) {
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error, 1)
-	go func() { done <- ServeProxy(ctx, l, client) }()
+	go func() { done <- ServeProxy(ctx, l, client, "cluster.local") }()
 	defer func() { cancel(); <-done }()
 	through := &http.Client{Timeout: 5 * time.Second, Transport: &http.Transport{Proxy: http.ProxyURL(&url.URL{Scheme: "http", Host: l.Addr().String()})}}
 	get := func(u string) (int, string) {

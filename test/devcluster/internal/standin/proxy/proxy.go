@@ -88,10 +88,10 @@ type Route struct {
 
 // Routes is what a gateway of the stack knows.
 var Routes = []Route{
-	{Prefix: "/dex/", To: "dex.auth.svc.cluster.local:5556"},
-	{Prefix: "/oauth2/", To: "oauth2-proxy.oauth2-proxy.svc.cluster.local:80"},
-	{Prefix: "/jupyter/", To: "jupyter-web-app-service.kubeflow.svc.cluster.local:80", Strip: true},
-	{Prefix: "/notebook/", To: "{name}.{namespace}.svc.cluster.local:80"},
+	{Prefix: "/dex/", To: "dex.auth.svc:5556"},
+	{Prefix: "/oauth2/", To: "oauth2-proxy.oauth2-proxy.svc:80"},
+	{Prefix: "/jupyter/", To: "jupyter-web-app-service.kubeflow.svc:80", Strip: true},
+	{Prefix: "/notebook/", To: "{name}.{namespace}.svc:80"},
 }
 
 // Gateway passes requests on by routes.

@@ -13,9 +13,9 @@ import (
 
 func TestMatch(t *testing.T) {
 	for _, tt := range []struct{ name, path, to, there string }{
-		{"Dex keeps its path", "/dex/auth", "dex.auth.svc.cluster.local:5556", "/dex/auth"},
-		{"the web app does not see its prefix", "/jupyter/api/config", "jupyter-web-app-service.kubeflow.svc.cluster.local:80", "/api/config"},
-		{"a notebook is found by its namespace and name", "/notebook/jane/n1/lab", "n1.jane.svc.cluster.local:80", "/notebook/jane/n1/lab"},
+		{"Dex keeps its path", "/dex/auth", "dex.auth.svc:5556", "/dex/auth"},
+		{"the web app does not see its prefix", "/jupyter/api/config", "jupyter-web-app-service.kubeflow.svc:80", "/api/config"},
+		{"a notebook is found by its namespace and name", "/notebook/jane/n1/lab", "n1.jane.svc:80", "/notebook/jane/n1/lab"},
 		{"half a notebook's path goes nowhere", "/notebook/jane", "", ""},
 		{"what nobody serves goes nowhere", "/metrics", "", ""},
 	} {

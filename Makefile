@@ -91,11 +91,15 @@ fuzz: ## Run every fuzz target for FUZZTIME (1m), one after the other; FUZZ=NAME
 .PHONY: bench
 bench: need-upstream build devcluster ## Compare times with upstream's installation; UPSTREAM=DIR is a clone of kubeflow/manifests 26.03.1
 	go run ./test/bench -bin $(BIN) -upstream $(UPSTREAM) -only a,b,c,d,e
-	$(MAKE) bench-top bench-status
+	$(MAKE) bench-top bench-status bench-people
 
 .PHONY: bench-status
 bench-status: build devcluster ## Compare time and requests of status with kubectl get all in the namespaces of the stack
 	go run ./test/bench -bin $(BIN) -only g -out docs/benchmarks-status.md
+
+.PHONY: bench-people
+bench-people: build devcluster ## Measure user apply with 500 people and user list with 2,000
+	go run ./test/bench -bin $(BIN) -only h -out docs/benchmarks-people.md
 
 .PHONY: bench-top
 bench-top: build devcluster ## Compare time and memory of top with kubectl top, at 500, 1,500 and 5,000 nodes (requires 14 GB of memory)

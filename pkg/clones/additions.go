@@ -14,7 +14,7 @@ import (
 // embedded release has it. docs/clones.md lists it, with the reasons.
 func (c *clone) add(templates map[string][]*unstructured.Unstructured) {
 	c.addRoutes(templates[webApp])
-	c.addNamespaces(templates[webApp])
+	c.addNamespaces(templates[profiles])
 	c.allowCookies()
 	c.addCredentialsFilter(templates["oauth2-proxy"])
 	c.letPeopleIn(templates["istio"])
@@ -25,7 +25,9 @@ const (
 	webApp         = "jupyter-web-app"
 	kubeflow       = "kubeflow"
 	webAppRoute    = "jupyter-web-app-jupyter-web-app"
-	webAppRole     = "jupyter-web-app-cluster-role"
+	profiles       = "profiles"
+	kfamPolicy     = "profiles-kfam"
+	kfamFilter     = "profiles-kfam-people"
 	webAppSettings = "jupyter-web-app-parameters"
 	webAppProgram  = "jupyter-web-app-deployment"
 	secureCookies  = "APP_SECURE_COOKIES"
@@ -66,7 +68,11 @@ func (c *clone) addRoutes(templates []*unstructured.Unstructured) {
 			continue
 		}
 		http = append(http, r)
-		paths = append(paths, match...)
+		for _, p := range match {
+			if !slices.Contains(paths, p) { // GET and POST are two routes
+				paths = append(paths, p)
+			}
+		}
 	}
 	if len(paths) == 0 {
 		return
@@ -90,26 +96,35 @@ func exactPaths(route map[string]any) []string {
 	return paths
 }
 
-// addNamespaces lets the web app list namespaces, and the first user see the list.
+// addNamespaces has KFAM tell people which namespaces are theirs: the gateway is admitted to
+// that question, and a filter makes it one about whoever is logged in.
 func (c *clone) addNamespaces(templates []*unstructured.Unstructured) {
-	role, template := c.find(webApp, "ClusterRole", "", webAppRole), find(templates, "ClusterRole", "", webAppRole)
-	if role != nil && template != nil {
-		rules, _, _ := unstructured.NestedSlice(role.Object, "rules")
-		ours, _, _ := unstructured.NestedSlice(template.Object, "rules")
-		for _, rule := range ours {
-			if r, _ := rule.(map[string]any); !reflect.DeepEqual(r["resources"], []any{"namespaces"}) || slices.ContainsFunc(rules, func(o any) bool { return reflect.DeepEqual(o, rule) }) {
-				continue
-			}
+	policy, template := c.find(profiles, "AuthorizationPolicy", kubeflow, kfamPolicy), find(templates, "AuthorizationPolicy", kubeflow, kfamPolicy)
+	filter := find(templates, "EnvoyFilter", kubeflow, kfamFilter)
+	if policy == nil || template == nil || filter == nil {
+		c.warn("there is no AuthorizationPolicy %s/%s: the web app lists no namespaces", kubeflow, kfamPolicy)
+		return
+	}
+	of, _, _ := unstructured.NestedMap(policy.Object, "spec", "selector", "matchLabels")
+	if len(of) == 0 {
+		c.warn("AuthorizationPolicy %s/%s is for all pods: the web app lists no namespaces", kubeflow, kfamPolicy)
+		return
+	}
+	// The clone's pods may have other labels than those of the release that it is like.
+	filter = filter.DeepCopy()
+	_ = unstructured.SetNestedMap(filter.Object, of, "spec", "workloadSelector", "labels") // the template has them
+	if !c.addObject(profiles, filter) {
+		return
+	}
+	rules, _, _ := unstructured.NestedSlice(policy.Object, "spec", "rules")
+	ours, _, _ := unstructured.NestedSlice(template.Object, "spec", "rules")
+	for _, rule := range ours {
+		if r, _ := rule.(map[string]any); r["to"] != nil && !slices.ContainsFunc(rules, func(o any) bool { return reflect.DeepEqual(o, rule) }) {
 			rules = append(rules, rule)
-			_ = unstructured.SetNestedSlice(role.Object, rules, "rules") // read from there just before
-			c.note("ClusterRole %s may list namespaces", webAppRole)
 		}
 	}
-	for _, u := range templates {
-		if strings.HasPrefix(u.GetName(), "jupyter-web-app-namespaces") && c.addObject(webApp, u) && u.GetKind() == "ClusterRoleBinding" {
-			c.note("ClusterRole and ClusterRoleBinding jupyter-web-app-namespaces let the first user see the list of namespaces in the web app")
-		}
-	}
+	_ = unstructured.SetNestedSlice(policy.Object, rules, "spec", "rules") // read from there just before
+	c.note("AuthorizationPolicy and EnvoyFilter %s let people ask KFAM which namespaces are theirs", kfamPolicy)
 }
 
 // addObject adds an object unless the clone has one of its name.

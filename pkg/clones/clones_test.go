@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -185,15 +186,18 @@ func TestWhatIsMissingWithoutTheDashboardIsAdded(t *testing.T) {
 			s := open(t, smallClone(t, version), Options{})
 			objects, _ := rendered(t, s, components.Options{UserEmail: "someone@example.com"})
 			routes, _, _ := unstructured.NestedSlice(objects["VirtualService/kubeflow/jupyter-web-app-jupyter-web-app"], "spec", "http")
-			if len(routes) != 4 {
-				t.Errorf("%d routes, want the clone's and three more", len(routes))
+			if len(routes) != 5 {
+				t.Errorf("%d routes, want the clone's and four more", len(routes))
 			}
-			rules, _, _ := unstructured.NestedSlice(objects["ClusterRole//jupyter-web-app-cluster-role"], "rules")
+			policy := objects["AuthorizationPolicy/kubeflow/profiles-kfam"]
+			rules, _, _ := unstructured.NestedSlice(policy, "spec", "rules")
 			if len(rules) != 2 {
-				t.Errorf("%d rules, want the clone's and one to list namespaces", len(rules))
+				t.Errorf("%d rules, want the clone's and one for people", len(rules))
 			}
-			if objects["ClusterRoleBinding//jupyter-web-app-namespaces-team-one"] == nil {
-				t.Error("the first user may not list namespaces")
+			pods, _, _ := unstructured.NestedMap(policy, "spec", "selector", "matchLabels")
+			filtered, _, _ := unstructured.NestedMap(objects["EnvoyFilter/kubeflow/profiles-kfam-people"], "spec", "workloadSelector", "labels")
+			if len(filtered) == 0 || !reflect.DeepEqual(pods, filtered) {
+				t.Errorf("the filter is for %v, the policy for %v", filtered, pods)
 			}
 			env := container(t, objects["Deployment/kubeflow/jupyter-web-app-deployment"])["env"].([]any)[0].(map[string]any)
 			if _, reads, _ := unstructured.NestedMap(env, "valueFrom", "configMapKeyRef"); !reads || env["value"] != nil {
@@ -212,8 +216,8 @@ func TestWhatIsMissingWithoutTheDashboardIsAdded(t *testing.T) {
 					t.Errorf("the filter for credentials has %s: %t", operator, !want)
 				}
 			}
-			if policy := objects["NetworkPolicy/istio-system/istio-ingressgateway"]; (policy != nil) != strings.HasPrefix(version, "26") {
-				t.Errorf("the policy for clients from outside is there: %t", policy != nil)
+			if outside := objects["NetworkPolicy/istio-system/istio-ingressgateway"]; (outside != nil) != strings.HasPrefix(version, "26") {
+				t.Errorf("the policy for clients from outside is there: %t", outside != nil)
 			}
 		})
 	}
@@ -223,7 +227,7 @@ func TestNothingIsAddedToACloneThatIsInstalledAsItIs(t *testing.T) {
 	s := open(t, smallClone(t, "26.03.1"), Options{AsIs: true})
 	objects, _ := rendered(t, s, components.Options{})
 	for id := range objects {
-		if strings.Contains(id, "jupyter-web-app-namespaces") || strings.HasPrefix(id, "EnvoyFilter/") || id == "NetworkPolicy/istio-system/istio-ingressgateway" {
+		if strings.HasPrefix(id, "EnvoyFilter/") || id == "NetworkPolicy/istio-system/istio-ingressgateway" {
 			t.Errorf("%s was added", id)
 		}
 	}

@@ -133,7 +133,15 @@ data:
 	"profiles": {
 		"kustomization.yaml": "resources: [all.yaml]\n",
 		"all.yaml": definition("kubeflow.org", "Profile", "profiles", "Cluster") +
-			deployment("kubeflow", "profiles-deployment", "example.org/profile-controller:v2.0.1", ""),
+			deployment("kubeflow", "profiles-deployment", "example.org/profile-controller:v2.0.1", "") + `---
+apiVersion: security.istio.io/v1beta1
+kind: AuthorizationPolicy
+metadata: {name: profiles-kfam, namespace: kubeflow}
+spec:
+  selector: {matchLabels: {from: the-clone}}
+  rules:
+  - from: [{source: {principals: [cluster.local/ns/kubeflow/sa/centraldashboard]}}]
+`,
 	},
 	"user-profile": {
 		"kustomization.yaml": "resources: [profile.yaml]\n@@USER@@",

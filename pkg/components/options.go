@@ -45,6 +45,8 @@ type Options struct {
 	Form Form
 	// Culling is when notebooks that nobody uses are stopped; empty: as the profile has it.
 	Culling Culling
+	// SelfService gives people a namespace at their first login.
+	SelfService SelfService
 	// OrdinarySidecars makes the injected sidecar an ordinary container. It is for a
 	// server older than NativeSidecarsSince, which refuses the native kind.
 	OrdinarySidecars bool
@@ -125,6 +127,7 @@ func (o Options) enabled() []string {
 	}
 	names = append(names, o.NotebookOrigin.enabled(o.TLS.On())...)
 	names = append(names, o.Culling.enabled()...)
+	names = append(names, o.SelfService.enabled()...)
 	if o.OrdinarySidecars {
 		names = append(names, "ordinary-sidecars")
 	}
@@ -163,6 +166,9 @@ func (o Options) Validate() error {
 		return err
 	}
 	if err := o.Culling.validate(); err != nil {
+		return err
+	}
+	if err := o.SelfService.validate(); err != nil {
 		return err
 	}
 	if err := o.CNI.validate(); err != nil {

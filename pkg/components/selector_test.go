@@ -51,6 +51,9 @@ func TestTheNamespaceSelector(t *testing.T) {
 		type page struct {
 			User          string            `json:"user"`
 			Namespaces    []string          `json:"namespaces"`
+			Shared        []string          `json:"shared"`
+			Empty         bool              `json:"empty"`
+			Made          []string          `json:"made,omitempty"`
 			Status        int               `json:"status"`
 			Stored        map[string]string `json:"stored,omitempty"`
 			StorageBroken bool              `json:"storageBroken,omitempty"`
@@ -62,16 +65,19 @@ func TestTheNamespaceSelector(t *testing.T) {
 			Requested []string          `json:"requested"`
 			Offered   []string          `json:"offered"`
 			Stored    map[string]string `json:"stored"`
+			Said      string            `json:"said"`
 			SignOut   string            `json:"signOut"`
 		}
 		const (
-			first   = "kubeflow-user-example-com"
-			other   = "kubeflow-other-example-com"
+			ada     = "ada@example.com"
+			own     = "kubeflow-ada-example-com"
+			chosen  = "lab"
 			key     = "kubectl-jupyter/namespace/"
 			signOut = "/oauth2/sign_out?rd=%2Fjupyter%2F"
+			nowhere = "ada@example.com has no namespace. Ask who runs this cluster: kubectl jupyter user add ada@example.com "
 		)
-		all := []string{"kube-system", first, "default", other}
-		sorted := []string{"default", "kube-system", other, first}
+		hers, shared := []string{own}, []string{"bobs", "zoes"}
+		sorted := []string{"bobs", own, "zoes"}
 		asked := []string{"/api/namespaces"}
 		script := selectorScript(t, render(t, release, components.Options{}, "jupyter-web-app"))
 
@@ -82,43 +88,68 @@ func TestTheNamespaceSelector(t *testing.T) {
 		}{
 			{
 				"the page starts in the person's own namespace",
-				page{User: "Other@example.com", Namespaces: all, Status: 200},
-				seen{[]string{other}, asked, sorted, map[string]string{key + "Other@example.com": other}, signOut},
+				page{User: ada, Namespaces: hers, Shared: shared, Status: 200},
+				seen{[]string{own}, asked, sorted, map[string]string{key + ada: own}, "", signOut},
+			},
+			{
+				"in one of another name too, before those that are shared",
+				page{User: ada, Namespaces: []string{chosen}, Shared: shared, Status: 200},
+				seen{[]string{chosen}, asked, []string{"bobs", chosen, "zoes"}, map[string]string{key + ada: chosen}, "", signOut},
+			},
+			{
+				"and in one that is shared, where the person has none",
+				page{User: ada, Shared: shared, Status: 200},
+				seen{[]string{"bobs"}, asked, shared, map[string]string{key + ada: "bobs"}, "", signOut},
+			},
+			{
+				"a namespace that was shared in two roles is offered once",
+				page{User: ada, Namespaces: hers, Shared: []string{"bobs", "bobs"}, Status: 200},
+				seen{[]string{own}, asked, []string{"bobs", own}, map[string]string{key + ada: own}, "", signOut},
 			},
 			{
 				"a choice is passed on and remembered",
-				page{User: "user@example.com", Namespaces: all, Status: 200, Pick: "default"},
-				seen{[]string{first, "default"}, asked, sorted, map[string]string{key + "user@example.com": "default"}, signOut},
+				page{User: ada, Namespaces: hers, Shared: shared, Status: 200, Pick: "zoes"},
+				seen{[]string{own, "zoes"}, asked, sorted, map[string]string{key + ada: "zoes"}, "", signOut},
 			},
 			{
 				"the last choice comes back",
-				page{User: "user@example.com", Namespaces: all, Status: 200, Stored: map[string]string{key + "user@example.com": "default"}},
-				seen{[]string{"default"}, asked, sorted, map[string]string{key + "user@example.com": "default"}, signOut},
+				page{User: ada, Namespaces: hers, Shared: shared, Status: 200, Stored: map[string]string{key + ada: "bobs"}},
+				seen{[]string{"bobs"}, asked, sorted, map[string]string{key + ada: "bobs"}, "", signOut},
 			},
 			{
-				"a remembered namespace that is gone is forgotten",
-				page{User: "user@example.com", Namespaces: all, Status: 200, Stored: map[string]string{key + "user@example.com": "gone"}},
-				seen{[]string{first}, asked, sorted, map[string]string{key + "user@example.com": first}, signOut},
+				"a remembered namespace that is no longer shared is forgotten",
+				page{User: ada, Namespaces: hers, Status: 200, Stored: map[string]string{key + ada: "bobs"}},
+				seen{[]string{own}, asked, hers, map[string]string{key + ada: own}, "", signOut},
 			},
 			{
 				"what somebody else chose in the same browser does not matter",
-				page{User: "user@example.com", Namespaces: all, Status: 200, Stored: map[string]string{key + "other@example.com": "default"}},
-				seen{[]string{first}, asked, sorted, map[string]string{key + "other@example.com": "default", key + "user@example.com": first}, signOut},
+				page{User: ada, Namespaces: hers, Shared: shared, Status: 200, Stored: map[string]string{key + "eve@example.com": "bobs"}},
+				seen{[]string{own}, asked, sorted, map[string]string{key + "eve@example.com": "bobs", key + ada: own}, "", signOut},
 			},
 			{
-				"somebody without a Profile of that name starts where the first user is",
-				page{User: "guest@example.com", Namespaces: all, Status: 200},
-				seen{[]string{first}, asked, sorted, map[string]string{key + "guest@example.com": first}, signOut},
+				"somebody without a namespace is told whom to ask, and what for",
+				page{User: ada, Status: 200},
+				seen{[]string{}, []string{"/api/namespaces", "POST /api/namespaces", "/oauth2/userinfo"}, []string{}, map[string]string{}, nowhere, signOut},
 			},
 			{
-				"who may not see the list still reaches the first user's namespace",
-				page{Status: 403},
-				seen{[]string{first}, asked, []string{}, map[string]string{}, ""},
+				"so they are where the list is empty, and not absent",
+				page{User: ada, Status: 200, Empty: true},
+				seen{[]string{}, []string{"/api/namespaces", "POST /api/namespaces", "/oauth2/userinfo"}, []string{}, map[string]string{}, nowhere, signOut},
+			},
+			{
+				"somebody without a namespace gets one, where that is allowed",
+				page{User: ada, Status: 200, Made: hers},
+				seen{[]string{own}, []string{"/api/namespaces", "POST /api/namespaces", "/api/namespaces"}, hers, map[string]string{key + ada: own}, "", signOut},
+			},
+			{
+				"where the list cannot be had, the first user's namespace is tried",
+				page{Status: 503},
+				seen{[]string{"kubeflow-user-example-com"}, asked, []string{}, map[string]string{}, "", ""},
 			},
 			{
 				"a browser that stores nothing shows the page all the same",
-				page{User: "user@example.com", Namespaces: all, Status: 200, StorageBroken: true},
-				seen{[]string{first}, asked, sorted, map[string]string{}, signOut},
+				page{User: ada, Namespaces: hers, Shared: shared, Status: 200, StorageBroken: true},
+				seen{[]string{own}, asked, sorted, map[string]string{}, "", signOut},
 			},
 		} {
 			t.Run(test.name, func(t *testing.T) {

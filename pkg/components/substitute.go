@@ -66,7 +66,7 @@ func (c *Component) tokens(o Options) *strings.Replacer {
 		CNIBinToken, o.CNI.BinDir, CNIConfToken, o.CNI.ConfDir,
 		tlsSecretToken, o.TLS.Secret, tlsHostsToken, strings.Join(o.TLS.Hosts, " "),
 		notebookHostToken, o.NotebookOrigin.Host, nodePortsToken, o.NotebookOrigin.nodePorts(),
-		cullingToken, o.Culling.minutes(),
+		cullingToken, o.Culling.minutes(), serviceToken, o.SelfService.table(),
 	}
 	for name, value := range c.Values {
 		pairs = append(pairs, "$("+name+")", value)

@@ -79,7 +79,7 @@ func (p pretence) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		http.SetCookie(w, &http.Cookie{Name: csrfCookie, Value: "t", Path: "/jupyter", Secure: true, SameSite: http.SameSiteStrictMode})
 		says(200, "<title>Jupyter</title>")(w, r)
 	case path == "/api/namespaces":
-		says(200, `{"namespaces":["kubeflow-user-example-com"]}`)(w, r)
+		says(200, `{"bindings":[{"user":{"kind":"User","name":"ada@example.com"},"referredNamespace":"kubeflow-user-example-com","roleRef":{"kind":"ClusterRole","name":"admin"}}]}`)(w, r)
 	case r.Method == http.MethodPost && (token == nil || token.Value != r.Header.Get(csrfHeader)):
 		says(403, "Could not find CSRF cookie XSRF-TOKEN in the request.")(w, r)
 	case r.Method == http.MethodPost:
@@ -105,7 +105,7 @@ func whole(t testing.TB) *Ground {
 		}](t, `{service: oauth2-proxy.oauth2-proxy.svc.cluster.local, port: 80}`)}},
 		Routes: []Route{*parse[Route](t, `{metadata: {name: web, namespace: kubeflow}, spec: {gateways: [kubeflow-gateway], http: [
 			{match: [{uri: {prefix: /jupyter/}}], route: [{destination: {host: jupyter-web-app-service.kubeflow.svc.cluster.local}}]},
-			{match: [{uri: {exact: /api/namespaces}}], route: [{destination: {host: jupyter-web-app-service.kubeflow.svc.cluster.local}}]}]}}`)},
+			{match: [{uri: {exact: /api/namespaces}}], route: [{destination: {host: profiles-kfam.kubeflow.svc.cluster.local}}]}]}}`)},
 		Profiles:  []Profile{{"kubeflow-user-example-com", person}},
 		Filters:   []*unstructured.Unstructured{credentialsFilter(t)},
 		Passwords: []string{person},
@@ -247,7 +247,7 @@ func TestTheHopThatFailsIsNamed(t *testing.T) {
 		"a client that Dex does not know":  {map[string]http.HandlerFunc{"GET /dex/auth": says(400, "Invalid client_id (\"c\").")}, "PPPPPFSSSP", diagnose.OIDCClientMismatch},
 		"a web app without its namespaces": {map[string]http.HandlerFunc{"GET /api/namespaces": after(says(403, "not authorized"))}, "PPPPPPFPPP", diagnose.NamespaceListFails},
 		"a list of namespaces without the person's own": {
-			map[string]http.HandlerFunc{"GET /api/namespaces": after(says(200, `{"namespaces":["other"]}`))},
+			map[string]http.HandlerFunc{"GET /api/namespaces": after(says(200, `{"bindings":[{"referredNamespace":"other"}]}`))},
 			"PPPPPPFPPP", diagnose.NamespaceListFails,
 		},
 		"a Profile whose rights were not given": {

@@ -49,13 +49,12 @@ func (w *walk) webApp(ctx context.Context) verdict {
 	// The list of namespaces is a route of ours; other installations have a dashboard.
 	if w.namespacesRoute() {
 		list := w.person.get(ctx, "/api/namespaces")
-		var names struct{ Namespaces []string }
-		if !list.ok() || json.Unmarshal([]byte(list.body), &names) != nil || !slices.Contains(names.Namespaces, profile.Name) {
+		if !list.ok() || !listsNamespace(list.body, profile.Name) {
 			return fail(list, "", report.Cause{
-				Name: diagnose.NamespaceListFails, Severity: report.Error, Component: webAppComponent,
-				Object:  report.Ref{Group: "rbac.authorization.k8s.io", Kind: "ClusterRoleBinding", Name: "jupyter-web-app-namespaces-" + profile.Name},
+				Name: diagnose.NamespaceListFails, Severity: report.Error, Component: profileComponent,
+				Object:  report.Ref{Group: "security.istio.io", Kind: "AuthorizationPolicy", Namespace: stackNamespace, Name: "profiles-kfam"},
 				Summary: "the web app does not show " + w.o.Email + " the namespaces", Evidence: []string{list.evidence()},
-				Remedy: "kubectl jupyter install --only jupyter-web-app",
+				Remedy: "kubectl jupyter install",
 			})
 		}
 		asked += ", /api/namespaces"
@@ -64,11 +63,26 @@ func (w *walk) webApp(ctx context.Context) verdict {
 	return pass(asked, answers...)
 }
 
+// listsNamespace tells whether KFAM, or a web app that is asked instead, names a namespace.
+func listsNamespace(body, namespace string) bool {
+	var list struct {
+		Namespaces []string
+		Bindings   []struct{ ReferredNamespace string }
+	}
+	if json.Unmarshal([]byte(body), &list) != nil {
+		return false
+	}
+	for _, b := range list.Bindings {
+		list.Namespaces = append(list.Namespaces, b.ReferredNamespace)
+	}
+	return slices.Contains(list.Namespaces, namespace)
+}
+
 func notebooksPath(namespace string) string {
 	return webAppPath + "api/namespaces/" + namespace + "/notebooks"
 }
 
-// namespacesRoute tells whether the gateway leads the list of namespaces to the web app.
+// namespacesRoute tells whether the gateway leads the list of namespaces anywhere.
 func (w *walk) namespacesRoute() bool {
 	for i := range w.g.Routes {
 		for j := range w.g.Routes[i].Spec.HTTP {

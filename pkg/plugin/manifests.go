@@ -24,6 +24,7 @@ type ManifestFlags struct {
 	cullIdle      string
 	cni           components.CNI
 	clusterDomain string
+	selfService   components.SelfService
 }
 
 func (f *ManifestFlags) Add(cmd *cobra.Command) {
@@ -33,6 +34,10 @@ func (f *ManifestFlags) Add(cmd *cobra.Command) {
 	fs.StringVar(&f.userEmail, "user-email", components.DefaultUserEmail, "E-mail address of the first user, who owns the first namespace")
 	f.AddCustom(cmd)
 	fs.StringVar(&f.cullIdle, "cull-idle", "", `Stop notebooks whose kernels have been idle for this length of time, such as 8h or 7d; "off" stops none. Only kernels count: VS Code, RStudio and notebooks that are used only through terminals are stopped this long after they were started, even if they are in use. By default off, with --profile slim 4h`)
+	fs.BoolVar(&f.selfService.On, "self-service", false, "If true, users who log in for the first time and have no namespace get one")
+	fs.StringSliceVar(&f.selfService.Domains, "allow-domain", nil, "With --self-service, only users with an e-mail address of this `domain`; can be repeated")
+	fs.StringSliceVar(&f.selfService.Groups, "allow-group", nil, "With --self-service, only users in this `group` of the identity provider; can be repeated")
+	fs.StringToStringVar(&f.selfService.Quota, "default-quota", nil, "With --self-service, quota of these namespaces, as `RESOURCE=AMOUNT`, such as cpu=4,memory=16Gi,gpu=1")
 	fs.BoolVar(&f.secureCookies, "secure-cookies", false, "If true, mark cookies Secure; browsers then reject them over plain HTTP")
 	// Goes together with TLS on the gateway; alone it only locks people out.
 	_ = fs.MarkHidden("secure-cookies")
@@ -114,10 +119,31 @@ func (f *ManifestFlags) Options() (components.Options, error) {
 	if o.Culling, err = components.ParseCulling(f.cullIdle); err != nil {
 		return o, err
 	}
+	if o.SelfService, err = f.service(); err != nil {
+		return o, err
+	}
 	if err := o.Validate(); err != nil {
 		return o, err
 	}
 	return o, CheckDirectory(o.Kustomization)
+}
+
+// service is what was typed about namespaces at the first login, with quotas as Kubernetes
+// writes them.
+func (f *ManifestFlags) service() (components.SelfService, error) {
+	s := f.selfService
+	s.Quota = nil
+	for name, amount := range f.selfService.Quota {
+		name, amount, err := components.Quota(name, amount)
+		if err != nil {
+			return s, fmt.Errorf("--default-quota: %w", err)
+		}
+		if s.Quota == nil {
+			s.Quota = map[string]string{}
+		}
+		s.Quota[name] = amount
+	}
+	return s, nil
 }
 
 // CheckDirectory tells what is wrong with -k before anything else is done.

@@ -50,7 +50,7 @@ type Intent struct {
 // flags must not undo the flags of the one before.
 func (i *Intent) Keep(s *Settings) error {
 	if s == nil {
-		return nil
+		return i.Manifests.SelfService.Complete()
 	}
 	if s.Kustomization != "" && !i.Given("kustomize") {
 		return fmt.Errorf(`the installation uses -k %s: specify it again, or use -k "" to install without it`, s.Kustomization)
@@ -75,7 +75,11 @@ func (i *Intent) Keep(s *Settings) error {
 				m.ClusterDomain = s.Network.Domain
 			}
 		},
-		"cull-idle": func() { m.Culling = s.Culling },
+		"cull-idle":     func() { m.Culling = s.Culling },
+		"self-service":  func() { m.SelfService.On = s.SelfService.On },
+		"allow-domain":  func() { m.SelfService.Domains = s.SelfService.Domains },
+		"allow-group":   func() { m.SelfService.Groups = s.SelfService.Groups },
+		"default-quota": func() { m.SelfService.Quota = s.SelfService.Quota },
 		"cni-bin-dir": func() {
 			if s.CNI.BinGiven {
 				m.CNI.BinDir = s.CNI.BinDir
@@ -95,9 +99,15 @@ func (i *Intent) Keep(s *Settings) error {
 			take()
 		}
 	}
+	if i.Given("self-service") && !m.SelfService.On {
+		m.SelfService = components.SelfService{} // with all that was chosen about it
+	}
 	i.isolated = s.IsolateNamespaces
 	m.TLS, m.NotebookOrigin = s.TLS, s.NotebookOrigin // chosen by expose, and by nothing else
 	m.Form = s.Form                                   // chosen by notebook form
+	if err := m.SelfService.Complete(); err != nil {
+		return err
+	}
 	return m.Validate()
 }
 
@@ -168,6 +178,7 @@ func (i *Intent) settings(d *Directories) Settings {
 		CNI:               i.cniSettings(d),
 		Network:           i.networkSettings(),
 		IsolateNamespaces: i.IsolateNamespaces,
+		SelfService:       m.SelfService,
 	}
 }
 

@@ -116,6 +116,8 @@ type Settings struct {
 	Form components.Form `json:"form,omitzero"`
 	// Culling is when notebooks that nobody uses are stopped; empty: as the profile has it.
 	Culling components.Culling `json:"cullIdle,omitempty"`
+	// SelfService is who gets a namespace at the first login.
+	SelfService components.SelfService `json:"selfService,omitzero"`
 	// CNI is where Istio's CNI plugin is on the nodes.
 	CNI CNISettings `json:"cni,omitzero"`
 	// Network is what the manifests have to know of the cluster's network.
@@ -153,6 +155,6 @@ func (s Settings) Options() components.Options {
 	return components.Options{
 		Profile: s.Profile, UserEmail: s.UserEmail, SecureCookies: s.SecureCookies,
 		Registry: s.Registry, Images: s.Images, TLS: s.TLS, NotebookOrigin: s.NotebookOrigin, Form: s.Form, Culling: s.Culling, CNI: s.CNI.CNI,
-		ClusterDomain: s.Network.Domain, IPv6: s.Network.IPv6,
+		ClusterDomain: s.Network.Domain, IPv6: s.Network.IPv6, SelfService: s.SelfService,
 	}
 }

@@ -17,7 +17,8 @@ import (
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/components"
 )
 
-// Until watches one object until check says so; check sees nil while it is absent.
+// Until watches one object until check says so; check sees nil while it is absent. With the
+// client of all namespaces it watches the objects of that name in all of them.
 func Until(ctx context.Context, client dynamic.ResourceInterface, name string, check func(*unstructured.Unstructured) (bool, error)) error {
 	return until(ctx, client, name, "", check)
 }

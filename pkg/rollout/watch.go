@@ -23,8 +23,8 @@ type watchable interface {
 	Watch(context.Context, metav1.ListOptions) (watch.Interface, error)
 }
 
-// until watches one object until check says so. Check sees nil while the object is
-// absent. A watch starts at version when that is known, so that nothing has to be
+// until watches the object of a name until check says so, or those of that name in all
+// namespaces. Check sees nil while there is none. A watch starts at version when that is known, so that nothing has to be
 // read again; one that the server closes is opened anew, which is not an answer.
 func until(ctx context.Context, w watchable, name, version string, check func(*unstructured.Unstructured) (bool, error)) error {
 	selector := fields.OneTermEqualSelector(metav1.ObjectNameField, name).String()
@@ -34,12 +34,15 @@ func until(ctx context.Context, w watchable, name, version string, check func(*u
 			list, err := w.List(ctx, metav1.ListOptions{FieldSelector: selector})
 			switch {
 			case err == nil:
-				var u *unstructured.Unstructured
-				if len(list.Items) > 0 {
-					u = &list.Items[0]
+				if len(list.Items) == 0 {
+					if done, err := check(nil); done || err != nil {
+						return err
+					}
 				}
-				if done, err := check(u); done || err != nil {
-					return err
+				for i := range list.Items {
+					if done, err := check(&list.Items[i]); done || err != nil {
+						return err
+					}
 				}
 				version = list.GetResourceVersion()
 			case apierrors.IsForbidden(err):

@@ -102,7 +102,7 @@ func covers(domain, host string) bool {
 	return host == domain || strings.HasSuffix(host, "."+domain)
 }
 
-// checkNamespaces: the web app asks for the namespaces at the host's root.
+// checkNamespaces: the page asks for the person's namespaces at the host's root.
 func checkNamespaces(s *Snapshot) []report.Cause {
 	ref := report.Ref{Group: "networking.istio.io", Kind: "VirtualService", Namespace: "kubeflow", Name: "jupyter-web-app-jupyter-web-app"}
 	if s.Component("jupyter-web-app") == nil || s.Object(ref) == nil {

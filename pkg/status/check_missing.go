@@ -61,9 +61,9 @@ func missing(component string, ref report.Ref) report.Cause {
 		c.Name, c.Summary = diagnose.NamespaceMissing, "namespaces of the stack do not exist"
 	case "AuthorizationPolicy", "RequestAuthentication":
 		c.Name, c.Summary = diagnose.PolicyMissing, "policies are missing: what they protect is open, or no one has access"
-	case "ClusterRoleBinding":
-		if strings.HasPrefix(ref.Name, "jupyter-web-app-namespaces-") {
-			c.Name, c.Summary = diagnose.NamespaceListFails, "the user is not allowed to list namespaces in the web app"
+	case "EnvoyFilter":
+		if ref.Name == "profiles-kfam-people" {
+			c.Name, c.Summary = diagnose.PolicyMissing, "the filter is missing by which KFAM tells people about themselves alone: whoever is logged in can ask who works in which namespace"
 		}
 	case "VirtualService":
 		c.Name, c.Summary = diagnose.RouteMissing, "routes are missing: the gateway answers 404 for their paths"

@@ -9,6 +9,7 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/client-go/dynamic"
 
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/components"
@@ -36,6 +37,9 @@ func (p Person) options() components.Options {
 
 // Validate refuses an address or a name that Dex or Kubernetes would not take as it is.
 func (p Person) Validate() error {
+	if p.Email == "" {
+		return errors.New("the e-mail address is empty: it is not an e-mail address of the form name@domain")
+	}
 	if p.Email != strings.ToLower(p.Email) {
 		return fmt.Errorf("%q: write the email address in lower case: Dex compares it in lower case, and the owner of the namespace is compared exactly", p.Email)
 	}
@@ -53,18 +57,9 @@ func (p Person) Name() string { return p.options().ProfileName() }
 // that kept it, is taken as it is, and its quota only changed where one is given. It
 // tells whether the Profile was there.
 func (u *Users) Add(ctx context.Context, source components.Source, p Person, password []byte) (existed bool, err error) {
-	profile, binding, err := objectsOf(ctx, source, p)
+	a, err := u.Adding(ctx, source)
 	if err != nil {
 		return false, err
-	}
-	passwordGVR, err := u.preferred(passwordKind, dexMakesIt)
-	if err != nil {
-		return false, err
-	}
-	// In the version of the manifests, which need not be the one that the server prefers.
-	profiles, _, err := u.Cluster.For(profile)
-	if err != nil {
-		return false, fmt.Errorf("Profile %s: %w", p.Name(), err)
 	}
 	if has, err := u.HasPassword(ctx, p.Email); err != nil || has {
 		if has {
@@ -72,56 +67,114 @@ func (u *Users) Add(ctx context.Context, source components.Source, p Person, pas
 		}
 		return false, err
 	}
-	live, err := u.home(ctx, profiles, p)
+	home, err := u.home(ctx, a.profiles, p)
 	if err != nil {
 		return false, err
 	}
-	if existed = live != nil; existed && len(p.Quota) == 0 {
-		profile = nil // as it is
-	}
-	hash, err := Hash(password)
+	hash, err := Hash(password, Cost)
 	if err != nil {
 		return false, err
 	}
-	account := passwordObject(passwordGVR.GroupVersion().String(), p.Email, hash)
-	home := live
-	writes := []func(context.Context, []string) error{
-		func(ctx context.Context, dryRun []string) error {
-			if profile == nil {
-				return nil
-			}
+	writes, err := a.writes(p, home, hash)
+	if err != nil {
+		return false, err
+	}
+	return home != nil, tryAll(ctx, writes)
+}
+
+// Adding is what people are added with: found out once, whether one is added or a hundred.
+type Adding struct {
+	users *Users
+	// profile is that of somebody.
+	profile *unstructured.Unstructured
+	// profiles are those in the version of the manifests, which need not be the one that
+	// the server prefers.
+	profiles  dynamic.ResourceInterface
+	passwords schema.GroupVersionResource
+}
+
+// somebody stands in the objects that are rendered, until a person takes their place.
+var somebody = Person{Email: "somebody@example.com", Profile: "somebody"}
+
+// Adding renders what belongs to a person.
+func (u *Users) Adding(ctx context.Context, source components.Source) (*Adding, error) {
+	a := &Adding{users: u}
+	var err error
+	if a.profile, err = profileOf(ctx, source, somebody); err != nil {
+		return nil, err
+	}
+	if a.passwords, err = u.preferred(passwordKind, dexMakesIt); err != nil {
+		return nil, err
+	}
+	if a.profiles, _, err = u.Cluster.For(a.profile); err != nil {
+		return nil, fmt.Errorf("Profiles: %w", err)
+	}
+	return a, nil
+}
+
+// profileFor is a person's own Profile.
+func (a *Adding) profileFor(p Person) (*unstructured.Unstructured, error) {
+	profile := a.profile.DeepCopy()
+	profile.SetName(p.Name())
+	if err := unstructured.SetNestedField(profile.Object, p.Email, "spec", "owner", "name"); err != nil || len(p.Quota) == 0 {
+		return profile, err
+	}
+	return profile, unstructured.SetNestedStringMap(profile.Object, p.Quota, "spec", "resourceQuotaSpec", "hard")
+}
+
+// writes make what a person lacks: home is the Profile that is there, and without a hash
+// there is no password. A Profile that is there is only changed for a quota.
+func (a *Adding) writes(p Person, home *unstructured.Unstructured, hash string) ([]func(context.Context, []string) error, error) {
+	profile, err := a.profileFor(p)
+	if err != nil {
+		return nil, err
+	}
+	var writes []func(context.Context, []string) error
+	// One that is there stays as it is, but for a quota.
+	if home == nil || len(p.Quota) > 0 {
+		writes = append(writes, func(ctx context.Context, dryRun []string) error {
 			// Nobody else's fields are touched: a quota that somebody set by hand is a conflict.
-			now, err := profiles.Apply(ctx, profile.GetName(), profile, metav1.ApplyOptions{FieldManager: FieldManager, DryRun: dryRun})
+			_, err := a.profiles.Apply(ctx, profile.GetName(), profile, metav1.ApplyOptions{FieldManager: FieldManager, DryRun: dryRun})
 			if err != nil {
 				return fmt.Errorf("Profile %s: %w", profile.GetName(), err)
 			}
-			if dryRun == nil {
-				home = now
-			}
 			return nil
-		},
-		func(ctx context.Context, dryRun []string) error {
-			// Goes with the Profile, and only with it.
-			if home != nil {
-				binding.SetOwnerReferences([]metav1.OwnerReference{{APIVersion: home.GetAPIVersion(), Kind: home.GetKind(), Name: home.GetName(), UID: home.GetUID()}})
-			}
-			// One that an earlier Profile of that name has left is on its way out: with the new
-			// owner it stays.
-			_, err := u.Cluster.Dynamic.Resource(bindings).Apply(ctx, binding.GetName(), binding, metav1.ApplyOptions{FieldManager: FieldManager, DryRun: dryRun})
-			if err != nil {
-				return fmt.Errorf("ClusterRoleBinding %s: %w", binding.GetName(), err)
-			}
-			return nil
-		},
-		func(ctx context.Context, dryRun []string) error {
-			_, err := u.Cluster.Dynamic.Resource(passwordGVR).Namespace(dexNamespace).Create(ctx, account, metav1.CreateOptions{FieldManager: FieldManager, DryRun: dryRun})
-			if err != nil {
-				return fmt.Errorf("the Password of %s: %w", p.Email, err)
-			}
-			return nil
-		},
+		})
 	}
-	return existed, tryAll(ctx, writes)
+	if hash == "" {
+		return writes, nil
+	}
+	account := passwordObject(a.passwords.GroupVersion().String(), p.Email, hash)
+	return append(writes, func(ctx context.Context, dryRun []string) error {
+		_, err := a.users.Cluster.Dynamic.Resource(a.passwords).Namespace(dexNamespace).Create(ctx, account, metav1.CreateOptions{FieldManager: FieldManager, DryRun: dryRun})
+		if err != nil {
+			return fmt.Errorf("the Password of %s: %w", p.Email, err)
+		}
+		return nil
+	}), nil
+}
+
+// Try sends as dry runs what adds a person, which shows what somebody may not do.
+func (a *Adding) Try(ctx context.Context, p Person, hash string) error {
+	writes, err := a.writes(p, nil, hash)
+	if err != nil {
+		return err
+	}
+	return try(ctx, writes)
+}
+
+// Make makes what the person lacks: the Profile, unless it is theirs already, and a
+// password, unless there is no hash. Without a quota the one that is there stays.
+func (a *Adding) Make(ctx context.Context, p Person, hash string) error {
+	home, err := a.users.home(ctx, a.profiles, p)
+	if err != nil {
+		return err
+	}
+	writes, err := a.writes(p, home, hash)
+	if err != nil {
+		return err
+	}
+	return inEarnest(ctx, writes)
 }
 
 // home returns the Profile that the person has under that name, and refuses one of
@@ -150,33 +203,20 @@ func (u *Users) home(ctx context.Context, profiles dynamic.ResourceInterface, p 
 	return nil, nil
 }
 
-// objectsOf renders the person's own objects out of the manifests of the first user's.
-func objectsOf(ctx context.Context, source components.Source, p Person) (profile, binding *unstructured.Unstructured, err error) {
-	rendered, err := source.Render(ctx, []string{"user-profile", "jupyter-web-app"}, p.options())
+// profileOf renders the person's Profile out of the manifests of the first user's.
+func profileOf(ctx context.Context, source components.Source, p Person) (*unstructured.Unstructured, error) {
+	rendered, err := source.Render(ctx, []string{"user-profile"}, p.options())
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	for _, r := range rendered {
 		for _, object := range r.Objects {
-			switch {
-			case object.GetKind() == "Profile":
-				profile = object
-			case object.GetKind() == "ClusterRoleBinding" && strings.HasSuffix(object.GetName(), "-"+p.Name()):
-				binding = object
+			if object.GetKind() == "Profile" {
+				// Without the component's label: the installation does not prune or delete people.
+				object.SetLabels(map[string]string{managedBy: FieldManager})
+				return object, nil
 			}
 		}
 	}
-	if profile == nil || binding == nil {
-		return nil, nil, errors.New("the manifests have no Profile, or no permission to list namespaces, for a user")
-	}
-	for _, object := range []*unstructured.Unstructured{profile, binding} {
-		// Without the component's label: the installation does not prune or delete people.
-		object.SetLabels(map[string]string{managedBy: FieldManager})
-	}
-	if len(p.Quota) > 0 {
-		if err := unstructured.SetNestedStringMap(profile.Object, p.Quota, "spec", "resourceQuotaSpec", "hard"); err != nil {
-			return nil, nil, err
-		}
-	}
-	return profile, binding, nil
+	return nil, errors.New("the manifests have no Profile for a user")
 }

@@ -64,7 +64,7 @@ func (i *Installation) ReplaceFirst(ctx context.Context, engine *rollout.Engine,
 	if _, err := engine.Unopposed(ctx, plan); err != nil {
 		return err
 	}
-	hash, err := Hash(password)
+	hash, err := Hash(password, Cost)
 	if err != nil {
 		return err
 	}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"net/url"
 	"strings"
@@ -57,45 +58,55 @@ func (u *Users) Verify(ctx context.Context, email string, password []byte, want 
 // SignIn goes through Dex's login form at an address of Dex and tells whether it takes
 // the password. No session comes of it: the code that Dex hands out is thrown away.
 func SignIn(ctx context.Context, dex, email string, password []byte) (bool, error) {
-	client := &http.Client{
+	back, err := login(ctx, tunnelled(), dex, email, password, url.Values{"scope": {"openid email"}, "state": {rand.Text()}})
+	return back != "", err
+}
+
+// tunnelled asks Dex through a tunnel of this machine, and follows no redirect.
+func tunnelled() *http.Client {
+	return &http.Client{
 		Timeout:       20 * time.Second,
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-		Transport:     &http.Transport{Proxy: nil, DisableKeepAlives: true}, // a tunnel of this machine
+		Transport:     &http.Transport{Proxy: nil, DisableKeepAlives: true},
 	}
-	next := "/dex/auth?" + url.Values{
-		"client_id": {dexClient}, "redirect_uri": {dexRedirect}, "response_type": {"code"}, "scope": {"openid email"},
-		"state": {rand.Text()},
-	}.Encode()
+}
+
+// login goes through Dex's login form, with what the question has beside the client. It
+// returns where Dex sends the person back to, empty where it does not take the password.
+func login(ctx context.Context, client *http.Client, dex, email string, password []byte, more url.Values) (back string, err error) {
+	question := url.Values{"client_id": {dexClient}, "redirect_uri": {dexRedirect}, "response_type": {"code"}}
+	maps.Copy(question, more)
+	next := "/dex/auth?" + question.Encode()
 	form := ""
 	for range 4 { // to the connector, to its form
-		code, location, err := request(ctx, client, http.MethodGet, dex+next, nil)
+		a, err := request(ctx, client, http.MethodGet, dex+next, nil)
 		if err != nil {
-			return false, err
+			return "", err
 		}
-		if code == http.StatusOK {
+		if a.code == http.StatusOK {
 			form = next
 			break
 		}
-		if location == "" {
-			return false, fmt.Errorf("Dex returned %d instead of its login form", code)
+		if a.location == "" {
+			return "", fmt.Errorf("Dex returned %d instead of its login form", a.code)
 		}
-		if next, err = below(location); err != nil {
-			return false, err
+		if next, err = below(a.location); err != nil {
+			return "", err
 		}
 	}
 	if form == "" {
-		return false, errors.New("Dex did not return its login form")
+		return "", errors.New("Dex did not return its login form")
 	}
-	code, location, err := request(ctx, client, http.MethodPost, dex+form, url.Values{"login": {email}, "password": {string(password)}})
+	a, err := request(ctx, client, http.MethodPost, dex+form, url.Values{"login": {email}, "password": {string(password)}})
 	switch {
 	case err != nil:
-		return false, err
-	case code == http.StatusUnauthorized, code == http.StatusOK: // the form again, with a message
-		return false, nil
-	case location == "":
-		return false, fmt.Errorf("Dex returned %d after the login form was submitted", code)
+		return "", err
+	case a.code == http.StatusUnauthorized, a.code == http.StatusOK: // the form again, with a message
+		return "", nil
+	case a.location == "":
+		return "", fmt.Errorf("Dex returned %d after the login form was submitted", a.code)
 	}
-	return true, nil
+	return a.location, nil
 }
 
 // below is the path of a redirect, whatever host Dex calls itself.
@@ -112,25 +123,38 @@ func below(location string) (string, error) {
 	return path, nil
 }
 
-func request(ctx context.Context, client *http.Client, method, address string, form url.Values) (code int, location string, err error) {
+// dexAnswer is what Dex says to a request.
+type dexAnswer struct {
+	code     int
+	location string
+	body     []byte
+}
+
+// maxAnswer is more than any page of Dex.
+const maxAnswer = 1 << 20
+
+func request(ctx context.Context, client *http.Client, method, address string, form url.Values) (dexAnswer, error) {
 	var body io.Reader
 	if form != nil {
 		body = strings.NewReader(form.Encode())
 	}
 	r, err := http.NewRequestWithContext(ctx, method, address, body)
 	if err != nil {
-		return 0, "", err
+		return dexAnswer{}, err
 	}
 	if form != nil {
 		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	}
 	answer, err := client.Do(r)
 	if err != nil {
-		return 0, "", fmt.Errorf("Dex: %w", err)
+		return dexAnswer{}, fmt.Errorf("Dex: %w", err)
 	}
 	defer func() { _ = answer.Body.Close() }()
-	_, _ = io.Copy(io.Discard, io.LimitReader(answer.Body, 1<<20))
-	return answer.StatusCode, answer.Header.Get("Location"), nil
+	text, err := io.ReadAll(io.LimitReader(answer.Body, maxAnswer))
+	if err != nil {
+		return dexAnswer{}, fmt.Errorf("Dex: %w", err)
+	}
+	return dexAnswer{answer.StatusCode, answer.Header.Get("Location"), text}, nil
 }
 
 // IsUnverified tells whether nothing could be found out about a password.

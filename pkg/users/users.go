@@ -1,6 +1,5 @@
 // Package users manages people: who may sign in, and which namespace is theirs. A person
-// is a Profile, whose controller makes the namespace, the right to see the list of
-// namespaces in the web app, and a password at Dex.
+// is a Profile, whose controller makes the namespace, and a password at Dex.
 package users
 
 import (
@@ -31,7 +30,6 @@ var (
 	passwordKind = schema.GroupKind{Group: "dex.coreos.com", Kind: "Password"}
 
 	namespaces = schema.GroupVersionResource{Version: "v1", Resource: "namespaces"}
-	bindings   = schema.GroupVersionResource{Group: "rbac.authorization.k8s.io", Version: "v1", Resource: "clusterrolebindings"}
 )
 
 // User is a person as the cluster knows them.
@@ -50,6 +48,10 @@ type User struct {
 	Quota map[string]string `json:"quota,omitempty"`
 	// Isolated tells that the namespace has the policy that closes it.
 	Isolated bool `json:"isolated"`
+	// Contributors are those whom the namespace is shared with, by e-mail address.
+	Contributors []Contributor `json:"contributors,omitempty"`
+	// Deleting tells that the Profile is on its way out.
+	Deleting bool `json:"deleting,omitempty"`
 	// Since is when the Profile was made.
 	Since *time.Time `json:"since,omitempty"`
 }
@@ -72,7 +74,8 @@ type Users struct {
 	First   First
 }
 
-// List returns everybody who has a Profile or a password, by e-mail address.
+// List returns everybody who has a Profile or a password, by e-mail address. Whom namespaces
+// are shared with is another matter: see WithContributors.
 func (u *Users) List(ctx context.Context) ([]User, error) {
 	var profiles, passwords []unstructured.Unstructured
 	var closed map[string]bool
@@ -126,7 +129,7 @@ func (u *Users) join(profiles, passwords []unstructured.Unstructured, notebooks 
 		since := p.GetCreationTimestamp().Time
 		out = append(out, User{
 			Email: email, Profile: p.GetName(), Password: known[strings.ToLower(email)], First: u.First.Is(email),
-			Notebooks: notebooks[p.GetName()], Quota: quotaOf(&p), Since: &since,
+			Notebooks: notebooks[p.GetName()], Quota: quotaOf(&p), Since: &since, Deleting: p.GetDeletionTimestamp() != nil,
 		})
 	}
 	for email := range known {
@@ -197,6 +200,19 @@ func (u *Users) all(ctx context.Context, gk schema.GroupKind) ([]unstructured.Un
 	return list.Items, nil
 }
 
+// Namespaces are the names of all namespaces.
+func (u *Users) Namespaces(ctx context.Context) (map[string]bool, error) {
+	list, err := u.Cluster.Metadata.Resource(namespaces).List(ctx, metav1.ListOptions{})
+	if err != nil {
+		return nil, fmt.Errorf("namespaces: %w", err)
+	}
+	names := map[string]bool{}
+	for i := range list.Items {
+		names[list.Items[i].Name] = true
+	}
+	return names, nil
+}
+
 // preferred finds a kind that a write needs.
 func (u *Users) preferred(gk schema.GroupKind, maker string) (schema.GroupVersionResource, error) {
 	r, err := u.Cluster.Mapper.Preferred(gk)
@@ -209,6 +225,14 @@ func (u *Users) preferred(gk schema.GroupKind, maker string) (schema.GroupVersio
 // tryAll sends writes as dry runs, side by side, and then in earnest, one after the
 // other: whoever lacks a right is told so before anything is written.
 func tryAll(ctx context.Context, writes []func(context.Context, []string) error) error {
+	if err := try(ctx, writes); err != nil {
+		return err
+	}
+	return inEarnest(ctx, writes)
+}
+
+// try sends writes as dry runs, side by side.
+func try(ctx context.Context, writes []func(context.Context, []string) error) error {
 	refusals := make([]error, len(writes))
 	var group errgroup.Group
 	for i, write := range writes {
@@ -221,6 +245,11 @@ func tryAll(ctx context.Context, writes []func(context.Context, []string) error)
 	if err := errors.Join(refusals...); err != nil {
 		return fmt.Errorf("nothing was changed: %w", err)
 	}
+	return nil
+}
+
+// inEarnest sends writes, one after the other.
+func inEarnest(ctx context.Context, writes []func(context.Context, []string) error) error {
 	for _, write := range writes {
 		if err := write(ctx, nil); err != nil {
 			return err

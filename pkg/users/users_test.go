@@ -26,7 +26,7 @@ func TestAPasswordIsNamedAsDexLooksForIt(t *testing.T) {
 }
 
 func TestAHashIsOneThatDexAccepts(t *testing.T) {
-	hash, err := Hash([]byte("correct horse"))
+	hash, err := Hash([]byte("correct horse"), Cost)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -37,7 +37,7 @@ func TestAHashIsOneThatDexAccepts(t *testing.T) {
 	if bcrypt.CompareHashAndPassword([]byte(hash), []byte("correct horse")) != nil {
 		t.Error("the hash is not one of the password")
 	}
-	if _, err := Hash([]byte(strings.Repeat("x", 73))); err == nil {
+	if _, err := Hash([]byte(strings.Repeat("x", 73)), Cost); err == nil {
 		t.Error("a password that bcrypt would cut was taken")
 	}
 }
@@ -128,13 +128,17 @@ func TestALockedFirstUserHasNoPasswordEvenIfAnObjectSaysSo(t *testing.T) {
 	}
 }
 
-func TestAPersonsObjectsAreTheirsAndNotTheInstallations(t *testing.T) {
+func TestAPersonsProfileIsTheirsAndNotTheInstallations(t *testing.T) {
 	source, err := components.NewEmbedded(components.DefaultRelease)
 	if err != nil {
 		t.Fatal(err)
 	}
 	person := Person{Email: "ada@example.com", Profile: "ada", Quota: map[string]string{"cpu": "4", "requests.nvidia.com/gpu": "1"}}
-	home, binding, err := objectsOf(t.Context(), source, person)
+	somebodys, err := profileOf(t.Context(), source, somebody)
+	if err != nil {
+		t.Fatal(err)
+	}
+	home, err := (&Adding{profile: somebodys}).profileFor(person)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -144,13 +148,7 @@ func TestAPersonsObjectsAreTheirsAndNotTheInstallations(t *testing.T) {
 	if d := cmp.Diff(person.Quota, quotaOf(home)); d != "" {
 		t.Errorf("quota (-want +got):\n%s", d)
 	}
-	subjects, _, _ := unstructured.NestedSlice(binding.Object, "subjects")
-	if len(subjects) != 1 || subjects[0].(map[string]any)["name"] != "ada@example.com" || binding.GetName() != "jupyter-web-app-namespaces-ada" {
-		t.Errorf("%s binds %v", binding.GetName(), subjects)
-	}
-	for _, u := range []*unstructured.Unstructured{home, binding} {
-		if u.GetLabels()[components.ComponentLabel] != "" {
-			t.Errorf("%s %s carries a component's label: the next install would prune it", u.GetKind(), u.GetName())
-		}
+	if home.GetLabels()[components.ComponentLabel] != "" {
+		t.Errorf("Profile %s carries a component's label: the next install would prune it", home.GetName())
 	}
 }

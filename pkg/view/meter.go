@@ -3,6 +3,7 @@ package view
 import (
 	"fmt"
 	"io"
+	"strconv"
 	"time"
 )
 
@@ -12,12 +13,13 @@ const (
 	printed = 10 * time.Second
 )
 
-// Meter shows how far a transfer is: in place on a terminal, elsewhere as a line now and
+// Meter shows how far a transfer, or other work, is: in place on a terminal, elsewhere as a line now and
 // then.
 type Meter struct {
 	w      io.Writer
 	screen *Screen
 	now    func() time.Time
+	amount func(int64) string
 
 	what    string
 	started time.Time
@@ -27,14 +29,21 @@ type Meter struct {
 
 // NewMeter writes to w; now is the clock that the rate is measured with.
 func NewMeter(w io.Writer, now func() time.Time) *Meter {
-	m := &Meter{w: w, now: now, last: now()}
+	m := &Meter{w: w, now: now, last: now(), amount: Bytes}
 	if f, ok := Redrawable(w); ok {
 		m.screen = NewScreen(f, TerminalSize(f))
 	}
 	return m
 }
 
-// Show says what is done, and how much of it, in bytes.
+// NewCounter is a meter of things that are counted.
+func NewCounter(w io.Writer, now func() time.Time) *Meter {
+	m := NewMeter(w, now)
+	m.amount = func(n int64) string { return strconv.FormatInt(n, 10) }
+	return m
+}
+
+// Show says what is done, and how much of it.
 func (m *Meter) Show(what string, done, total int64) {
 	now := m.now()
 	every := printed
@@ -63,10 +72,10 @@ func (m *Meter) line(done, total int64, took time.Duration) string {
 	if total == 0 {
 		return m.what
 	}
-	text := fmt.Sprintf("%s: %3d%%, %s of %s", m.what, done*100/total, Bytes(done), Bytes(total))
+	text := fmt.Sprintf("%s: %3d%%, %s of %s", m.what, done*100/total, m.amount(done), m.amount(total))
 	if moved := done - m.from; moved > 0 && took > time.Second {
 		rate := float64(moved) / took.Seconds()
-		text += fmt.Sprintf(", %s/s, %s left", Bytes(int64(rate)), time.Duration(float64(total-done)/rate*float64(time.Second)).Round(time.Second))
+		text += fmt.Sprintf(", %s/s, %s left", m.amount(int64(rate)), time.Duration(float64(total-done)/rate*float64(time.Second)).Round(time.Second))
 	}
 	return text
 }

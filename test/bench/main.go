@@ -52,6 +52,7 @@ var measurements = []measurement{
 	{"e", (*bench).size},
 	{largeID, (*bench).top},
 	{statusID, (*bench).status},
+	{peopleID, (*bench).people},
 }
 
 func main() {
@@ -137,7 +138,7 @@ func choose(only string) ([]measurement, error) {
 	for _, id := range strings.Split(only, ",") {
 		i := slices.IndexFunc(measurements, func(m measurement) bool { return m.id == strings.TrimSpace(id) })
 		if i < 0 {
-			return nil, fmt.Errorf("-only: there is no figure %q: the figures are a to g", id)
+			return nil, fmt.Errorf("-only: there is no figure %q: the figures are a to h", id)
 		}
 		out = append(out, measurements[i])
 	}

@@ -97,6 +97,10 @@ var everyCommand = []struct {
 	{"user add", []said{{args: "ada@example.com --password-stdin -o json --timeout 20s", stdin: plantedPassword + "\n", code: -1}}},
 	{"user set-password", []said{{args: "ada@example.com --password-stdin --timeout 20s", stdin: plantedPassword + "2\n", code: -1}}},
 	{"user list", []said{{args: "-o wide"}, {args: "-o json"}}},
+	{"user apply", []said{{args: "-f - --diff", stdin: "email,password\nada@example.com,no\n"}, {args: "-f - --passwords-file DIR/passwords.csv -o json --timeout 20s", stdin: "email\ncy@example.com\n", code: -1}}},
+	{"user share", []said{{args: "kubeflow-user-example-com ada@example.com --role view"}}},
+	{"user unshare", []said{{args: "kubeflow-user-example-com ada@example.com"}}},
+	{"user token", []said{{args: "ada@example.com --password-stdin -o json", stdin: plantedPassword + "2\n", code: -1}}}, // a simulated pod forwards no port
 	{"user isolate", []said{{args: "user@example.com"}, {args: "user@example.com --undo"}}},
 	{"user remove", []said{{args: "ada@example.com --yes --timeout 20s", code: -1}}},
 	{"login-url", []said{

@@ -96,7 +96,7 @@ func TestPeopleAndHTTPS(t *testing.T) {
 			t.Fatalf("without --yes: %s", r)
 		}
 		b.must("user", "remove", ada, "--delete-namespace", "--yes")
-		for _, kind := range []string{"namespace/kubeflow-ada-example-com", "profile/kubeflow-ada-example-com", "clusterrolebinding/jupyter-web-app-namespaces-kubeflow-ada-example-com"} {
+		for _, kind := range []string{"namespace/kubeflow-ada-example-com", "profile/kubeflow-ada-example-com"} {
 			if out, err := b.tryKubectl("", "get", kind); err == nil {
 				t.Errorf("%s is still there:\n%s", kind, out)
 			}

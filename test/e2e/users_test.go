@@ -27,7 +27,7 @@ func TestPeopleAndCertificates(t *testing.T) {
 		return b.run(context.Background(), password+"\n", nil, append(args, "--password-stdin")...)
 	}
 
-	t.Run("a person is a Profile, a Password and a right to see namespaces", func(t *testing.T) {
+	t.Run("a person is a Profile and a Password", func(t *testing.T) {
 		secret := rand.String(20)
 		r := stdin(secret, "user", "add", ada, "--cpu", "4", "--gpu", "1")
 		if r.Code != 0 {
@@ -42,9 +42,6 @@ func TestPeopleAndCertificates(t *testing.T) {
 			t.Errorf("the Profile: %s", got)
 		}
 		b.kubectl("-n", home, "get", "serviceaccount", "default-editor")
-		if got := b.kubectl("get", "clusterrolebinding", "jupyter-web-app-namespaces-"+home, "-o", "jsonpath={.subjects[*].name} {.metadata.ownerReferences[*].name}"); got != ada+" "+home {
-			t.Errorf("the binding and its owner: %s", got)
-		}
 		if got := b.kubectl("-n", "auth", "get", "passwords.dex.coreos.com", "-o", "jsonpath={.items[*].email}"); got != ada {
 			t.Errorf("Dex knows %q", got)
 		}
@@ -100,7 +97,7 @@ subjects: [{apiGroup: rbac.authorization.k8s.io, kind: User, name: mary}]`)
 		if r.Code != 1 {
 			t.Fatal(r)
 		}
-		wantSays(t, r.Stderr, "nothing was changed", "profiles.kubeflow.org", "clusterrolebindings", "passwords.dex.coreos.com")
+		wantSays(t, r.Stderr, "nothing was changed", "profiles.kubeflow.org", "passwords.dex.coreos.com")
 		if strings.Contains(r.Stderr, "Password:  ") {
 			t.Error("a password is shown that nobody has")
 		}
@@ -132,6 +129,8 @@ subjects: [{apiGroup: rbac.authorization.k8s.io, kind: User, name: mary}]`)
 			t.Errorf("after set-password: password %s", got)
 		}
 	})
+	t.Run("a namespace is shared, in one role at a time, as KFAM shares it", func(t *testing.T) { b.shares(t, ada, home) })
+	t.Run("a list adds whom it names, changes what differs, and takes nothing unasked", func(t *testing.T) { b.appliesAList(t, home) })
 	t.Run("install leaves people alone", func(t *testing.T) {
 		wantSays(t, b.must("install", "--timeout", "2m").Stderr, "nothing to change")
 	})
@@ -231,7 +230,7 @@ subjects: [{apiGroup: rbac.authorization.k8s.io, kind: User, name: mary}]`)
 			t.Errorf("after the next install these can sign in: %q", got)
 		}
 		b.must("uninstall", "--yes", "--delete-data")
-		for _, what := range []string{"namespace/auth", "namespace/" + home, "clusterrolebinding/jupyter-web-app-namespaces-" + home} {
+		for _, what := range []string{"namespace/auth", "namespace/" + home} {
 			if _, err := b.tryKubectl("", "get", what); err == nil {
 				t.Errorf("%s is still there", what)
 			}

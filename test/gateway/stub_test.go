@@ -36,7 +36,17 @@ function stream(list)
   local handle, metadata = {}, {}
   function handle:headers() if fails then error("no headers") end return headers end
   function handle:respond(h, body) answered, location, said = h[":status"], h["location"], body end
-  function handle:streamInfo() return {dynamicMetadata = function() return metadata end} end
+  function handle:body()
+    if sent then return {setBytes = function(_, text) sent = text; return #text end} end
+  end
+  function handle:streamInfo()
+    return {
+      dynamicMetadata = function() return metadata end,
+      downstreamSslConnection = function()
+        if peer and peer ~= "" then return {uriSanPeerCertificate = function() return {peer} end} end
+      end,
+    }
+  end
   function metadata:set(space, key, value) kept[space .. ":" .. key] = value end
   function metadata:get(space)
     local found

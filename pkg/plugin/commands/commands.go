@@ -29,6 +29,9 @@ import (
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/plugin/top"
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/plugin/uninstall"
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/plugin/user"
+	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/plugin/user/apply"
+	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/plugin/user/share"
+	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/plugin/user/token"
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/plugin/version"
 )
 
@@ -49,7 +52,12 @@ func New(streams genericiooptions.IOStreams) *cobra.Command {
 		login.New,
 		expose.New,
 		expose.NewPortForward,
-		user.New,
+		user.New(
+			apply.New,
+			share.NewShare,
+			share.NewUnshare,
+			token.New,
+		),
 		notebook.New(
 			create.New,
 			list.New,

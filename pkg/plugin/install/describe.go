@@ -104,6 +104,9 @@ func settings(s rollout.Settings) []string {
 	if s.Culling != "" {
 		flags = append(flags, "--cull-idle "+string(s.Culling))
 	}
+	if s.SelfService.On {
+		flags = append(flags, "--self-service")
+	}
 	if s.Kustomization != "" {
 		flags = append(flags, "-k "+s.Kustomization)
 	}

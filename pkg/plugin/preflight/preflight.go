@@ -41,7 +41,7 @@ type PreflightOptions struct {
 }
 
 // notOfUpgrade are flags that an upgrade does not have: it keeps what was chosen.
-var notOfUpgrade = []string{"profile", "user-email", "only", "skip", "use-existing", "isolate-namespaces", "secure-cookies"}
+var notOfUpgrade = []string{"profile", "user-email", "only", "skip", "use-existing", "isolate-namespaces", "secure-cookies", "self-service", "allow-domain", "allow-group", "default-quota"}
 
 func New(b *plugin.Base) *cobra.Command {
 	f := &PreflightFlags{}

@@ -37,12 +37,12 @@ func newUserListCommand(b *plugin.Base) *cobra.Command {
 
 PASSWORD shows whether the user can log in. NOTEBOOKS is the number of notebooks in the
 namespace of the user, running or stopped. With -o wide, ISOLATED shows whether the
-namespace has the NetworkPolicy that isolates it.`,
+namespace has the NetworkPolicy that isolates it, and SHARED WITH whom it is shared with.`,
 		Example: plugin.Examples(`
 			# List all users
 			kubectl jupyter user list
 
-			# Show the quotas of the namespaces too
+			# Show the quotas of the namespaces, and whom they are shared with
 			kubectl jupyter user list -o wide
 
 			# Print the e-mail addresses of users who can log in
@@ -85,6 +85,11 @@ func (o *UserListOptions) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if o.Format == view.FormatWide || view.IsDocument(o.Format) {
+		if err := p.WithContributors(ctx, all); err != nil {
+			return err
+		}
+	}
 	switch {
 	case view.IsDocument(o.Format):
 		if all == nil {
@@ -108,7 +113,7 @@ func (o *UserListOptions) Run(ctx context.Context) error {
 func userHeaders(wide bool) []string {
 	headers := []string{"EMAIL", "PROFILE", "PASSWORD", "NOTEBOOKS", "AGE"}
 	if wide {
-		headers = append(headers, "FIRST USER", "ISOLATED", "QUOTA")
+		headers = append(headers, "FIRST USER", "ISOLATED", "SHARED WITH", "QUOTA")
 	}
 	return headers
 }
@@ -127,9 +132,18 @@ func userRows(all []users.User, wide bool, now time.Time) [][]string {
 			for _, name := range slices.Sorted(maps.Keys(u.Quota)) {
 				quota = append(quota, name+"="+u.Quota[name])
 			}
-			row = append(row, yes[u.First], yes[u.Isolated], strings.Join(quota, ","))
+			row = append(row, yes[u.First], yes[u.Isolated], sharedWith(u.Contributors), strings.Join(quota, ","))
 		}
 		rows = append(rows, row)
 	}
 	return rows
+}
+
+// sharedWith lists people and their roles.
+func sharedWith(all []users.Contributor) string {
+	var parts []string
+	for _, c := range all {
+		parts = append(parts, c.Email+" ("+string(c.Role)+")")
+	}
+	return strings.Join(parts, ",")
 }

@@ -37,7 +37,7 @@ func newUserRemoveCommand(b *plugin.Base) *cobra.Command {
 		Short: "Remove the password of a user; notebooks and volumes are kept",
 		Long: `Remove the password of a user, who can then no longer log in.
 
-The Profile, its namespace, and the notebooks and volumes in it are kept, unless
+The Profile, its namespace, and the notebooks and volumes in it are kept, and listed, unless
 --delete-namespace is set. With it, the objects that would be deleted are listed first.
 
 Open sessions remain valid until their cookie expires, 24 hours after the login.`,
@@ -123,18 +123,30 @@ func (o *UserRemoveOptions) Run(ctx context.Context) error {
 	if profile != "" {
 		kept = ""
 	}
-	return o.end(kept, "add")
+	return o.end(ctx, p, kept, "add")
 }
 
-// end says what is left: the namespace, if it is kept, and the subcommand that restores access.
-func (o *UserRemoveOptions) end(kept, restores string) error {
+// end says what is left: the namespace, if it is kept, with what is in it and whom it is
+// shared with, the subcommand that restores access, and what others share with the person.
+func (o *UserRemoveOptions) end(ctx context.Context, p *users.Installation, kept, restores string) error {
 	if _, err := fmt.Fprintf(o.base.Out, "%s removed\n", o.Email); err != nil {
 		return err
 	}
+	w := o.base.ErrOut
 	if kept != "" {
-		fmt.Fprintf(o.base.ErrOut, "Kept: namespace %s with its notebooks and volumes; run `kubectl jupyter user %s %s` to restore access.\n", kept, restores, o.Email)
+		fmt.Fprintf(w, "Kept: namespace %s; run `kubectl jupyter user %s %s` to restore access.\n", kept, restores, o.Email)
+		// The person is removed, whatever can be said of the rest.
+		if there, err := p.Belongings(ctx, kept); err == nil {
+			fmt.Fprintf(w, "  notebooks:   %s\n  volumes:     %s\n", plugin.List(there.Notebooks), plugin.List(there.Volumes))
+		}
+		if with, err := p.Contributors(ctx, kept); err == nil && len(with[kept]) > 0 {
+			fmt.Fprintf(w, "  shared with: %s\n", sharedWith(with[kept]))
+		}
 	}
-	fmt.Fprintln(o.base.ErrOut, "Open sessions remain valid until their cookie expires, at most 24 hours after the login.")
+	if shared, err := p.Shared(ctx, o.Email); err == nil && len(shared) > 0 {
+		fmt.Fprintf(w, "Still shared with %s: %s; `kubectl jupyter user unshare NAMESPACE %s` ends that.\n", o.Email, plugin.List(shared), o.Email)
+	}
+	fmt.Fprintln(w, "Open sessions remain valid until their cookie expires, at most 24 hours after the login.")
 	return nil
 }
 
@@ -157,5 +169,5 @@ func (o *UserRemoveOptions) lockFirst(ctx context.Context, p *users.Installation
 	if err != nil {
 		return err
 	}
-	return o.end(user.Profile, "set-password")
+	return o.end(ctx, p, user.Profile, "set-password")
 }

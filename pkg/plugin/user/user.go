@@ -13,12 +13,18 @@ import (
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/view"
 )
 
-func New(b *plugin.Base) *cobra.Command {
+// New is the command that the verbs of users are below: those of this package, and verbs.
+func New(verbs ...plugin.Verb) plugin.Verb {
+	return func(b *plugin.Base) *cobra.Command { return command(b, verbs) }
+}
+
+func command(b *plugin.Base, verbs []plugin.Verb) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:     "user",
 		GroupID: plugin.GroupAccess,
-		Short:   "List, add and remove users, and change their passwords",
-		Long: `List, add and remove users, change their passwords, and isolate their namespaces.
+		Short:   "List, add and remove users, change their passwords, and share their namespaces",
+		Long: `List, add and remove users, one by one or from a list, change their passwords, and share and
+isolate their namespaces.
 
 A user is an e-mail address with a password in Dex, and a Profile: a namespace for the
 notebooks of the user.`,
@@ -43,6 +49,9 @@ notebooks of the user.`,
 		},
 	}
 	cmd.AddCommand(newUserListCommand(b), newUserAddCommand(b), newUserSetPasswordCommand(b), newUserIsolateCommand(b), newUserRemoveCommand(b))
+	for _, v := range verbs {
+		cmd.AddCommand(v(b))
+	}
 	return cmd
 }
 

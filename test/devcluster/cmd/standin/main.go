@@ -128,7 +128,11 @@ func runKFAM(ctx context.Context, _ []string) error {
 	if err != nil {
 		return err
 	}
-	return kfam.Run(ctx, client, ":"+kfam.Port)
+	d, err := dynamic.NewForConfig(cfg)
+	if err != nil {
+		return err
+	}
+	return kfam.Run(ctx, client, d, ":"+kfam.Port)
 }
 
 func getenv(name, otherwise string) string {

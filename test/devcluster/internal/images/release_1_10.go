@@ -30,7 +30,7 @@ func images110() []Image {
 	all = append(all, proxy())
 	for _, s := range []struct{ name, program, note string }{
 		{"profile-controller:v1.10.0", "profile-controller", "makes namespace, ServiceAccounts, RoleBindings and status of a Profile"},
-		{"kfam:v1.10.0", "kfam", "answers health checks and lists bindings"},
+		{"kfam:v1.10.0", "kfam", "answers health checks, lists bindings and makes Profiles"},
 		{"poddefaults-webhook:v1.10.0", "poddefaults-webhook", "adds the environment, volumes and labels of matching PodDefaults"},
 		{"notebook-controller:v1.10.0", "notebook-controller", "makes StatefulSet, Service, VirtualService and status of a Notebook"},
 		{"jupyter-web-app:v1.10.0", "jupyter-web-app", "the web app's API with its CSRF rule; a plain page in the place of the front end"},

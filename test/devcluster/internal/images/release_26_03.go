@@ -65,7 +65,7 @@ func images2603() []Image {
 	all = append(all, metalLBImages()...)
 	for _, s := range []struct{ name, program, note string }{
 		{"dashboard/profile-controller:v2.0.0", "profile-controller", "makes namespace, ServiceAccounts, RoleBindings and status of a Profile"},
-		{"dashboard/access-management:v2.0.0", "kfam", "answers health checks and lists bindings"},
+		{"dashboard/access-management:v2.0.0", "kfam", "answers health checks, lists bindings and makes Profiles"},
 		{"dashboard/poddefaults-webhook:v2.0.0", "poddefaults-webhook", "adds the environment, volumes and labels of matching PodDefaults"},
 		{"notebooks/notebook-controller:v1.11.0", "notebook-controller", "makes StatefulSet, Service, VirtualService and status of a Notebook"},
 		{"notebooks/jupyter-web-app:v1.11.0", "jupyter-web-app", "the web app's API with its CSRF rule; a plain page in the place of the front end"},

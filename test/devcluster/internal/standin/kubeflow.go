@@ -104,7 +104,11 @@ func runKFAM(ctx context.Context, c *pods.Container) error {
 	if err != nil {
 		return err
 	}
-	return kfam.Run(ctx, client, net.JoinHostPort(c.IP, kfam.Port))
+	d, err := dynamic.NewForConfig(c.Config)
+	if err != nil {
+		return err
+	}
+	return kfam.Run(ctx, client, d, net.JoinHostPort(c.IP, kfam.Port))
 }
 
 func runWebApp(ctx context.Context, c *pods.Container) error {

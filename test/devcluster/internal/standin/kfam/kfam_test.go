@@ -7,6 +7,9 @@ import (
 
 	rbacv1 "k8s.io/api/rbac/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	dynamicfake "k8s.io/client-go/dynamic/fake"
 	"k8s.io/client-go/kubernetes/fake"
 )
 
@@ -18,7 +21,7 @@ func TestBindings(t *testing.T) {
 		}
 		return b
 	}
-	h := Handler(fake.NewClientset(binding("jane", "namespaceAdmin", "jane"), binding("jane", "other", ""), binding("joe", "namespaceAdmin", "joe")))
+	h := Handler(fake.NewClientset(binding("jane", "namespaceAdmin", "jane"), binding("jane", "other", ""), binding("joe", "namespaceAdmin", "joe")), nil)
 	for _, tt := range []struct {
 		name, query string
 		want        []string
@@ -42,5 +45,26 @@ func TestBindings(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+func TestProfilesAreMadeForAnybody(t *testing.T) {
+	d := dynamicfake.NewSimpleDynamicClientWithCustomListKinds(runtime.NewScheme(), map[schema.GroupVersionResource]string{profiles: "ProfileList"})
+	h := Handler(fake.NewClientset(), d)
+	for name, c := range map[string]struct {
+		body string
+		code int
+	}{
+		"a Profile":  {`{"apiVersion":"kubeflow.org/v1","kind":"Profile","metadata":{"name":"joe"},"spec":{"owner":{"kind":"User","name":"joe"}}}`, 200},
+		"no Profile": {"hello", 403},
+	} {
+		w := httptest.NewRecorder()
+		h.ServeHTTP(w, httptest.NewRequest("POST", "/kfam/v1/profiles", strings.NewReader(c.body)))
+		if w.Code != c.code {
+			t.Errorf("%s: %d %s", name, w.Code, w.Body)
+		}
+	}
+	if _, err := d.Resource(profiles).Get(t.Context(), "joe", metav1.GetOptions{}); err != nil {
+		t.Error(err)
 	}
 }

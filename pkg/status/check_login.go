@@ -138,6 +138,9 @@ func takes(u *unstructured.Unstructured, path string) bool {
 		}
 		for _, m := range matches {
 			match, _ := m.(map[string]any)
+			if method, bound, _ := unstructured.NestedString(match, "method", "exact"); bound && method != "GET" {
+				continue
+			}
 			uri, _ := match["uri"].(map[string]any)
 			exact, _ := uri["exact"].(string)
 			prefix, isPrefix := uri["prefix"].(string)

@@ -83,7 +83,7 @@ spec:
 			}
 			return strings.HasPrefix(token, "Bearer ") && strings.Contains(told.Get("Cookie"), session)
 		})
-		v.until("the route that leads to the web app is somebody else", func() bool { return v.user("/evil/api/namespaces") == victim })
+		v.until("the route that leads to the web app is somebody else", func() bool { return v.user("/evil/api/config") == victim })
 		r := b.jupyter("status")
 		if r.Code == 0 {
 			t.Error("status: exit code 0")
@@ -127,7 +127,7 @@ spec:
 		}
 	})
 	t.Run("a Service of type ExternalName leads to the web app as nobody else", func(t *testing.T) {
-		if user := v.in(t).user("/evil/api/namespaces"); user != loginUser {
+		if user := v.in(t).user("/evil/api/config"); user != loginUser {
 			t.Errorf("the web app takes the visitor for %q, want %s", user, loginUser)
 		}
 	})
@@ -161,7 +161,7 @@ spec:
 				v.isToldNothing(v.echo(path, http2))
 			}
 		}
-		if user := v.user("/evil/api/namespaces"); user != loginUser {
+		if user := v.user("/evil/api/config"); user != loginUser {
 			t.Errorf("the web app takes the visitor for %q, want %s", user, loginUser)
 		}
 	})

@@ -122,16 +122,22 @@ type message struct {
 	Content  map[string]any `json:"content"`
 }
 
-// run sends a cell to a kernel. With wait set it returns what the cell prints; otherwise it
-// returns as soon as the kernel says that it is busy with it.
-func (s *jupyterServer) run(t *testing.T, kernel, cell string, wait bool) string {
+// dial opens the channels of a kernel.
+func (s *jupyterServer) dial(t *testing.T, kernel string) (*websocket.Conn, *http.Response, error) {
 	t.Helper()
 	at := *s.base.JoinPath("api/kernels", kernel, "channels")
 	at.Scheme = strings.Replace(at.Scheme, "http", "ws", 1)
 	at.RawQuery = url.Values{"session_id": {"e2e"}}.Encode()
-	c, a, err := s.dialer.DialContext(t.Context(), at.String(), nil)
+	return s.dialer.DialContext(t.Context(), at.String(), nil)
+}
+
+// run sends a cell to a kernel. With wait set it returns what the cell prints; otherwise it
+// returns as soon as the kernel says that it is busy with it.
+func (s *jupyterServer) run(t *testing.T, kernel, cell string, wait bool) string {
+	t.Helper()
+	c, a, err := s.dial(t, kernel)
 	if err != nil {
-		t.Fatalf("WebSocket %s: %v (%v)", at.Path, err, a)
+		t.Fatalf("the WebSocket of kernel %s: %v (%v)", kernel, err, a)
 	}
 	defer func() { _ = c.Close() }()
 	if err := c.SetReadDeadline(time.Now().Add(time.Minute)); err != nil {

@@ -63,6 +63,7 @@ func TestNotebooksFromTheShell(t *testing.T) {
 	t.Run("its page is opened through the gateway and the login, and a cell is run in it", func(t *testing.T) {
 		n.inChromium(t, strings.TrimSuffix(webAppURL, "/jupyter/"))
 	})
+	t.Run("others see it and work in it only as it is shared, and everybody sees their own namespaces alone", n.people)
 	t.Run("at an origin of its own its kernels run and its files are downloaded, with HTTPS and without", n.atItsOwnOrigin)
 	t.Run("a client of the API runs a cell through connect, and its file is there after stop and start", n.connects)
 	t.Run("exec, logs and connect --exec reach the containers that are meant, and end as the programs do", n.executes)

@@ -122,14 +122,14 @@ spec: {template: {spec: {serviceAccountName: default-editor, containers: [{name:
 		var p page
 		// Nothing can be watched that tells when Envoy has its configuration.
 		eventually(t, "the route is there", func() bool {
-			p = person.get(notebooksURL + "/evil/api/namespaces")
+			p = person.get(notebooksURL + "/evil/api/config")
 			return p.code != http.StatusNotFound
 		})
 		// Newer versions of istiod take the name for the web app's own, older ones for another.
 		if p.code != http.StatusForbidden && (p.code != http.StatusFound || !strings.HasPrefix(p.location, "//"+gatewayAddress+"/")) {
 			t.Errorf("GET = %d to %q: %.300s", p.code, p.location, p.body)
 		}
-		if p = person.do(http.MethodPost, notebooksURL+"/evil/api/namespaces/"+profileNamespace+"/notebooks", "{}", nil); p.code != http.StatusForbidden || strings.Contains(p.body, "XSRF") {
+		if p = person.do(http.MethodPost, notebooksURL+"/evil/api/config/"+profileNamespace+"/notebooks", "{}", nil); p.code != http.StatusForbidden || strings.Contains(p.body, "XSRF") {
 			t.Errorf("POST = %d, want 403 of the gateway: %.300s", p.code, p.body)
 		}
 		b.kubectl("-n", profileNamespace, "delete", "virtualservice/evil", "service/evil")

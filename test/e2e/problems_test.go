@@ -97,7 +97,7 @@ func TestProblemsThatPeopleMeetAreNamedByStatus(t *testing.T) {
 	}, {
 		name: "the list of namespaces fails",
 		make: change("virtualservice", "kubeflow", "jupyter-web-app-jupyter-web-app",
-			`[{"op": "replace", "path": "/spec/http/1/match/0/uri/exact", "value": "/elsewhere"}]`),
+			`[{"op": "replace", "path": "/spec/http/2/match/0/uri/exact", "value": "/elsewhere"}]`),
 		undo:  back,
 		cause: diagnose.NamespaceListFails, says: []string{"/api/namespaces", "kubeflow-user"},
 	}, {

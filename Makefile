@@ -105,6 +105,10 @@ bench-people: build devcluster ## Measure user apply with 500 people and user li
 bench-top: build devcluster ## Compare time and memory of top with kubectl top, at 500, 1,500 and 5,000 nodes (requires 14 GB of memory)
 	go run ./test/bench -bin $(BIN) -only f -out docs/benchmarks-top.md
 
+.PHONY: bench-pulls
+bench-pulls: need-upstream build devcluster ## Time installations that pull all images, and the first notebook, beside upstream's (requires root); UPSTREAM=DIR as for bench
+	go run ./test/bench -bin $(BIN) -upstream $(UPSTREAM) -runs 1 -only i,j -out docs/benchmarks-pulls.md
+
 .PHONY: fidelity
 fidelity: need-upstream ## Compare all objects of RELEASE (26.03) with those of upstream; UPSTREAM=DIR is a clone of kubeflow/manifests
 	go run ./internal/fidelity/cmd/fidelity -release $(RELEASE) -unexplained diff $(UPSTREAM)

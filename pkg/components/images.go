@@ -177,3 +177,10 @@ func eachContainer(u *unstructured.Unstructured, visit func(map[string]any)) {
 		}
 	}
 }
+
+// Uses tells whether a container of an object's pod template has the image.
+func Uses(u *unstructured.Unstructured, image string) bool {
+	uses := false
+	eachContainer(u, func(c map[string]any) { uses = uses || c["image"] == image })
+	return uses
+}

@@ -194,6 +194,14 @@ func (o Options) Validate() error {
 	return nil
 }
 
+// CheckImage refuses what is no reference of an image.
+func CheckImage(ref string) error {
+	if !imageShape.MatchString(ref) {
+		return fmt.Errorf("%q is not an image reference such as registry.example.com/team/notebook:v1", ref)
+	}
+	return nil
+}
+
 // imageShape is [HOST[:PORT]/]PATH[:TAG][@DIGEST], as container runtimes take it.
 var imageShape = regexp.MustCompile(`^([A-Za-z0-9][A-Za-z0-9.-]*(:[0-9]+)?/)?[a-z0-9]+([._/-]+[a-z0-9]+)*(:[A-Za-z0-9_][A-Za-z0-9_.-]{0,127})?(@sha256:[a-f0-9]{64})?$`)
 

@@ -36,6 +36,8 @@ const (
 	manualRemovalAnnotation = "kubectl-jupyter/about"
 )
 
+const daemonSetKind = "DaemonSet.apps"
+
 var configMaps = schema.GroupVersionResource{Version: "v1", Resource: "configmaps"}
 
 // setID is the label value that members carry, computed as the KEP says.
@@ -49,6 +51,27 @@ func MemberSelector() string { return applySetPartOfLabel + "=" + setID }
 
 // IsMember tells whether an object carries the label of the installation's members.
 func IsMember(u *unstructured.Unstructured) bool { return u.GetLabels()[applySetPartOfLabel] == setID }
+
+// MemberLabels are the labels of an object that goes with the installation and is in no plan:
+// uninstall deletes it, and so does the next run where the component is none of the release's.
+// Without a component only uninstall does.
+func MemberLabels(component string) map[string]string {
+	out := map[string]string{applySetPartOfLabel: setID}
+	if component != "" {
+		out[components.ComponentLabel] = component
+	}
+	return out
+}
+
+// Owner is the inventory as the owner of an object in its namespace, which the cluster deletes
+// with it; nil where nothing is installed.
+func Owner(ctx context.Context, c *cluster.Cluster) (*metav1.OwnerReference, error) {
+	parent, err := readParent(ctx, c)
+	if parent == nil || err != nil {
+		return nil, err
+	}
+	return &metav1.OwnerReference{APIVersion: "v1", Kind: "ConfigMap", Name: InventoryName, UID: parent.GetUID()}, nil
+}
 
 // ReadSettings returns what the last run recorded, nil where nothing is installed.
 func ReadSettings(ctx context.Context, c *cluster.Cluster) (*Settings, error) {
@@ -102,6 +125,8 @@ func parentFor(plan *Plan, live *unstructured.Unstructured, tooling string) (*un
 			tooling = old
 		}
 	}
+	// The pods that pull images are in DaemonSets, whether the release has some or not.
+	kinds[daemonSetKind] = true
 	// Those of replaced Deployments are members until the upgrade is complete.
 	if delete(kinds, replicaSetKind); plan.Settings.From != "" {
 		kinds[replicaSetKind] = true

@@ -53,6 +53,8 @@ var measurements = []measurement{
 	{largeID, (*bench).top},
 	{statusID, (*bench).status},
 	{peopleID, (*bench).people},
+	{pullsID, (*bench).pullsSlow},
+	{fastPullsID, (*bench).pullsFast},
 }
 
 func main() {
@@ -127,7 +129,7 @@ func run(ctx context.Context, args []string) error {
 
 // needsUpstream tells whether a figure is measured against upstream's manifests.
 func needsUpstream(chosen []measurement) bool {
-	return slices.ContainsFunc(chosen, func(m measurement) bool { return slices.Contains([]string{"a", "b", "d"}, m.id) })
+	return slices.ContainsFunc(chosen, func(m measurement) bool { return slices.Contains([]string{"a", "b", "d", pullsID, fastPullsID}, m.id) })
 }
 
 func choose(only string) ([]measurement, error) {
@@ -138,7 +140,7 @@ func choose(only string) ([]measurement, error) {
 	for _, id := range strings.Split(only, ",") {
 		i := slices.IndexFunc(measurements, func(m measurement) bool { return m.id == strings.TrimSpace(id) })
 		if i < 0 {
-			return nil, fmt.Errorf("-only: there is no figure %q: the figures are a to h", id)
+			return nil, fmt.Errorf("-only: there is no figure %q: the figures are a to j", id)
 		}
 		out = append(out, measurements[i])
 	}

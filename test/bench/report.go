@@ -136,12 +136,19 @@ const byHand = "<!-- From here on by hand; `make bench` keeps it. -->"
 // report of their own.
 var ownTarget = map[string]string{largeID: "bench-top", statusID: "bench-status", peopleID: "bench-people"}
 
+// onRealNode tells that all figures were measured on a node that runs containers.
+func onRealNode(figures []*figure) bool {
+	return len(figures) > 0 && !slices.ContainsFunc(figures, func(f *figure) bool { return f.id != pullsID && f.id != fastPullsID })
+}
+
 func document(m machine, figures []*figure) string {
 	var w strings.Builder
 	w.WriteString("# Benchmarks\n\n")
 	if len(figures) == 1 && ownTarget[figures[0].id] != "" {
 		fmt.Fprintf(&w, "Written by `make %s`. Everything was measured in one run on one machine, on a cluster of test/devcluster with a real\n"+
 			"control plane (etcd, kube-apiserver, kube-scheduler %s) and simulated nodes.\n\n", ownTarget[figures[0].id], m.server)
+	} else if onRealNode(figures) {
+		pullsHead(&w, m)
 	} else {
 		upstreamHead(&w, m)
 	}
@@ -171,6 +178,12 @@ func document(m machine, figures []*figure) string {
 func upstreamHead(w *strings.Builder, m machine) {
 	fmt.Fprintf(w, "Written by `make bench UPSTREAM=DIR`, DIR being a clone of kubeflow/manifests at 26.03.1.\n")
 	fmt.Fprintf(w, "Both sides were measured in one run, each installation on a fresh cluster of test/devcluster: a real control plane (etcd,\nkube-apiserver, kube-controller-manager, kube-scheduler %s) and the real cert-manager on this machine, on which the\nplugin and kubectl run as well. Its nodes are simulated: no container runs, and a pod is Ready after a delay that\nsimulates the image pull. istiod, Dex, oauth2-proxy and Kubeflow's controllers are stand-ins.\n\n", m.server)
+}
+
+// pullsHead says how the figures with image pulls were taken.
+func pullsHead(w *strings.Builder, m machine) {
+	fmt.Fprintf(w, "Written by `make bench-pulls UPSTREAM=DIR`, DIR being a clone of kubeflow/manifests at 26.03.1.\n")
+	fmt.Fprintf(w, "All sides were measured in one run, each on a fresh cluster of test/devcluster: a real control plane (etcd,\nkube-apiserver, kube-controller-manager, kube-scheduler %s) and one real node (kubelet, containerd, runc) on this machine, on which\nthe registry, the plugin and kubectl run as well. The node has no image but those of its own (pause, CoreDNS), and pulls over HTTPS from a real\nregistry whose bandwidth is limited, in all. cert-manager, istiod, Envoy, Dex, oauth2-proxy and JupyterLab are real programs, in images that were made\nfor the test: one layer, not compressed, and smaller than the published ones. Kubeflow's own controllers are stand-ins, whose images share their layer.\nUpstream's manifests get the tags of the images that there are: they name other patch releases. The first notebook is created by\n`kubectl jupyter notebook create` on all sides, with the proposals of the form, and the time ends when that says that it answers.\n\n", m.server)
 }
 
 // table writes a Markdown table; the first row is the head.

@@ -80,6 +80,8 @@ type habits struct {
 	waits bool
 	// retries repeat a step that is refused, after upstreamPause.
 	retries bool
+	// retag replaces tags of images in the manifests; nil leaves them.
+	retag func(manifests string) string
 }
 
 // sequence is a walk through upstream's steps.
@@ -101,7 +103,13 @@ func (b *bed) upstreamSequence(ctx context.Context, h habits) (sequence, error) 
 	begin := time.Now()
 	for _, s := range upstreamSteps {
 		for attempt := 1; ; attempt++ {
-			ok, err := b.buildAndApply(ctx, s, &out.sample)
+			apply := b.buildAndApply
+			if h.retag != nil {
+				apply = func(ctx context.Context, s step, total *sample) (bool, error) {
+					return b.retagAndApply(ctx, s, h.retag, total)
+				}
+			}
+			ok, err := apply(ctx, s, &out.sample)
 			if err != nil {
 				return out, err
 			}
@@ -186,6 +194,22 @@ func (b *bed) buildAndApply(ctx context.Context, s step, total *sample) (bool, e
 	}
 	total.stderr = refused.String()
 	return applied == nil, nil
+}
+
+// retagAndApply is buildAndApply with other tags of images.
+func (b *bed) retagAndApply(ctx context.Context, s step, retag func(string) string, total *sample) (bool, error) {
+	built, err := b.must(ctx, "kustomize", filepath.Join(b.upstream, s.dir))
+	if err != nil {
+		return false, err
+	}
+	applied, err := command(ctx, b.Env(), strings.NewReader(retag(built.stdout)), b.programs.Kubectl, "apply", "-f", "-")
+	if err != nil {
+		return false, err
+	}
+	total.cpu += built.cpu + applied.cpu
+	total.rss = max(total.rss, built.rss, applied.rss)
+	total.stderr = applied.stderr
+	return applied.code == 0, nil
 }
 
 // countLost looks for every object of the steps: what was refused and never sent

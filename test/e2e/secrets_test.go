@@ -51,6 +51,7 @@ var everyCommand = []struct {
 	{"version", []said{{}, {args: "-o json"}}},
 	{"render", []said{{alone: true}, {args: "-o json", alone: true}}},
 	{"images", []said{{alone: true}}},
+	{"images pull", []said{{args: "--remove"}, {args: "--timeout 3s", code: -1}}}, // simulated nodes pull nothing
 	{"components", []said{{alone: true}, {args: "-o json", alone: true}}},
 	{"preflight", []said{{args: "-o wide"}, {args: "-o json"}}},
 	{"install", []said{

@@ -24,6 +24,7 @@ import (
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/plugin/notebook/volume"
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/plugin/options"
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/plugin/preflight"
+	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/plugin/pull"
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/plugin/status"
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/plugin/supportbundle"
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/plugin/top"
@@ -45,7 +46,7 @@ func New(streams genericiooptions.IOStreams) *cobra.Command {
 		status.New,
 		supportbundle.New,
 		manifests.NewRender,
-		manifests.NewImages,
+		manifests.NewImages(pull.New),
 		manifests.NewComponents,
 		top.New,
 		version.New,

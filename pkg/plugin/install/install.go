@@ -7,6 +7,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/plugin"
+	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/pulls"
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/rollout"
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/view"
 )
@@ -21,6 +22,8 @@ type InstallFlags struct {
 	dryRun        string
 	diff          bool
 	output        string
+	pull          string
+	notebooks     []string
 }
 
 // InstallOptions are what is meant.
@@ -37,6 +40,10 @@ type InstallOptions struct {
 	DryRun        string
 	Diff          bool
 	Format        string
+	// Pull says on which nodes images are pulled beside the installation; empty: on none.
+	Pull string
+	// NotebookImages are the images of notebooks that are pulled, too.
+	NotebookImages []string
 }
 
 func New(b *plugin.Base) *cobra.Command {
@@ -97,8 +104,12 @@ func (f *InstallFlags) add(cmd *cobra.Command) {
 	fs.StringVar(&f.dryRun, "dry-run", plugin.DryRunNone, `Must be "none", "client" or "server". If client, print the objects that would be sent, without a cluster; if server, submit server-side requests without persisting the objects`)
 	fs.BoolVar(&f.diff, "diff", false, "If true, print the difference for each object, without changing anything")
 	fs.StringVarP(&f.output, "output", "o", "", "Output format. One of: (json, yaml, name). A dry run prints the objects; otherwise json prints events and the report")
+	fs.StringVar(&f.pull, "pull", pullAuto, `Must be "auto", "all-nodes" or "off". Pull images before the pods start that need them. If auto, on a cluster with one node; on one with several nodes, only the image of notebooks, on one of them, when everything else is ready. If all-nodes, on every node, and wait for it`)
+	fs.StringSliceVar(&f.notebooks, "notebook-images", []string{pulls.DefaultImage}, `Images of notebooks to pull: "default", "all", "none", or `+"`names`"+` of images that the form offers, such as jupyter-scipy`)
 	plugin.Complete(cmd, "output", view.ManifestFormats)
 	plugin.Complete(cmd, "dry-run", func() []string { return []string{plugin.DryRunNone, plugin.DryRunClient, plugin.DryRunServer} })
+	plugin.Complete(cmd, "pull", func() []string { return pullModes })
+	plugin.Complete(cmd, "notebook-images", func() []string { return []string{pulls.DefaultImage, pulls.AllImages, pulls.NoImages} })
 }
 
 // ToOptions checks everything that can be checked without a cluster.
@@ -108,6 +119,10 @@ func (f *InstallFlags) ToOptions(b *plugin.Base, given func(string) bool) (*Inst
 		return nil, err
 	}
 	if o.Intent, err = f.choices.Intent(given); err != nil {
+		return nil, err
+	}
+	o.Pull, o.NotebookImages = f.pull, f.notebooks
+	if err := o.checkPull(given); err != nil {
 		return nil, err
 	}
 	return o, o.checkCulling()

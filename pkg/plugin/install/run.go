@@ -112,7 +112,12 @@ type attempt struct {
 func (o *InstallOptions) apply(ctx context.Context, a *attempt) error {
 	// From here on a warning must not tear the progress display apart.
 	a.messages.To(a.progress)
+	pulling, err := o.pullAhead(ctx, a)
+	if err != nil {
+		return err
+	}
 	out, credentials, failed := a.engine.Apply(ctx, a.plan, a.survey)
+	pulling.end(ctx, a.messages, failed)
 	a.progress.Close()
 	a.messages.To(o.base.ErrOut)
 	if out != nil {

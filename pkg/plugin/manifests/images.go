@@ -18,7 +18,18 @@ type ImagesFlags struct{ choiceFlags }
 // ImagesOptions are what is to be listed.
 type ImagesOptions struct{ choice }
 
-func NewImages(b *plugin.Base) *cobra.Command {
+// NewImages makes the command with its verbs. Without one it lists.
+func NewImages(verbs ...plugin.Verb) plugin.Verb {
+	return func(b *plugin.Base) *cobra.Command {
+		cmd := newImages(b)
+		for _, v := range verbs {
+			cmd.AddCommand(v(b))
+		}
+		return cmd
+	}
+}
+
+func newImages(b *plugin.Base) *cobra.Command {
 	f := &ImagesFlags{}
 	cmd := &cobra.Command{
 		Use:     "images [COMPONENT...]",

@@ -3,14 +3,17 @@
 package bed
 
 import (
+	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/kubectl-jupyter/kubectl-jupyter/test/devcluster/internal/enforcer"
 	"github.com/kubectl-jupyter/kubectl-jupyter/test/devcluster/internal/kubeversion"
 	"github.com/kubectl-jupyter/kubectl-jupyter/test/devcluster/internal/kwok"
 	"github.com/kubectl-jupyter/kubectl-jupyter/test/devcluster/internal/network"
+	"github.com/kubectl-jupyter/kubectl-jupyter/test/devcluster/internal/registry"
 	"github.com/kubectl-jupyter/kubectl-jupyter/test/devcluster/internal/servicelb"
 )
 
@@ -73,6 +76,21 @@ type Config struct {
 	Unprovisioned bool `json:"unprovisioned,omitempty"`
 	// SecondClass adds a StorageClass that is not the default.
 	SecondClass bool `json:"secondClass,omitempty"`
+	// Registry, when set, is where a real node gets its images from: none is put there beforehand.
+	Registry *Registry `json:"registry,omitempty"`
+}
+
+// Registry is what a person can choose about a bed's registry.
+type Registry struct {
+	// Scheme is how the node speaks with it, one of registry.Schemes.
+	Scheme string `json:"scheme"`
+	// Bandwidth and ConnectionBandwidth are what it sends at most, in all and on each connection.
+	Bandwidth           registry.Bandwidth `json:"bandwidth,omitempty"`
+	ConnectionBandwidth registry.Bandwidth `json:"connectionBandwidth,omitempty"`
+	// Login is USER:PASSWORD, which the mirror asks for.
+	Login string `json:"login,omitempty"`
+	// Disk is how much the node has room for in images, in bytes; as much as the machine when 0.
+	Disk int64 `json:"disk,omitempty"`
 }
 
 // Validate finds choices that cannot be.
@@ -85,6 +103,17 @@ func (c Config) Validate() error {
 	case RealNodes:
 	default:
 		return fmt.Errorf("--nodes %q: must be %s or %s", c.Nodes, SimulatedNodes, RealNodes)
+	}
+	if r := c.Registry; r != nil {
+		if c.Nodes != RealNodes {
+			return errors.New("--registry: simulated nodes pull nothing; take --nodes real")
+		}
+		if !slices.Contains(registry.Schemes, r.Scheme) {
+			return fmt.Errorf("--registry-scheme %q: must be %s", r.Scheme, strings.Join(registry.Schemes, " or "))
+		}
+		if user, password, ok := strings.Cut(r.Login, ":"); r.Login != "" && (!ok || user == "" || password == "") {
+			return errors.New("--registry-login: must be USER:PASSWORD")
+		}
 	}
 	if c.PodDelay < 0 {
 		return fmt.Errorf("--pod-delay %s: must not be negative", c.PodDelay)

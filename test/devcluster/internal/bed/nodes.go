@@ -49,8 +49,13 @@ func (r *runner) startNodes(ctx, parts context.Context) (stops []func(), err err
 		r.goRun(parts, "service proxy", proxy.Run)
 		r.part("cluster IPs", StandIn, "", "a proxy in the bed's process in the place of kube-proxy: TCP only")
 	}
+	if r.cfg.Registry != nil {
+		if err := r.startRegistry(parts); err != nil {
+			return nil, err
+		}
+	}
 	r.goRun(parts, "HTTP proxy", func(ctx context.Context) error {
-		return services.ServeProxy(ctx, r.proxy, r.client, r.network.Domain)
+		return services.ServeProxy(ctx, r.proxy, r.client, r.network.Domain, r.names)
 	})
 	if r.cfg.MetricsServer {
 		if err := r.startMetricsServer(parts, applier); err != nil {

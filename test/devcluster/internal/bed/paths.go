@@ -58,7 +58,7 @@ func (d Dir) configFile() string { return d.Path("config.json") }
 // else in the directory is not the bed's.
 var owned = []string{
 	"kubeconfig", "kubeconfig.internal", "control.sock", "processes", "state.json", "config.json",
-	"pki", "admission.yaml", "etcd", "flexvolume", "kwok.yaml", "metrics-server", "pods", "node", "logs",
+	"pki", "admission.yaml", "etcd", "flexvolume", "kwok.yaml", "metrics-server", "pods", "node", "registry", "logs",
 }
 
 // cache survives `down` unless it is told to purge: unpacked images.

@@ -16,17 +16,15 @@ const realNodeName = "real-0"
 
 // startRealNode starts the real node of a bed.
 func (r *runner) startRealNode(ctx, parts context.Context) (stop func(), err error) {
-	all, err := images.Store{Dir: r.cfg.Images, Release: r.cfg.Release}.List()
+	all, have, err := r.archives()
 	if err != nil {
 		return nil, err
 	}
-	var have []images.Archive
 	for _, a := range all {
 		if a.File == "" {
 			r.part("image "+a.Name, Missing, "", a.Missing)
 			continue
 		}
-		have = append(have, a)
 		r.part("image "+a.Name, Kind(a.Kind), a.From, a.Note)
 	}
 	r.say("a real node: containerd, runc, kubelet and kube-proxy; %d images", len(have))
@@ -34,7 +32,7 @@ func (r *runner) startRealNode(ctx, parts context.Context) (stop func(), err err
 		Dir: r.dir.Path("node"), Cache: r.dir.Path(cacheEntry), Logs: filepath.Dir(r.dir.Log(mainLog)),
 		Name: realNodeName, Network: r.network,
 		Kubeconfig: r.dir.internalKubeconfig(), ClientCA: r.pki.Cert(pki.CA),
-		Images: have, GPUs: r.cfg.GPUs, NetworkPolicies: r.cfg.NetworkPolicies,
+		Images: have, Registry: r.registry, GPUs: r.cfg.GPUs, NetworkPolicies: r.cfg.NetworkPolicies,
 		CNIDirs: images.HasCNIPlugin(all), Book: r.dir.Book(), Say: r.say,
 	})
 	if err != nil {
@@ -59,6 +57,17 @@ func (r *runner) startRealNode(ctx, parts context.Context) (stop func(), err err
 			r.say("the real node: %v", err)
 		}
 	}, nil
+}
+
+// archives returns the images of the real node, and those of them that could be made.
+func (r *runner) archives() (all, have []images.Archive, err error) {
+	all, err = images.Store{Dir: r.cfg.Images, Release: r.cfg.Release}.List()
+	for _, a := range all {
+		if a.File != "" {
+			have = append(have, a)
+		}
+	}
+	return all, have, err
 }
 
 // cleanUpNode removes what a killed bed's real node left outside of its directory.

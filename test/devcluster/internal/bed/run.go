@@ -26,6 +26,7 @@ import (
 	"github.com/kubectl-jupyter/kubectl-jupyter/test/devcluster/internal/kubeversion"
 	"github.com/kubectl-jupyter/kubectl-jupyter/test/devcluster/internal/netns"
 	"github.com/kubectl-jupyter/kubectl-jupyter/test/devcluster/internal/network"
+	"github.com/kubectl-jupyter/kubectl-jupyter/test/devcluster/internal/node"
 	"github.com/kubectl-jupyter/kubectl-jupyter/test/devcluster/internal/pki"
 	"github.com/kubectl-jupyter/kubectl-jupyter/test/devcluster/internal/process"
 )
@@ -44,6 +45,10 @@ type runner struct {
 	cluster  *rest.Config
 	client   kubernetes.Interface
 	failed   chan error
+	// names are hosts in the bed's network beside the Services, with their addresses.
+	names map[string]string
+	// registry is what the real node has to know to pull its images, if it does.
+	registry *node.Registry
 }
 
 // spareHeap is the size of a block that is never touched, and so takes no memory, in bytes.

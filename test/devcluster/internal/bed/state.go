@@ -55,7 +55,22 @@ type State struct {
 	Server     string    `json:"server"`
 	// Proxy is the URL of an HTTP proxy into the bed's network.
 	Proxy string `json:"proxy"`
-	Parts []Part `json:"parts,omitempty"`
+	// Registry is the one that a real node pulls from, if it does.
+	Registry *RegistryState `json:"registry,omitempty"`
+	Parts    []Part         `json:"parts,omitempty"`
+}
+
+// RegistryState says where the registry of a bed is. Its names exist on the node and for the
+// bed's HTTP proxy, to which those of the registries of the world exist, too.
+type RegistryState struct {
+	// URL has the images of all registries, each below its registry's name; images can be
+	// pushed to Mirror.
+	URL    string `json:"url"`
+	Mirror string `json:"mirror"`
+	// CA is the file with the certificate of the authority of both.
+	CA string `json:"ca"`
+	// Faults are names that fail in a known way, with that way.
+	Faults map[string]string `json:"faults"`
 }
 
 func (d Dir) writeState(s State) error { return writeJSON(d.stateFile(), s) }

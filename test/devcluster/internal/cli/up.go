@@ -24,6 +24,7 @@ func upCommand() *cobra.Command {
 	var dir string
 	var foreground, policies bool
 	var nodes string
+	var reg registryFlags
 	var im imagesFlags
 	cfg := bed.Config{NodeCount: 5, GPUNodes: 2, PodDelay: time.Second, MetricsServer: true, StandIns: true}
 	c := &cobra.Command{
@@ -47,6 +48,10 @@ func upCommand() *cobra.Command {
 					return err
 				}
 				cfg.Images, cfg.Release = im.dir, im.release
+			}
+			var err error
+			if cfg.Registry, err = reg.options(c.Flags()); err != nil {
+				return err
 			}
 			ready := func(s bed.State) {
 				printState(c.OutOrStdout(), s)
@@ -77,6 +82,7 @@ func upCommand() *cobra.Command {
 	f.StringVar(&cfg.LoadBalancer, "load-balancer", "", "servicelb: assign addresses of nodes to Services of type LoadBalancer as k3s does")
 	f.BoolVar(&cfg.Unprovisioned, "storage-class-without-provisioner", false, "make the default StorageClass one whose driver is not installed")
 	f.BoolVar(&cfg.SecondClass, "second-storage-class", false, "add a StorageClass that is not the default")
+	reg.add(f)
 	f.BoolVar(&policies, "network-policies", false, "enforce NetworkPolicies on the real node")
 	f.BoolVar(&foreground, "foreground", false, "run in the foreground; the bed stops when this command exits")
 	return c
@@ -162,6 +168,9 @@ func printState(out io.Writer, s bed.State) {
 		fmt.Fprintf(out, ": %s", s.Error)
 	}
 	fmt.Fprintf(out, "\nkubeconfig  %s\nserver      %s\nproxy       %s (HTTP proxy to cluster IPs and names such as NAME.NAMESPACE.svc)\n", s.Kubeconfig, s.Server, s.Proxy)
+	if r := s.Registry; r != nil {
+		fmt.Fprintf(out, "registry    %s, to push to: %s, CA %s\n", r.URL, r.Mirror, r.CA)
+	}
 	if len(s.Parts) == 0 {
 		return
 	}

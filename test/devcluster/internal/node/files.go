@@ -38,7 +38,7 @@ type values struct {
 	Dir, Socket, ContainerdRoot, PluginDir string
 	ClientCA, ResolvConf                   string
 	Kubeconfig, Name                       string
-	PauseImage                             string
+	PauseImage, Certs                      string
 	Network                                *network.Network
 }
 

@@ -70,3 +70,18 @@ func below(paths, dirs []string) []string {
 	sort.Strings(all)
 	return all
 }
+
+// provideFiles mounts the node's own file of host names, and its disk, where it has them.
+func provideFiles(hosts string, disk Disk) error {
+	if hosts != "" {
+		if err := unix.Mount(hosts, "/etc/hosts", "", unix.MS_BIND, ""); err != nil {
+			return fmt.Errorf("mount %s at /etc/hosts: %w", hosts, err)
+		}
+	}
+	if disk.Size > 0 {
+		if err := unix.Mount("tmpfs", disk.Path, "tmpfs", unix.MS_NODEV, fmt.Sprintf("size=%d", disk.Size)); err != nil {
+			return fmt.Errorf("mount a disk of %d bytes at %s: %w", disk.Size, disk.Path, err)
+		}
+	}
+	return nil
+}

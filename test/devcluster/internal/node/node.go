@@ -59,8 +59,9 @@ type Config struct {
 	// Kubeconfig is an administrator's kubeconfig, ClientCA the certificate
 	// authority of clients that the kubelet accepts.
 	Kubeconfig, ClientCA string
-	// Images are put into containerd.
-	Images []images.Archive
+	// Images are put into containerd, unless there is a registry to pull them from.
+	Images   []images.Archive
+	Registry *Registry
 	// GPUs is the number of nvidia.com/gpu that the Node says it has.
 	GPUs int
 	// NetworkPolicies is the program that enforces them; nobody does when empty.
@@ -72,6 +73,16 @@ type Config struct {
 	Book process.Book
 	// Say tells of progress; it may be nil.
 	Say func(format string, args ...any)
+}
+
+// Registry is what a node has to know to pull its images.
+type Registry struct {
+	// Certs is the directory of containerd's hosts configurations, which name the file CA.
+	Certs, CA string
+	// Hosts is the node's file of host names.
+	Hosts string
+	// Disk is how much room there is for images, in bytes; as much as the machine has when 0.
+	Disk int64
 }
 
 // Node is a running node.
@@ -94,6 +105,10 @@ func Up(life, ctx context.Context, cfg Config) (*Node, error) {
 		cfg.Say = func(string, ...any) {}
 	}
 	l := layout{dir: cfg.Dir, cache: cfg.Cache}
+	certs := ""
+	if cfg.Registry != nil {
+		l.cache, certs = l.path("images"), cfg.Registry.Certs // nothing of an earlier bed
+	}
 	pluginDir := t.pluginDir
 	if cfg.CNIDirs {
 		if err := copyPlugins(t.pluginDir, l.cniBin()); err != nil {
@@ -104,7 +119,7 @@ func Up(life, ctx context.Context, cfg Config) (*Node, error) {
 	if err := l.writeAll(values{
 		Dir: cfg.Dir, Socket: l.socket(), ContainerdRoot: l.containerdRoot(), PluginDir: pluginDir,
 		ClientCA: cfg.ClientCA, ResolvConf: l.path("resolv.conf"), Network: cfg.Network,
-		Kubeconfig: cfg.Kubeconfig, Name: cfg.Name, PauseImage: images.PauseImage,
+		Kubeconfig: cfg.Kubeconfig, Name: cfg.Name, PauseImage: images.PauseImage, Certs: certs,
 	}); err != nil {
 		return nil, err
 	}
@@ -165,6 +180,11 @@ func (n *Node) start(ctx context.Context, l layout, t tools) error {
 			Args: []string{"--kubeconfig=" + n.cfg.Kubeconfig, "--node=" + n.cfg.Name, "--pods=" + n.cfg.Network.PodsOfReal[0].String()},
 		})
 	}
+	if r := n.cfg.Registry; r != nil {
+		plan.Keep = append(plan.Keep, filepath.Dir(r.CA))
+		plan.Hosts = r.Hosts
+		plan.Disk = Disk{Path: l.containerdRoot(), Size: r.Disk}
+	}
 	if n.cfg.CNIDirs {
 		plan.CNI = map[string]string{cniBin: l.cniBin(), cniConf: l.path("cni")}
 	}
@@ -210,12 +230,14 @@ func (n *Node) finish(life, ctx context.Context, l layout, t tools, rc *rest.Con
 	if err := waitRuntime(ctx, l.socket(), n.failed); err != nil {
 		return err
 	}
-	im := importer{ctr: t.ctr, socket: l.socket(), stamps: l.imported()}
-	count, err := im.importAll(ctx, n.cfg.Images)
-	if err != nil {
-		return err
+	if n.cfg.Registry == nil {
+		im := importer{ctr: t.ctr, socket: l.socket(), stamps: l.imported()}
+		count, err := im.importAll(ctx, n.cfg.Images)
+		if err != nil {
+			return err
+		}
+		n.cfg.Say("%d images, %d of them new to containerd", len(n.cfg.Images), count)
 	}
-	n.cfg.Say("%d images, %d of them new to containerd", len(n.cfg.Images), count)
 	if err := n.waitReady(ctx, client); err != nil {
 		return err
 	}

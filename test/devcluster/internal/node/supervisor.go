@@ -30,6 +30,16 @@ type Plan struct {
 	Processes []Program `json:"processes"`
 	// CNI are directories of the bed by the paths at which the node has them.
 	CNI map[string]string `json:"cni,omitempty"`
+	// Hosts is the node's /etc/hosts; the machine's when empty.
+	Hosts string `json:"hosts,omitempty"`
+	// Disk is a small disk of the node; none when its size is 0.
+	Disk Disk `json:"disk,omitzero"`
+}
+
+// Disk is a file system in memory that ends at its size in bytes.
+type Disk struct {
+	Path string `json:"path"`
+	Size int64  `json:"size"`
 }
 
 // Program is one process of the node.
@@ -56,6 +66,9 @@ func Supervise(ctx context.Context, plan Plan) error {
 		return err
 	}
 	if err := provideDirs(plan.CNI); err != nil {
+		return err
+	}
+	if err := provideFiles(plan.Hosts, plan.Disk); err != nil {
 		return err
 	}
 	if err := os.Setenv("PATH", os.Getenv("PATH")+string(filepath.ListSeparator)+systemPath); err != nil {

@@ -19,9 +19,9 @@ import (
 // bed's network, until ctx ends. It understands CONNECT and plain requests.
 // Names are those of the cluster: NAME.NAMESPACE, NAME.NAMESPACE.svc and
 // NAME.NAMESPACE.svc.DOMAIN, and those that a Service has outside of it by
-// the annotation that external-dns reads.
-func ServeProxy(ctx context.Context, l net.Listener, client kubernetes.Interface, domain string) error {
-	d := &dialer{client: client, domain: domain}
+// the annotation that external-dns reads. The hosts in names exist beside them.
+func ServeProxy(ctx context.Context, l net.Listener, client kubernetes.Interface, domain string, names map[string]string) error {
+	d := &dialer{client: client, domain: domain, names: names}
 	transport := &http.Transport{DialContext: d.dial}
 	reverse := &httputil.ReverseProxy{
 		Rewrite:   func(*httputil.ProxyRequest) {},
@@ -53,6 +53,7 @@ type dialer struct {
 	client kubernetes.Interface
 	// domain is the cluster's.
 	domain string
+	names  map[string]string
 	net    net.Dialer
 }
 
@@ -126,6 +127,9 @@ func (d *dialer) outside(ctx context.Context, host string) (string, bool) {
 
 // resolve does for one name what the cluster's DNS would do, or the DNS outside of it.
 func (d *dialer) resolve(ctx context.Context, host string) (string, error) {
+	if address, ok := d.names[host]; ok {
+		return address, nil
+	}
 	name, namespace, err := serviceName(host, d.domain)
 	if err != nil {
 		if address, found := d.outside(ctx, host); found {

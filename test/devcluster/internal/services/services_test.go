@@ -148,7 +148,9 @@ func TestTheProxyReachesServicesByNameAndByAddress(t *testing.T) {
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error, 1)
-	go func() { done <- ServeProxy(ctx, l, client, "cluster.local") }()
+	go func() {
+		done <- ServeProxy(ctx, l, client, "cluster.local", map[string]string{"registry.example": "127.0.0.1"})
+	}()
 	defer func() { cancel(); <-done }()
 	through := &http.Client{Timeout: 5 * time.Second, Transport: &http.Transport{Proxy: http.ProxyURL(&url.URL{Scheme: "http", Host: l.Addr().String()})}}
 	get := func(u string) (int, string) {
@@ -167,7 +169,7 @@ func TestTheProxyReachesServicesByNameAndByAddress(t *testing.T) {
 	if code, body := get("http://none.ns.svc/"); code != http.StatusBadGateway || !strings.Contains(body, "none.ns.svc") {
 		t.Errorf("a name that is not there: %d %q", code, body)
 	}
-	for name, want := range map[string]int{"web.example.test": 200, "one.web.example.test": 200, "two.one.web.example.test": http.StatusBadGateway, "other.example.test": http.StatusBadGateway} {
+	for name, want := range map[string]int{"registry.example": 200, "web.example.test": 200, "one.web.example.test": 200, "two.one.web.example.test": http.StatusBadGateway, "other.example.test": http.StatusBadGateway} {
 		if code, body := get(fmt.Sprintf("http://%s:%d/x", name, at.Port())); code != want {
 			t.Errorf("the name %s outside of the cluster: %d %q, want %d", name, code, body, want)
 		}

@@ -72,6 +72,10 @@ KILLS ?= 3
 e2e-upgrade: build devcluster ## Upgrade from 1.10 to 26.03 on a real node, then kill KILLS (3) upgrades at random moments (requires root; builds images of both releases the first time)
 	go test -tags e2e_real -count=1 -timeout 180m -v -run "TestUpgrade|RolloutsLeaveNobody" ./test/e2e/ -upgrades -kills $(KILLS)
 
+.PHONY: e2e-identity
+e2e-identity: build devcluster $(BIN)/browser ## Log in by identity providers on a real node: Debian's slapd, a second Dex over HTTPS, the issuer's move (requires root; Debian packages slapd, chromium)
+	go test -tags e2e_real -count=1 -timeout 30m -v -run TestIdentity ./test/e2e/ -identity
+
 $(BIN)/browser: $(wildcard test/browser/*)
 	go build -C test/browser -o $(CURDIR)/$(BIN)/ .
 

@@ -167,7 +167,7 @@ func TestPackagesKeepToTheirTrade(t *testing.T) {
 		{"nothing but a command is built on what commands share", []string{module + "pkg/plugin"}, []string{"pkg/plugin"}},
 		{"printers and vocabulary know no cluster", clients, []string{
 			"pkg/plugin", "pkg/cluster", "pkg/rollout", "pkg/diagnose", "pkg/preflight", "pkg/status", "pkg/bundle", "pkg/exposure",
-			"pkg/login", "pkg/forward", "pkg/users", "pkg/usage", "pkg/notebooks", "pkg/pulls",
+			"pkg/login", "pkg/forward", "pkg/users", "pkg/usage", "pkg/notebooks", "pkg/identity", "pkg/pulls",
 		}},
 	} {
 		t.Run(rule.why, func(t *testing.T) {

@@ -41,6 +41,10 @@ type Options struct {
 	TLS TLS
 	// NotebookOrigin keeps notebooks away from the web app's origin; the zero value does not.
 	NotebookOrigin NotebookOrigin
+	// Issuer is what Dex calls itself; the zero value is its name inside the cluster.
+	Issuer Issuer
+	// ProvidersOnly has Dex take no passwords of its own, only those of identity providers.
+	ProvidersOnly bool
 	// Form is what the form for a new notebook offers; the zero value is the release's.
 	Form Form
 	// Culling is when notebooks that nobody uses are stopped; empty: as the profile has it.
@@ -127,6 +131,7 @@ func (o Options) enabled() []string {
 	}
 	names = append(names, o.NotebookOrigin.enabled(o.TLS.On())...)
 	names = append(names, o.Culling.enabled()...)
+	names = append(names, o.Issuer.enabled()...)
 	names = append(names, o.SelfService.enabled()...)
 	if o.OrdinarySidecars {
 		names = append(names, "ordinary-sidecars")
@@ -169,6 +174,9 @@ func (o Options) Validate() error {
 		return err
 	}
 	if err := o.SelfService.validate(); err != nil {
+		return err
+	}
+	if err := o.Issuer.validate(); err != nil {
 		return err
 	}
 	if err := o.CNI.validate(); err != nil {

@@ -158,6 +158,11 @@ func (s *Files) render(c *Component, o Options) ([]*unstructured.Unstructured, e
 		if err := o.Form.into(u); err != nil {
 			return nil, err
 		}
+		if o.ProvidersOnly {
+			if err := withoutPasswords(u); err != nil {
+				return nil, err
+			}
+		}
 		labels := u.GetLabels()
 		if labels == nil {
 			labels = map[string]string{}

@@ -68,6 +68,7 @@ func (c *Component) tokens(o Options) *strings.Replacer {
 		notebookHostToken, o.NotebookOrigin.Host, nodePortsToken, o.NotebookOrigin.nodePorts(),
 		cullingToken, o.Culling.minutes(), serviceToken, o.SelfService.table(),
 	}
+	pairs = append(pairs, o.Issuer.tokens()...)
 	for name, value := range c.Values {
 		pairs = append(pairs, "$("+name+")", value)
 	}

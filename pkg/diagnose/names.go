@@ -98,7 +98,7 @@ const (
 // weight orders causes of one severity: what others follow from comes first. A pod
 // that cannot be scheduled explains the webhook that does not answer, and the webhook
 // explains the pods that are refused.
-var weight = merged(stackWeight, notebookWeight, statusWeight, preflightWeight, exposureWeight, loginWeight)
+var weight = merged(stackWeight, notebookWeight, statusWeight, preflightWeight, exposureWeight, loginWeight, identityWeight)
 
 var stackWeight = map[string]int{
 	NoNodes: 100, NodeNotReady: 98, NodePressure: 97,

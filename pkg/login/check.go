@@ -24,6 +24,8 @@ type Result struct {
 	// Through is how the probes went: address or port-forward.
 	Through string         `json:"through"`
 	Probes  []report.Probe `json:"probes"`
+	// Claims of who has logged in by an identity provider.
+	Claims  *Claims        `json:"claims,omitempty"`
 	Causes  []report.Cause `json:"causes,omitempty"`
 	Elapsed float64        `json:"elapsedSeconds"`
 }
@@ -57,6 +59,8 @@ type CheckOptions struct {
 	Unreached error
 	// Email and Password log somebody in; with no Email the check ends at Dex's form.
 	Email, Password string
+	// Identity to log in by; without an ID it is Dex's own passwords.
+	Identity Identity
 	// RequestTimeout bounds one request; 0 means ten seconds.
 	RequestTimeout time.Duration
 	// Explain asks why objects are not ready; nil asks nothing.
@@ -82,6 +86,8 @@ type source interface {
 	notebooks(ctx context.Context, namespace string) ([]Notebook, error)
 	// destination is the host that a notebook's route leads to; empty where it is not known.
 	destination(ctx context.Context, n Notebook) string
+	// complaints in the logs of Dex and oauth2-proxy since a moment.
+	complaints(ctx context.Context, since time.Time) []string
 }
 
 func check(ctx context.Context, s source, target report.Target, g *Ground, o CheckOptions) (*Result, error) {
@@ -93,7 +99,7 @@ func check(ctx context.Context, s source, target report.Target, g *Ground, o Che
 		o.RequestTimeout = DefaultRequestTimeout
 	}
 	start := time.Now()
-	w := &walk{source: s, g: g, o: o, base: base, result: NotTried(target, g.WayIn(), nil)}
+	w := &walk{started: start, source: s, g: g, o: o, base: base, result: NotTried(target, g.WayIn(), nil)}
 	w.result.Through = o.Through
 	w.roots = g.roots()
 	if w.stranger, err = w.newBrowser(); err != nil {
@@ -105,6 +111,9 @@ func check(ctx context.Context, s source, target report.Target, g *Ground, o Che
 	for _, s := range steps {
 		if s.hop == originHop && g.Notebooks == nil {
 			continue // an installation of somebody else, or one that may not be read
+		}
+		if s.hop == claimsHop && o.Identity.ID == "" {
+			continue // Dex knows what it says of its own users
 		}
 		w.run(ctx, s)
 	}
@@ -154,6 +163,8 @@ type walk struct {
 	subjects []diagnose.Subject
 	// dexAnswer is the answer with Dex's form; what has answered elsewhere is not Dex.
 	dexAnswer answer
+	// started is when the check began.
+	started time.Time
 	// stopped is why going on makes no sense.
 	stopped string
 	// insecure tells that the way lets in who is not logged in.
@@ -168,7 +179,10 @@ type step struct {
 	probe  func(*walk, context.Context) verdict
 }
 
-const originHop = "notebook origin"
+const (
+	originHop = "notebook origin"
+	claimsHop = "claims"
+)
 
 // steps in the order in which a request passes the hops.
 var steps = []step{
@@ -178,6 +192,7 @@ var steps = []step{
 	{"sign-in page", "403 with the sign-in page; 401 for programs", true, (*walk).signIn},
 	{"forged identity", "refused, three times", true, (*walk).forged},
 	{"login", "redirects to Dex's login form, and back to the web app", false, (*walk).login},
+	{claimsHop, "a verified e-mail address that owns a Profile", false, (*walk).claims},
 	{"web app", "200", false, (*walk).webApp},
 	{"changes", "400, the name is missing", false, (*walk).changes},
 	{"kernels", "101, a WebSocket", false, (*walk).kernels},

@@ -125,6 +125,8 @@ func (stillSource) firstPasswordHash(context.Context) ([]byte, error) {
 	return nil, errors.New("forbidden")
 }
 
+func (stillSource) complaints(context.Context, time.Time) []string { return nil }
+
 func (s stillSource) notebooks(context.Context, string) ([]Notebook, error) { return s.running, nil }
 
 func (stillSource) destination(_ context.Context, n Notebook) string {
@@ -387,7 +389,7 @@ func TestACheckThatRunsOutOfTimeIsNotAPass(t *testing.T) {
 		}
 		w.run(ctx, s)
 	}
-	if r := w.result; !r.Unclear() || outcomes(r) != "PPPSSSSSSSS" {
+	if r := w.result; !r.Unclear() || outcomes(r) != "PPPSSSSSSSSS" {
 		t.Errorf("unclear %t, %s", r.Unclear(), outcomes(r))
 	}
 }

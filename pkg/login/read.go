@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -182,6 +183,10 @@ func (r *reader) behind(g *Ground) {
 
 // clusterSource is the cluster itself.
 type clusterSource struct{ c *cluster.Cluster }
+
+func (s clusterSource) complaints(ctx context.Context, since time.Time) []string {
+	return append(Complaints(ctx, s.c, dexNamespace, since), Complaints(ctx, s.c, proxyNamespace, since)...)
+}
 
 func (s clusterSource) notebooks(ctx context.Context, namespace string) ([]Notebook, error) {
 	r, g := newReader(s.c), &Ground{}

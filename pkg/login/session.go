@@ -24,6 +24,11 @@ func (w *walk) login(ctx context.Context) verdict {
 	if v, bad := w.cookiesDropped(start); bad {
 		return v
 	}
+	if id := w.o.Identity.ID; id != "" && start.redirect() {
+		query := start.location.Query()
+		query.Set("connector_id", id)
+		start.location.RawQuery = query.Encode()
+	}
 	form, trail := w.follow(ctx, start)
 	w.dexAnswer = form
 	action := attribute(formAction, form.body)
@@ -35,10 +40,18 @@ func (w *walk) login(ctx context.Context) verdict {
 		form, _ = w.follow(ctx, w.person.get(ctx, other))
 		action = attribute(formAction, form.body)
 	}
-	if form.redirect() && !inCluster(form.location.Hostname()) {
-		v := skip("the login goes to " + form.location.Host + ", an external identity provider")
+	if form.redirect() && w.o.Identity.ID == "" && !inCluster(form.location.Hostname()) {
+		v := skip("the login goes to " + form.location.Host + ", an external identity provider: --identity ID checks it")
 		v.stop = notLoggedIn
 		return v
+	}
+	if form.redirect() && w.o.Identity.ID != "" {
+		back, v := w.provider(ctx, form)
+		if v != nil {
+			return *v
+		}
+		last, rest := w.follow(ctx, back)
+		return w.arrived(ctx, "GET /oauth2/start, POST "+form.location.Host, last, append(append(trail, form), rest...))
 	}
 	if !form.ok() || action == "" {
 		return fail(form, notLoggedIn, w.noForm(form))
@@ -61,18 +74,28 @@ func (w *walk) login(ctx context.Context) verdict {
 	if entered.err == nil && (entered.code == http.StatusUnauthorized || entered.ok()) {
 		return fail(entered, notLoggedIn, w.refused(ctx, entered))
 	}
+	if c, ok := w.byLog(ctx, entered); ok {
+		return fail(entered, notLoggedIn, c)
+	}
 	if !entered.redirect() {
 		return fail(entered, notLoggedIn, w.hop(entered, "/dex/", diagnose.DexUnreachable, dexComponent, dexNamespace, dexName, dexName))
 	}
 	last, rest := w.follow(ctx, entered)
-	trail = append(append(trail, form), rest...)
-	for _, a := range append(rest, last) {
+	return w.arrived(ctx, "GET /oauth2/start, POST "+target.Path, last, append(append(trail, form), rest...))
+}
+
+// arrived judges where a login has ended.
+func (w *walk) arrived(ctx context.Context, asked string, last answer, trail []answer) verdict {
+	for _, a := range append(trail, last) {
 		if v, bad := w.cookiesDropped(a); bad {
 			return v
 		}
 	}
 	if last.ok() && strings.HasPrefix(last.at.Path, webAppPath) {
-		return pass("GET /oauth2/start, POST "+target.Path, append(trail, last)...)
+		return pass(asked, append(trail, last)...)
+	}
+	if c, ok := w.byLog(ctx, last); ok {
+		return fail(last, notLoggedIn, c)
 	}
 	return fail(last, notLoggedIn, w.notIn(last))
 }
@@ -145,6 +168,10 @@ func (w *walk) refused(ctx context.Context, a answer) report.Cause {
 		Object:  report.Ref{Kind: "Deployment", Group: "apps", Namespace: dexNamespace, Name: dexName},
 		Summary: "Dex rejects the password of " + w.o.Email, Evidence: []string{a.evidence()},
 		Remedy: "kubectl jupyter user set-password " + w.o.Email,
+	}
+	if id := w.o.Identity.ID; id != "" {
+		c.Summary, c.Remedy = fmt.Sprintf("the identity provider %s rejects the name or the password of %s", id, w.o.Email), fmt.Sprintf("kubectl jupyter identity test %s --try %s", id, w.o.Email)
+		return c
 	}
 	users := w.g.Users()
 	known := false

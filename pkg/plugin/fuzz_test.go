@@ -13,7 +13,7 @@ func FuzzPipedPassword(f *testing.F) {
 		f.Add([]byte(text))
 	}
 	f.Fuzz(func(t *testing.T, text []byte) {
-		got, err := pipedPassword(bytes.NewReader(text))
+		got, err := password.piped(bytes.NewReader(text))
 		if err != nil {
 			if len(text) > 12 && strings.Contains(err.Error(), string(text)) {
 				t.Errorf("%q repeats the password", err)

@@ -103,8 +103,9 @@ func (i *Intent) Keep(s *Settings) error {
 		m.SelfService = components.SelfService{} // with all that was chosen about it
 	}
 	i.isolated = s.IsolateNamespaces
-	m.TLS, m.NotebookOrigin = s.TLS, s.NotebookOrigin // chosen by expose, and by nothing else
-	m.Form = s.Form                                   // chosen by notebook form
+	m.TLS, m.NotebookOrigin = s.TLS, s.NotebookOrigin     // chosen by expose, and by nothing else
+	m.Form = s.Form                                       // chosen by notebook form
+	m.Issuer, m.ProvidersOnly = s.Issuer, s.ProvidersOnly // chosen by expose and identity
 	if err := m.SelfService.Complete(); err != nil {
 		return err
 	}
@@ -174,7 +175,7 @@ func (i *Intent) settings(d *Directories) Settings {
 	return Settings{
 		Release: i.Source.Release().Name, Profile: m.Profile, UserEmail: m.UserEmail,
 		SecureCookies: m.SecureCookies, Registry: m.Registry, Images: m.Images,
-		UseExisting: i.UseExisting, Kustomization: m.Kustomization, TLS: m.TLS, NotebookOrigin: m.NotebookOrigin, Form: m.Form, Culling: m.Culling,
+		UseExisting: i.UseExisting, Kustomization: m.Kustomization, TLS: m.TLS, NotebookOrigin: m.NotebookOrigin, Issuer: m.Issuer, ProvidersOnly: m.ProvidersOnly, Form: m.Form, Culling: m.Culling,
 		CNI:               i.cniSettings(d),
 		Network:           i.networkSettings(),
 		IsolateNamespaces: i.IsolateNamespaces,

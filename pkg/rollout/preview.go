@@ -71,7 +71,7 @@ func (e *Engine) Preview(ctx context.Context, plan *Plan, s *Survey) (*Preview, 
 	for _, m := range left {
 		p.Deleted = append(p.Deleted, m.key.ref())
 	}
-	for _, kind := range []schema.GroupKind{{Group: "kubeflow.org", Kind: "Profile"}, {Group: "kubeflow.org", Kind: "Notebook"}, {Group: "dex.coreos.com", Kind: "Password"}} {
+	for _, kind := range []schema.GroupKind{{Group: "kubeflow.org", Kind: "Profile"}, {Group: "kubeflow.org", Kind: "Notebook"}, {Group: "dex.coreos.com", Kind: "Password"}, {Group: "dex.coreos.com", Kind: "Connector"}} {
 		if all, err := e.every(ctx, kind); err == nil {
 			p.Kept[kind.Kind] = len(all)
 		}

@@ -112,6 +112,10 @@ type Settings struct {
 	TLS components.TLS `json:"tls,omitzero"`
 	// NotebookOrigin is what `expose --notebook-origin` chose.
 	NotebookOrigin components.NotebookOrigin `json:"notebookOrigin,omitzero"`
+	// Issuer is what Dex calls itself, as `expose` and `identity add` chose it.
+	Issuer components.Issuer `json:"issuer,omitzero"`
+	// ProvidersOnly is what `identity add --only` chose.
+	ProvidersOnly bool `json:"providersOnly,omitempty"`
 	// Form is what `notebook form set` chose.
 	Form components.Form `json:"form,omitzero"`
 	// Culling is when notebooks that nobody uses are stopped; empty: as the profile has it.
@@ -154,7 +158,7 @@ func (s *Settings) Source() (components.Source, error) {
 func (s Settings) Options() components.Options {
 	return components.Options{
 		Profile: s.Profile, UserEmail: s.UserEmail, SecureCookies: s.SecureCookies,
-		Registry: s.Registry, Images: s.Images, TLS: s.TLS, NotebookOrigin: s.NotebookOrigin, Form: s.Form, Culling: s.Culling, CNI: s.CNI.CNI,
+		Registry: s.Registry, Images: s.Images, TLS: s.TLS, NotebookOrigin: s.NotebookOrigin, Issuer: s.Issuer, ProvidersOnly: s.ProvidersOnly, Form: s.Form, Culling: s.Culling, CNI: s.CNI.CNI,
 		ClusterDomain: s.Network.Domain, IPv6: s.Network.IPv6, SelfService: s.SelfService,
 	}
 }

@@ -129,7 +129,7 @@ func (e *Engine) PlanUninstall(ctx context.Context, release *components.Release,
 		r.steps[stepCustom] = append(r.steps[stepCustom], accounts...)
 	} else {
 		for _, m := range accounts {
-			r.keep(m, "user accounts are deleted only with --delete-data")
+			r.keep(m, accountKinds[m.key.kind]+" are deleted only with --delete-data")
 		}
 		if err := e.peoplesNamespaces(ctx, r, ours); err != nil {
 			return nil, err
@@ -203,9 +203,20 @@ func (e *Engine) accounts(ctx context.Context, release *components.Release) ([]m
 	if err != nil {
 		return nil, nil // a release with another way in
 	}
-	all, err := e.every(ctx, schema.GroupKind{Group: "dex.coreos.com", Kind: "Password"})
-	return slices.DeleteFunc(all, func(m member) bool { return !slices.Contains(dex.Namespaces, m.key.namespace) }), err
+	var all []member
+	for kind := range accountKinds {
+		found, err := e.every(ctx, schema.GroupKind{Group: "dex.coreos.com", Kind: kind})
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, found...)
+	}
+	return slices.DeleteFunc(all, func(m member) bool { return !slices.Contains(dex.Namespaces, m.key.namespace) }), nil
 }
+
+// accountKinds are what Dex keeps of people: their passwords, and the identity providers
+// where they have accounts.
+var accountKinds = map[string]string{"Password": "user accounts", "Connector": "identity providers"}
 
 const dexComponent = "dex"
 
@@ -269,9 +280,10 @@ func (e *Engine) refuseOrphans(ctx context.Context, r *Removal, ours map[key]boo
 	return nil
 }
 
-// runtimeState is what Dex keeps for itself: sessions and keys, no person's data. A
-// Password is a person's account.
-func runtimeState(k key) bool { return k.group == "dex.coreos.com" && k.kind != "Password" }
+// runtimeState is what Dex keeps for itself: sessions and keys, no person's data.
+func runtimeState(k key) bool {
+	return k.group == "dex.coreos.com" && accountKinds[k.kind] == ""
+}
 
 // Uninstall deletes what the removal lists, step by step, and waits for each step.
 func (e *Engine) Uninstall(ctx context.Context, release *components.Release, r *Removal) (*report.Report, error) {

@@ -14,6 +14,7 @@ import (
 
 	"k8s.io/apimachinery/pkg/util/wait"
 
+	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/cluster"
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/forward"
 )
 
@@ -27,7 +28,7 @@ func (u *Users) Verify(ctx context.Context, email string, password []byte, want 
 	// The tunnel ends with the question.
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	tunnel, err := forward.Start(ctx, u.Cluster, forward.Target{Namespace: dexNamespace, Service: dexService, Port: dexPort}, forward.Options{})
+	tunnel, err := ToDex(ctx, u.Cluster)
 	if err != nil {
 		return fmt.Errorf("%w: %w", ErrUnverified, err)
 	}
@@ -55,11 +56,42 @@ func (u *Users) Verify(ctx context.Context, email string, password []byte, want 
 	}
 }
 
+// ToDex brings Dex's port to this machine, for as long as ctx lasts.
+func ToDex(ctx context.Context, c *cluster.Cluster) (*forward.Forward, error) {
+	return forward.Start(ctx, c, forward.Target{Namespace: dexNamespace, Service: dexService, Port: dexPort}, forward.Options{})
+}
+
+// local is the connector of the passwords that Dex keeps itself.
+const local = "local"
+
 // SignIn goes through Dex's login form at an address of Dex and tells whether it takes
 // the password. No session comes of it: the code that Dex hands out is thrown away.
 func SignIn(ctx context.Context, dex, email string, password []byte) (bool, error) {
-	back, err := login(ctx, tunnelled(), dex, email, password, url.Values{"scope": {"openid email"}, "state": {rand.Text()}})
+	return SignInBy(ctx, dex, local, email, password)
+}
+
+// SignInBy is SignIn by the form of another connector.
+func SignInBy(ctx context.Context, dex, connector, name string, password []byte) (bool, error) {
+	back, err := login(ctx, tunnelled(), dex, connector, name, password, anyState())
 	return back != "", err
+}
+
+// RedirectBy is where Dex sends a browser that logs in by a connector; empty, with the code of
+// the answer, where it sends it nowhere.
+func RedirectBy(ctx context.Context, dex, connector string) (location string, code int, err error) {
+	a, err := request(ctx, tunnelled(), http.MethodGet, dex+begin(connector, anyState()), nil)
+	return a.location, a.code, err
+}
+
+func anyState() url.Values {
+	return url.Values{"scope": {"openid email groups"}, "state": {rand.Text()}}
+}
+
+// begin is where a login by a connector begins, with what the question has beside the client.
+func begin(connector string, more url.Values) string {
+	question := url.Values{"client_id": {dexClient}, "redirect_uri": {dexRedirect}, "response_type": {"code"}}
+	maps.Copy(question, more)
+	return "/dex/auth/" + url.PathEscape(connector) + "?" + question.Encode()
 }
 
 // tunnelled asks Dex through a tunnel of this machine, and follows no redirect.
@@ -71,14 +103,13 @@ func tunnelled() *http.Client {
 	}
 }
 
-// login goes through Dex's login form, with what the question has beside the client. It
-// returns where Dex sends the person back to, empty where it does not take the password.
-func login(ctx context.Context, client *http.Client, dex, email string, password []byte, more url.Values) (back string, err error) {
-	question := url.Values{"client_id": {dexClient}, "redirect_uri": {dexRedirect}, "response_type": {"code"}}
-	maps.Copy(question, more)
-	next := "/dex/auth?" + question.Encode()
+// login goes through the form that Dex has for a connector, with what the question has beside
+// the client. It returns where Dex sends the person back to, empty where the password is not
+// taken.
+func login(ctx context.Context, client *http.Client, dex, connector, name string, password []byte, more url.Values) (back string, err error) {
+	next := begin(connector, more)
 	form := ""
-	for range 4 { // to the connector, to its form
+	for range 3 { // to its form
 		a, err := request(ctx, client, http.MethodGet, dex+next, nil)
 		if err != nil {
 			return "", err
@@ -97,7 +128,7 @@ func login(ctx context.Context, client *http.Client, dex, email string, password
 	if form == "" {
 		return "", errors.New("Dex did not return its login form")
 	}
-	a, err := request(ctx, client, http.MethodPost, dex+form, url.Values{"login": {email}, "password": {string(password)}})
+	a, err := request(ctx, client, http.MethodPost, dex+form, url.Values{"login": {name}, "password": {string(password)}})
 	switch {
 	case err != nil:
 		return "", err

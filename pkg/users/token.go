@@ -71,7 +71,7 @@ func (u *Users) client(ctx context.Context) (id, secret string, err error) {
 func tokenAt(ctx context.Context, dex, id, secret, email string, password []byte) (*Token, error) {
 	client, state, verifier := tunnelled(), rand.Text(), rand.Text()+rand.Text() // of 43 characters or more
 	digest := sha256.Sum256([]byte(verifier))
-	back, err := login(ctx, client, dex, email, password, url.Values{
+	back, err := login(ctx, client, dex, local, email, password, url.Values{
 		"client_id": {id}, "scope": {"openid email groups profile"}, "state": {state},
 		"code_challenge": {base64.RawURLEncoding.EncodeToString(digest[:])}, "code_challenge_method": {"S256"},
 	})

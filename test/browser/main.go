@@ -54,7 +54,7 @@ type answer struct {
 
 type options struct {
 	url, user, password, namespace, out, proxy, chromium string
-	notebook, victim, image, cell                        string
+	notebook, victim, image, cell, connector             string
 	anyCertificate                                       bool
 }
 
@@ -67,6 +67,7 @@ func main() {
 	flag.StringVar(&o.proxy, "proxy", "", "HTTP proxy on the way, such as http://127.0.0.1:8080")
 	flag.StringVar(&o.notebook, "notebook", "", "a notebook that is to serve a hostile page; empty: only log in")
 	flag.StringVar(&o.cell, "cell", "", "what to run in JupyterLab of the notebook")
+	flag.StringVar(&o.connector, "connector", "", "the identity provider to choose on Dex's page, by its ID; empty where Dex shows its form at once")
 	flag.StringVar(&o.victim, "victim", "", "the notebook that the page tries to delete")
 	flag.StringVar(&o.image, "image", "", "the image of notebooks that the page tries to create")
 	flag.BoolVar(&o.anyCertificate, "any-certificate", false, "take any certificate")
@@ -140,7 +141,12 @@ func signIn(ctx context.Context, o options, at string) (*outcome, error) {
 		return nil, stuck(ctx, o, "the page to sign in", err)
 	}
 	out.SignIn = look(ctx, o.out, "1-sign-in")
-	if err := chromedp.Do(ctx, chromedp.Click(button), chromedp.WaitVisible("input[name=password]")); err != nil {
+	steps := []chromedp.Action[chromedp.Void]{chromedp.Click(button)}
+	if o.connector != "" {
+		link := fmt.Sprintf(`a[href*="/auth/%s?"]`, o.connector)
+		steps = append(steps, chromedp.WaitVisible(link), chromedp.Click(link))
+	}
+	if err := chromedp.Do(ctx, append(steps, chromedp.WaitVisible("input[name=password]"))...); err != nil {
 		return nil, stuck(ctx, o, "the form of Dex", err)
 	}
 	out.Form = look(ctx, o.out, "2-dex")

@@ -104,6 +104,14 @@ var everyCommand = []struct {
 	{"user token", []said{{args: "ada@example.com --password-stdin -o json", stdin: plantedPassword + "2\n", code: -1}}}, // a simulated pod forwards no port
 	{"user isolate", []said{{args: "user@example.com"}, {args: "user@example.com --undo"}}},
 	{"user remove", []said{{args: "ada@example.com --yes --timeout 20s", code: -1}}},
+	{"identity", []said{{alone: true}}},
+	{"identity add", []said{
+		{args: "ldap --host 127.0.0.1:1 --user-base dc=example,dc=com --bind-dn cn=dex,dc=example,dc=com --secret-stdin", stdin: plantedPassword + "\n", code: 1},
+		{args: "ldap --host 127.0.0.1:1 --user-base dc=example,dc=com --bind-dn cn=dex,dc=example,dc=com --secret-stdin --skip-provider-check --timeout 20s -o json", stdin: plantedPassword + "\n", code: -1},
+	}},
+	{"identity list", []said{{args: "-o wide"}, {args: "-o json"}}},
+	{"identity test", []said{{args: "ldap -o json --timeout 20s", code: -1}}},
+	{"identity remove", []said{{args: "ldap", code: -1}}},
 	{"login-url", []said{
 		{args: "--explain", code: -1},
 		{args: "-o json", code: -1},

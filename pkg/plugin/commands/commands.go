@@ -8,6 +8,7 @@ import (
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/plugin"
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/plugin/completion"
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/plugin/expose"
+	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/plugin/identity"
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/plugin/install"
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/plugin/login"
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/plugin/manifests"
@@ -59,6 +60,7 @@ func New(streams genericiooptions.IOStreams) *cobra.Command {
 			share.NewUnshare,
 			token.New,
 		),
+		identity.New,
 		notebook.New(
 			create.New,
 			list.New,

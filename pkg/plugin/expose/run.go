@@ -218,6 +218,9 @@ func (o *ExposeOptions) arrive(ctx context.Context, c *cluster.Cluster, a *expos
 		return err
 	}
 	out.WayIn = way
+	if err := o.moveIssuer(ctx, c, way); err != nil {
+		return err
+	}
 	if err := sayTLS(ctx, o.base.ErrOut, o.tls, c, address); err != nil {
 		return err
 	}

@@ -1,7 +1,9 @@
 package login
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -11,6 +13,7 @@ import (
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/components"
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/diagnose"
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/forward"
+	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/identity"
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/login"
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/plugin"
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/plugin/show"
@@ -65,6 +68,11 @@ func (o *LoginURLOptions) check(ctx context.Context, c *cluster.Cluster, passwor
 		Through: login.ThroughAddress, Base: in.URL, Notebooks: in.Notebooks, Health: g.HealthURL(), Email: o.User.Email, Password: password,
 		Explain: func(ctx context.Context, s []diagnose.Subject) []report.Cause { return diagnose.Explain(ctx, c, s) },
 	}
+	if o.Identity != "" {
+		if options.Identity, err = o.provider(ctx, c); err != nil {
+			return err
+		}
+	}
 	switch {
 	case o.PortForward:
 		if options, err = o.through(ctx, c, g, options); err != nil {
@@ -97,6 +105,24 @@ func (o *LoginURLOptions) check(ctx context.Context, c *cluster.Cluster, passwor
 		return plugin.Unclear(fmt.Errorf("%s: the check timed out: use a longer --timeout", c.Where()))
 	}
 	return o.openURL(ctx, result.WayIn.URL)
+}
+
+// provider is what a login by an identity provider has to know of it.
+func (o *LoginURLOptions) provider(ctx context.Context, c *cluster.Cluster) (login.Identity, error) {
+	stored, err := (&identity.Store{Cluster: c}).Get(ctx, o.Identity)
+	switch {
+	case errors.Is(err, identity.ErrMissing):
+		return login.Identity{}, fmt.Errorf("--identity: %w", err)
+	case err != nil:
+		return login.Identity{}, plugin.Unclear(err)
+	case stored.Broken != nil:
+		return login.Identity{}, stored.Broken
+	}
+	p := login.Identity{ID: stored.ID, Authorities: stored.Authorities()}
+	if stored.Redirects() {
+		p.Server = stored.Server()
+	}
+	return p, nil
 }
 
 // expect renders the gateway's filters, to compare those in the cluster with.
@@ -170,6 +196,9 @@ func (o *LoginURLOptions) printCheck(r *login.Result) error {
 	}
 	if err := view.Probes(w, r.Probes, o.Format == view.FormatWide); err != nil {
 		return err
+	}
+	if c := r.Claims; c != nil {
+		fmt.Fprintf(w, "\nE-mail:   %s\nGroups:   %s\nProfile:  %s\n", c.Email, plugin.List(c.Groups), cmp.Or(c.Profile, "none"))
 	}
 	if len(r.Causes) > 0 {
 		fmt.Fprintln(w)

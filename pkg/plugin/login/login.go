@@ -25,6 +25,7 @@ type LoginURLFlags struct {
 	check       bool
 	portForward bool
 	user        people.Credentials
+	identity    string
 	timeout     time.Duration
 	output      string
 }
@@ -37,9 +38,11 @@ type LoginURLOptions struct {
 	Check       bool
 	PortForward bool
 	// User is logged in.
-	User    people.Credentials
-	Timeout time.Duration
-	Format  string
+	User people.Credentials
+	// Identity is the ID of the identity provider to log in by; empty for Dex's own passwords.
+	Identity string
+	Timeout  time.Duration
+	Format   string
 }
 
 // loginTimeout bounds the command; one request of a check is bounded by a part of it.
@@ -64,6 +67,11 @@ open to everyone is reported before anything else. With --user-email and a passw
 logs in and sends the requests that the page of the web app sends. It changes nothing: its
 only POST request omits a required parameter. The URL is printed if all probes have passed.
 
+With --identity, the login goes by an identity provider: to a form of Dex, or to the
+provider, whose answer is checked. The e-mail address, the groups and the Profile of the
+login are shown. The password is sent to a provider only if its login is a plain form, over
+HTTPS, and the connector names its host; otherwise the check ends there.
+
 Exit codes:
   0  there is a URL, and with --check or --explain, the path to it works
   1  there is no URL, or the path to it does not work
@@ -77,6 +85,9 @@ Exit codes:
 
 			# Check the whole path, including a login
 			kubectl jupyter login-url --check --user-email user@example.com --password-stdin < password.txt
+
+			# Check a login by the identity provider with the ID ldap
+			kubectl jupyter login-url --check --identity ldap --user-email ada@example.com --password-stdin < password.txt
 
 			# Check through the API server, to rule out problems of the network
 			kubectl jupyter login-url --check --port-forward
@@ -98,6 +109,7 @@ Exit codes:
 	fs.BoolVar(&f.check, "check", false, "If true, test each hop of the path from outside the cluster")
 	fs.BoolVar(&f.portForward, "port-forward", false, "If true, check through the API server instead of the address, which does not have to exist or be reachable")
 	f.user.AddFlags(b, cmd, "E-mail address of the user to log in as during the check")
+	fs.StringVar(&f.identity, "identity", "", "ID of the identity provider to log in by during the check; --user-email is then what is entered into its form")
 	fs.DurationVar(&f.timeout, "timeout", loginTimeout, "The length of time to wait before giving up on the run, such as 20s or 2m")
 	fs.StringVarP(&f.output, "output", "o", "", "Output format. One of: (wide, json, yaml, jsonpath=TEMPLATE)")
 	plugin.Complete(cmd, "output", func() []string { return []string{view.FormatWide, view.JSON, view.YAML, view.JSONPath + "="} })
@@ -115,12 +127,18 @@ func (f *LoginURLFlags) ToOptions(b *plugin.Base) (*LoginURLOptions, error) {
 		return nil, errors.New("--port-forward can only be used with --check; to forward a port until Ctrl-C, run `kubectl jupyter port-forward`")
 	case f.user.Email != "" && !f.check:
 		return nil, errors.New("--user-email can only be used with --check")
+	case f.identity != "" && !f.check:
+		return nil, errors.New("--identity can only be used with --check")
 	case f.portForward && f.open:
 		return nil, errors.New("--open and --port-forward cannot be used together: the port is only forwarded during the check")
 	case f.timeout <= 0:
 		return nil, fmt.Errorf("--timeout: %s is not positive: use a duration such as 20s or 2m", f.timeout)
 	}
-	if err := f.user.Check(); err != nil {
+	check := f.user.Check
+	if f.identity != "" {
+		check = f.user.CheckLogin
+	}
+	if err := check(); err != nil {
 		return nil, err
 	}
 	if f.output != "" {
@@ -130,7 +148,7 @@ func (f *LoginURLFlags) ToOptions(b *plugin.Base) (*LoginURLOptions, error) {
 	}
 	return &LoginURLOptions{
 		base: b, Open: f.open, Explain: f.explain, Check: f.check, PortForward: f.portForward,
-		User: f.user, Timeout: f.timeout, Format: f.output,
+		User: f.user, Identity: f.identity, Timeout: f.timeout, Format: f.output,
 	}, nil
 }
 

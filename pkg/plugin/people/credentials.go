@@ -29,15 +29,21 @@ func (c *Credentials) AddFlags(b *plugin.Base, cmd *cobra.Command, usage string)
 
 // Check what was typed.
 func (c *Credentials) Check() error {
+	if err := c.CheckLogin(); err != nil || c.Email == "" {
+		return err
+	}
+	return components.Options{UserEmail: c.Email}.Validate()
+}
+
+// CheckLogin is Check where somebody may be known by another name than an address.
+func (c *Credentials) CheckLogin() error {
 	switch {
 	case c.password && c.Email == "":
 		return errors.New("--password-stdin requires --user-email")
-	case c.Email == "":
-		return nil
-	case !c.password:
+	case c.Email != "" && !c.password:
 		return errors.New("--user-email requires a password: use --password-stdin and pipe the password to standard input")
 	}
-	return components.Options{UserEmail: c.Email}.Validate()
+	return nil
 }
 
 // Password reads that of the user; empty where nobody is logged in.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net"
+	"net/http"
 	"strconv"
 	"strings"
 	"time"
@@ -20,9 +21,9 @@ const askTimeout = 10 * time.Second
 // lasts as long as ctx.
 func FromHere(ctx context.Context, c *cluster.Cluster, connector *Connector) *Asker {
 	direct := &net.Dialer{Timeout: askTimeout}
-	a := &Asker{Dial: direct.DialContext, Says: "from this machine", Timeout: askTimeout}
+	a := &Asker{Dial: direct.DialContext, Says: "from this machine", Proxy: http.ProxyFromEnvironment, Timeout: askTimeout}
 	if namespace, service, ok := serviceOf(hostOf(connector.Server())); ok {
-		a.Says = fmt.Sprintf("through the API server, as Service %s/%s", namespace, service)
+		a.Says, a.Proxy = fmt.Sprintf("through the API server, as Service %s/%s", namespace, service), nil
 		a.Dial = func(_ context.Context, _, address string) (net.Conn, error) {
 			_, text, err := net.SplitHostPort(address)
 			if err != nil {

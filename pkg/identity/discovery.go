@@ -136,7 +136,7 @@ func (a *Asker) client(c *Connector) (*http.Client, error) {
 	return &http.Client{
 		Timeout:       a.Timeout,
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-		Transport:     &http.Transport{Proxy: http.ProxyFromEnvironment, DialContext: a.Dial, TLSClientConfig: trust, DisableKeepAlives: true},
+		Transport:     &http.Transport{Proxy: a.Proxy, DialContext: a.Dial, TLSClientConfig: trust, DisableKeepAlives: true},
 	}, nil
 }
 
@@ -196,7 +196,7 @@ func (a *Asker) describe(ctx context.Context, c *Connector, client *http.Client,
 		if errors.As(err, &untrusted) {
 			cause.Name, cause.Summary = diagnose.ProviderUntrusted, "the certificate of "+at+" is not trusted"
 			cause.Remedy = "--ca-file FILE   with the certificate of the authority that has signed it"
-		} else if proxy, by := cluster.Proxy(at, nil); proxy != "" {
+		} else if proxy, by := cluster.Proxy(at, nil); a.Proxy != nil && proxy != "" {
 			cause.Evidence = append(cause.Evidence, fmt.Sprintf("asked through the proxy %s (%s); Dex has no such variable", proxy, by))
 		}
 		f.add(hopDiscovery, "GET "+at, expected, gist(err), start, cause)

@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"net"
+	"net/http"
+	"net/url"
 	"slices"
 	"strings"
 	"time"
@@ -81,6 +83,8 @@ type Asker struct {
 	Dial Dial
 	// Says where it asks from.
 	Says string
+	// Proxy of HTTP requests; nil for none.
+	Proxy func(*http.Request) (*url.URL, error)
 	// Timeout of one request.
 	Timeout time.Duration
 }

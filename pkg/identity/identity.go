@@ -11,6 +11,7 @@ import (
 
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/util/validation"
+	"k8s.io/apimachinery/pkg/util/version"
 
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/report"
 )
@@ -264,6 +265,18 @@ func (c *Connector) Callback() string {
 		return ""
 	}
 	return c.text("redirectURI")
+}
+
+// For refuses what a version of Dex cannot do, and says what to know of it.
+func (c *Connector) For(dex string) (warning string, err error) {
+	v, err := version.ParseGeneric(dex)
+	if err != nil || c.Type != OIDC || v.AtLeast(version.MustParseGeneric("2.45")) {
+		return "", nil //nolint:nilerr // a version of somebody's own
+	}
+	if len(c.Authorities()) > 0 {
+		return "", fmt.Errorf("Dex %s takes no certificate of an authority for a provider of type %s: it would have to be a file in Dex's image; release 26.03 takes it", dex, c.Type)
+	}
+	return fmt.Sprintf("Dex %s does not start while a provider of type %s does not answer: nobody could log in then; release 26.03 starts", dex, c.Type), nil
 }
 
 // Check refuses a configuration that Dex could not use, without asking anybody.

@@ -100,6 +100,28 @@ func TestWhoMayLogInIsLimitedWhereAnyoneHasAnAccount(t *testing.T) {
 	}
 }
 
+func TestADexThatCannotDoItIsTold(t *testing.T) {
+	private := &Connector{ID: "x", Type: OIDC, Name: "x", Config: map[string]any{"rootCAs": []any{"pem"}}}
+	public := &Connector{ID: "x", Type: OIDC, Name: "x", Config: map[string]any{"issuer": "https://idp"}}
+	for name, c := range map[string]struct {
+		connector    *Connector
+		dex          string
+		warns, fails bool
+	}{
+		"a private authority with the newer Dex": {private, "v2.45.1", false, false},
+		"a private authority with the older Dex": {private, "v2.41.1", false, true},
+		"a public one with the newer Dex":        {public, "v2.45.1", false, false},
+		"a public one with the older Dex":        {public, "v2.41.1", true, false},
+		"a directory with the older Dex":         {connector("ldap", nil), "v2.41.1", false, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if warning, err := c.connector.For(c.dex); (err != nil) != c.fails || (warning != "") != c.warns {
+				t.Errorf("%q, %v", warning, err)
+			}
+		})
+	}
+}
+
 func TestTheCallbackIsThatOfThisInstallation(t *testing.T) {
 	const callback = "https://jupyter.example.com/dex/callback"
 	c := &Connector{ID: "x", Type: OIDC, Name: "x", Config: map[string]any{"ClientSecret": "old"}}

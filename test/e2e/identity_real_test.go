@@ -125,6 +125,7 @@ func (b *bed) ldap(t *testing.T, ca authority) {
 		})
 	}
 	t.Run("a directory is added after it was asked, and Dex is not restarted", func(t *testing.T) {
+		b := b.in(t)
 		r := add(ldapPassword, "--ca-file", ca.file, "--try", "ada@example.com")
 		if r.Code != 0 || r.Stdout != "ldap added\n" {
 			t.Fatal(r)
@@ -145,6 +146,7 @@ func (b *bed) ldap(t *testing.T, ca authority) {
 		}
 	})
 	t.Run("who is in the directory logs in with their own password, to their namespace", func(t *testing.T) {
+		b := b.in(t)
 		w := b.logsInBy(t, "http://"+gatewayAddress, nil, "ldap", "ada@example.com", adasPassword)
 		w.want("/jupyter/api/namespaces/kubeflow-ada-example-com/notebooks", http.StatusOK, "notebooks")
 		w.want("/oauth2/userinfo", http.StatusOK, "staff")
@@ -154,10 +156,12 @@ func (b *bed) ldap(t *testing.T, ca authority) {
 		}
 	})
 	t.Run("the local user logs in beside it", func(t *testing.T) {
+		b := b.in(t)
 		b.logsInBy(t, "http://"+gatewayAddress, nil, "local", loginUser, loginPassword)
 		b.healthy(t)
 	})
 	t.Run("the check of the login shows what the directory says", func(t *testing.T) {
+		b := b.in(t)
 		r := b.run(t.Context(), adasPassword, nil, "login-url", "--check", "--identity", "ldap", "--user-email", "ada@example.com", "--password-stdin")
 		if r.Code != 0 {
 			t.Fatal(r)
@@ -170,6 +174,7 @@ func (b *bed) ldap(t *testing.T, ca authority) {
 		wantSays(t, r.Stderr, "LoginRefused", "the identity provider ldap rejects")
 	})
 	t.Run("an owner in other letters is told", func(t *testing.T) {
+		b := b.in(t)
 		b.kubectl("patch", "profile", "kubeflow-ada-example-com", "--type=merge", "-p", `{"spec":{"owner":{"kind":"User","name":"Ada@example.com"}}}`)
 		if r := b.jupyter("identity", "test", "ldap", "--try", "ada@example.com"); r.Code != 1 || !strings.Contains(r.Stderr, "OwnerCaseDiffers") {
 			t.Errorf("identity test: %s", r)
@@ -178,6 +183,7 @@ func (b *bed) ldap(t *testing.T, ca authority) {
 		b.must("identity", "test", "ldap", "--try", "ada@example.com")
 	})
 	t.Run("a directory that has stopped is told, and the local user gets in", func(t *testing.T) {
+		b := b.in(t)
 		b.kubectl("-n", "directory", "scale", "deployment/ldap", "--replicas=0")
 		b.kubectl("-n", "directory", "wait", "--for=delete", "pod", "--all", "--timeout=1m")
 		r := b.jupyter("identity", "test", "ldap")
@@ -191,12 +197,14 @@ func (b *bed) ldap(t *testing.T, ca authority) {
 		b.must("identity", "test", "ldap")
 	})
 	t.Run("uninstall keeps the provider, and the next install has it", func(t *testing.T) {
+		b := b.in(t)
 		wantSays(t, b.must("uninstall", "--yes").Stderr, "identity providers are deleted only with --delete-data")
 		b.must("install", "--timeout", "5m")
 		b.kubectl("-n", "istio-system", "patch", "service", "istio-ingressgateway", "-p", `{"spec":{"externalIPs":["`+gatewayAddress+`"]}}`)
 		b.logsInBy(t, "http://"+gatewayAddress, nil, "ldap", "ada@example.com", adasPassword)
 	})
 	t.Run("with --only Dex takes the directory's passwords alone, until that is taken back", func(t *testing.T) {
+		b := b.in(t)
 		r := add(ldapPassword, "--ca-file", ca.file, "--replace", "--only")
 		if r.Code != 0 {
 			t.Fatal(r)
@@ -212,6 +220,7 @@ func (b *bed) ldap(t *testing.T, ca authority) {
 		wantSays(t, b.must("install", "--timeout", "5m").Stderr, "nothing to change")
 	})
 	t.Run("when the last provider is removed, local passwords are taken again", func(t *testing.T) {
+		b := b.in(t)
 		wantSays(t, b.must("identity", "remove", "ldap").Stderr, "is the last provider")
 		b.signsIn(t, "http://"+gatewayAddress, nil, loginUser, loginPassword, profileNamespace)
 		none()
@@ -238,6 +247,7 @@ func (b *bed) redirecting(t *testing.T, images map[string]string, ca authority) 
 	roots := b.gatewayRoots(t)
 	person := b.signsIn(t, at, roots, loginUser, loginPassword, profileNamespace)
 	t.Run("the issuer moves with the host name: who is logged in stays so, and the local user always gets in", func(t *testing.T) {
+		b := b.in(t)
 		stop := b.watchLogins(t, person, at, roots)
 		r := b.must("expose", "--type", "ClusterIP", "--tls", "self-signed", "--host", appHost)
 		wantSays(t, r.Stderr, "Dex's issuer moves to "+outer)
@@ -266,6 +276,7 @@ func (b *bed) redirecting(t *testing.T, images map[string]string, ca authority) 
 		}
 	})
 	t.Run("a provider is added without a restart, since the issuer is there", func(t *testing.T) {
+		b := b.in(t)
 		pods := b.dexPods()
 		r := add("jupyter")
 		if r.Code != 0 {
@@ -278,6 +289,7 @@ func (b *bed) redirecting(t *testing.T, images map[string]string, ca authority) 
 		b.must("identity", "test", "oidc")
 	})
 	t.Run("the check follows the redirect, logs in, and shows the claims", func(t *testing.T) {
+		b := b.in(t)
 		r := b.run(t.Context(), gracesPassword, nil, "login-url", "--check", "--identity", "oidc", "--user-email", grace, "--password-stdin")
 		if r.Code != 0 {
 			t.Fatal(r)
@@ -309,6 +321,7 @@ func (b *bed) redirecting(t *testing.T, images map[string]string, ca authority) 
 		}
 	})
 	t.Run("a move that is killed is completed by the next run", func(t *testing.T) {
+		b := b.in(t)
 		const other = "notebooks." + appHost
 		b.kubectl("-n", "istio-system", "annotate", "--overwrite", "service", "istio-ingressgateway", "external-dns.alpha.kubernetes.io/hostname="+appHost+","+other)
 		args := []string{"expose", "--type", "ClusterIP", "--tls", "self-signed", "--host", other}
@@ -345,6 +358,7 @@ func (b *bed) redirecting(t *testing.T, images map[string]string, ca authority) 
 		b.signsIn(t, "https://"+other, b.gatewayRoots(t), loginUser, loginPassword, profileNamespace)
 	})
 	t.Run("without HTTPS the issuer is inside again, and the local user gets in", func(t *testing.T) {
+		b := b.in(t)
 		r := b.must("expose", "--type", "ClusterIP", "--tls", "off")
 		wantSays(t, r.Stderr, "moves back to its name inside the cluster", "oidc redirect browsers")
 		if got := b.issuer(t); got != "http://dex.auth.svc.cluster.local:5556/dex" {

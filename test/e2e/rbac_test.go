@@ -113,6 +113,12 @@ func TestTheInstallersRoleIsEnoughAndNotMore(t *testing.T) {
 		b.must("user", "isolate", "ada@example.com", "--undo")
 		b.must("user", "set-password", "ada@example.com")
 		b.must("user", "set-password", "user@example.com")
+		// Nobody forwards to a simulated pod, so that Dex is not asked.
+		directory := []string{"identity", "add", "ldap", "--host", "ldap.example.com", "--user-base", "dc=example,dc=com", "--skip-provider-check"}
+		b.must(directory...)
+		b.must(append(directory, "--replace")...)
+		wantSays(t, b.must("identity", "list").Stdout, "ldap.example.com")
+		b.must("identity", "remove", "ldap")
 		b.must("expose", "--type", "NodePort", "--tls", "self-signed", "--notebook-origin", "port", "--probe=false")
 		// Nothing runs MetalLB here, so that its webhook never gets a certificate. What is
 		// looked at when something fails is part of the rights.

@@ -65,6 +65,9 @@ func announceTLS(w io.Writer, o *exposure.HTTPS) {
 		fmt.Fprintln(w, "HTTPS would be turned off, if it is on. "+plainHTTP)
 	default:
 		fmt.Fprintf(w, "HTTPS would be turned on (--tls %s), HTTP redirected to it, and cookies marked Secure.\n", o.Mode)
+		if len(o.Hosts) > 0 {
+			fmt.Fprintln(w, "Dex's issuer would move to the host name, where identity providers can send browsers back to.")
+		}
 	}
 }
 

@@ -114,6 +114,9 @@ func (o *addOptions) Run(ctx context.Context) error {
 	if anyone, limit := o.Connector.Anyone(); anyone && !o.Anyone {
 		return fmt.Errorf("anyone in the world who has an account with %s could log in: %s; --anyone allows it", o.Connector.Name, limit)
 	}
+	if err := o.suits(p); err != nil {
+		return err
+	}
 	secret, err := o.secret(ctx, store)
 	if err != nil {
 		return err
@@ -165,6 +168,19 @@ func (o *addOptions) Run(ctx context.Context) error {
 		}
 	}
 	return o.end(p)
+}
+
+// suits refuses what the installed Dex cannot do.
+func (o *addOptions) suits(p *users.Installation) error {
+	dex, err := p.Source.Release().Component(components.PasswordComponent)
+	if err != nil {
+		return err
+	}
+	warning, err := o.Connector.For(dex.Version)
+	if warning != "" {
+		fmt.Fprintf(o.base.ErrOut, "warning: %s\n", warning)
+	}
+	return err
 }
 
 // before is the connector that has the ID already.

@@ -108,24 +108,3 @@ func (h hidden) check(p []byte) ([]byte, error) {
 	}
 	return p, nil
 }
-
-// maxInput bounds a file that is read whole.
-const maxInput = 4 << 20
-
-// ReadInput reads a file, or standard input where its name is -.
-func ReadInput(stdin io.Reader, name string) ([]byte, error) {
-	in := stdin
-	if name != "-" {
-		file, err := os.Open(name)
-		if err != nil {
-			return nil, err
-		}
-		defer func() { _ = file.Close() }()
-		in = file
-	}
-	text, err := io.ReadAll(io.LimitReader(in, maxInput+1))
-	if err == nil && len(text) > maxInput {
-		err = fmt.Errorf("%s is larger than %d MiB", name, maxInput>>20)
-	}
-	return text, err
-}

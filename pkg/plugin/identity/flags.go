@@ -3,6 +3,7 @@ package identity
 import (
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"slices"
 	"strings"
@@ -138,7 +139,7 @@ func (f *addFlags) connector(b *plugin.Base, args []string, given func(string) b
 				return nil, fmt.Errorf("-f and --%s cannot be used together: set it in the file", flag)
 			}
 		}
-		text, err := plugin.ReadInput(b.In, f.file)
+		text, err := readInput(b.In, f.file)
 		if err != nil {
 			return nil, fmt.Errorf("-f: %w", err)
 		}
@@ -167,4 +168,25 @@ func (f *addFlags) connector(b *plugin.Base, args []string, given func(string) b
 		}
 	}
 	return f.request.Connector()
+}
+
+// maxInput bounds a file that is read whole.
+const maxInput = 1 << 20
+
+// readInput reads a file, or standard input where its name is -.
+func readInput(stdin io.Reader, name string) ([]byte, error) {
+	in := stdin
+	if name != "-" {
+		file, err := os.Open(name)
+		if err != nil {
+			return nil, err
+		}
+		defer func() { _ = file.Close() }()
+		in = file
+	}
+	text, err := io.ReadAll(io.LimitReader(in, maxInput+1))
+	if err == nil && len(text) > maxInput {
+		err = fmt.Errorf("%s is larger than %d MiB", name, maxInput>>20)
+	}
+	return text, err
 }

@@ -25,12 +25,21 @@ type Source struct {
 	Drivers []string
 }
 
-// Claims is a source for usage.Read; nil where the server has no such devices.
-func Claims(c *cluster.Cluster, drivers []string) usage.ClaimSource {
+// Of is the source of a cluster's devices, in the newest version of the API that its server
+// has; nil, which reads nothing, where the server has none.
+func Of(c *cluster.Cluster, drivers []string) *Source {
 	for _, version := range versions {
 		if _, err := c.Mapper.Resource(version.WithKind("ResourceSlice")); err == nil {
 			return &Source{REST: c.REST(), Version: version, Drivers: drivers}
 		}
+	}
+	return nil
+}
+
+// Claims is a source for usage.Read; nil where the server has no such devices.
+func Claims(c *cluster.Cluster, drivers []string) usage.ClaimSource {
+	if s := Of(c, drivers); s != nil {
+		return s
 	}
 	return nil
 }
@@ -49,9 +58,12 @@ type Reading struct {
 // that is no problem.
 func (s *Source) Read(ctx context.Context) (Reading, error) {
 	var out Reading
+	if s == nil {
+		return out, nil
+	}
 	var published []resourcev1.ResourceSlice
 	var noSlices, noClaims error
-	of := listsOf(s.REST, cmp.Or(s.Version, versions[0]))
+	of := s.lists()
 	var together errgroup.Group
 	together.Go(func() error {
 		noSlices = of.slices(ctx, func(o *resourcev1.ResourceSlice) { published = append(published, *o) })
@@ -81,6 +93,16 @@ func (s *Source) Read(ctx context.Context) (Reading, error) {
 	}
 	return out, nil
 }
+
+// Classes hands out the classes of devices, from the server's cache.
+func (s *Source) Classes(ctx context.Context, each func(*resourcev1.DeviceClass)) error {
+	if s == nil {
+		return nil
+	}
+	return s.lists().classes(ctx, each)
+}
+
+func (s *Source) lists() lists { return listsOf(s.REST, cmp.Or(s.Version, versions[0])) }
 
 // GPUs implements usage.ClaimSource: one entry for each driver and product of a node.
 func (s *Source) GPUs(ctx context.Context) (map[string][]usage.GPU, []string) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"net/url"
 
 	resourcev1 "k8s.io/api/resource/v1"
 	resourcev1beta1 "k8s.io/api/resource/v1beta1"
@@ -24,12 +25,15 @@ var (
 		"metadata.name", "metadata.namespace", "spec.devices.requests",
 		"status.allocation.devices.results", "status.allocation.nodeSelector", "status.reservedFor",
 	}
+	classFields = []string{"metadata.name", "spec"}
+	fromCache   = url.Values{"resourceVersion": {"0"}}
 )
 
 // lists of one version, as those of v1.
 type lists struct {
-	slices func(context.Context, func(*resourcev1.ResourceSlice)) error
-	claims func(context.Context, func(*resourcev1.ResourceClaim)) error
+	slices  func(context.Context, func(*resourcev1.ResourceSlice)) error
+	claims  func(context.Context, func(*resourcev1.ResourceClaim)) error
+	classes func(context.Context, func(*resourcev1.DeviceClass)) error
 }
 
 func listsOf(client rest.Interface, version schema.GroupVersion) lists {
@@ -47,6 +51,11 @@ func listsOf(client rest.Interface, version schema.GroupVersion) lists {
 					return usage.List(ctx, client, path+"resourceclaims", nil, claimFields, each)
 				})
 			},
+			func(ctx context.Context, take func(*resourcev1.DeviceClass)) error {
+				return converted(take, unchanged, func(each func(*resourcev1beta1.DeviceClass)) error {
+					return usage.List(ctx, client, path+"deviceclasses", fromCache, classFields, each)
+				})
+			},
 		}
 	case resourcev1beta2.SchemeGroupVersion:
 		return lists{
@@ -60,6 +69,11 @@ func listsOf(client rest.Interface, version schema.GroupVersion) lists {
 					return usage.List(ctx, client, path+"resourceclaims", nil, claimFields, each)
 				})
 			},
+			func(ctx context.Context, take func(*resourcev1.DeviceClass)) error {
+				return converted(take, unchanged, func(each func(*resourcev1beta2.DeviceClass)) error {
+					return usage.List(ctx, client, path+"deviceclasses", fromCache, classFields, each)
+				})
+			},
 		}
 	}
 	return lists{
@@ -68,6 +82,9 @@ func listsOf(client rest.Interface, version schema.GroupVersion) lists {
 		},
 		func(ctx context.Context, take func(*resourcev1.ResourceClaim)) error {
 			return usage.List(ctx, client, path+"resourceclaims", nil, claimFields, take)
+		},
+		func(ctx context.Context, take func(*resourcev1.DeviceClass)) error {
+			return usage.List(ctx, client, path+"deviceclasses", fromCache, classFields, take)
 		},
 	}
 }

@@ -77,7 +77,7 @@ func ReadGPUs(ctx context.Context, c *cluster.Cluster, o Options) (*GPUs, error)
 		return err
 	})
 	together.Go(func() (err error) {
-		claims, err = (&dra.Source{REST: c.REST(), Drivers: o.GPUResources}).Read(asking)
+		claims, err = dra.Of(c, o.GPUResources).Read(asking)
 		return err
 	})
 	var whose Owners

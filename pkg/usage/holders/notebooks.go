@@ -307,7 +307,7 @@ func (r *notebooksReader) gpus(ctx context.Context, all []Notebook) error {
 	}
 	var reading dra.Reading
 	if claims {
-		if reading, err = (&dra.Source{REST: r.REST(), Drivers: o.GPUResources}).Read(ctx); err != nil {
+		if reading, err = dra.Of(r.Cluster, o.GPUResources).Read(ctx); err != nil {
 			return err
 		}
 		r.problems = append(r.problems, reading.Problems...)

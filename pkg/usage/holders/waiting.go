@@ -127,22 +127,21 @@ var driverName = regexp.MustCompile(`["']([a-z0-9.-]+)["']`)
 // stand for a GPU resource.
 func gpuClasses(ctx context.Context, c *cluster.Cluster, others []string) (sets.Set[string], string) {
 	out := sets.New[string]()
-	err := usage.List(ctx, c.REST(), "/apis/resource.k8s.io/v1/deviceclasses", url.Values{"resourceVersion": {"0"}}, []string{"metadata.name", "spec"},
-		func(class *resourcev1.DeviceClass) {
-			if e := class.Spec.ExtendedResourceName; e != nil && usage.IsGPU(*e, others) {
-				out.Insert(class.Name)
+	err := dra.Of(c, others).Classes(ctx, func(class *resourcev1.DeviceClass) {
+		if e := class.Spec.ExtendedResourceName; e != nil && usage.IsGPU(*e, others) {
+			out.Insert(class.Name)
+		}
+		for _, s := range class.Spec.Selectors {
+			if s.CEL == nil {
+				continue
 			}
-			for _, s := range class.Spec.Selectors {
-				if s.CEL == nil {
-					continue
-				}
-				for _, m := range driverName.FindAllStringSubmatch(s.CEL.Expression, -1) {
-					if dra.IsGPU(m[1], others) {
-						out.Insert(class.Name)
-					}
+			for _, m := range driverName.FindAllStringSubmatch(s.CEL.Expression, -1) {
+				if dra.IsGPU(m[1], others) {
+					out.Insert(class.Name)
 				}
 			}
-		})
+		}
+	})
 	if err != nil {
 		return out, "pods that wait for a GPU claim are unknown: " + usage.AbsenceOf("deviceclasses.resource.k8s.io", err).Reason
 	}

@@ -33,10 +33,19 @@ function stream(list)
   end
   function headers:add(name, value) table.insert(self.list, {name, value}) end
   function headers:replace(name, value) self:remove(name); self:add(name, value) end
-  local handle, metadata = {}, {}
-  function handle:headers() if fails then error("no headers") end return headers end
+  local handle, metadata, waited = {}, {}, 0
+  -- Headers do not outlast a wait.
+  function handle:headers()
+    if fails then error("no headers") end
+    local since = waited
+    return setmetatable({}, {__newindex = headers, __index = function(_, key)
+      if since ~= waited then error("object used outside of proper scope") end
+      return headers[key]
+    end})
+  end
   function handle:respond(h, body) answered, location, said = h[":status"], h["location"], body end
   function handle:body()
+    waited = waited + 1
     if sent then return {setBytes = function(_, text) sent = text; return #text end} end
   end
   function handle:streamInfo()

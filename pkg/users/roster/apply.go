@@ -52,7 +52,12 @@ type run struct {
 	hashes   []string
 	mu       sync.Mutex
 	done     int
+	// homeless is why namespaces are missing at the end.
+	homeless error
 }
+
+// errHomeless is said of everybody without a namespace; why is said once.
+var errHomeless = errors.New("added, but the namespace is not ready yet")
 
 // Apply makes the cluster what the list says, and returns what has become of everybody who
 // lacked something, in the order of the list, and of who was pruned. One who fails does
@@ -71,11 +76,17 @@ func (p *Plan) Apply(ctx context.Context, i *users.Installation, o Options) ([]O
 	for n := range r.outcomes {
 		if err := r.outcomes[n].err; err != nil {
 			r.outcomes[n].Error = err.Error()
+			if errors.Is(err, errHomeless) {
+				continue
+			}
 			failed = append(failed, fmt.Errorf("%s: %w", r.outcomes[n].Email, err))
 		}
 	}
 	if more := len(failed) - maxErrors; more > 0 {
 		failed = append(failed[:maxErrors], fmt.Errorf("and %d more", more))
+	}
+	if r.homeless != nil {
+		failed = append(failed, r.homeless)
 	}
 	return r.outcomes, errors.Join(failed...)
 }
@@ -204,13 +215,13 @@ func (r *run) await(ctx context.Context, all []int) {
 	if len(homes) == 0 {
 		return
 	}
-	err := r.AwaitHomes(ctx, homes, func(profile string) {
+	r.homeless = r.AwaitHomes(ctx, homes, func(profile string) {
 		delete(missing, profile)
 		r.Progress("Waiting for namespaces", len(homes)-len(missing), len(homes))
 	})
 	for _, n := range missing {
-		if err != nil {
-			r.outcomes[n].err = fmt.Errorf("added, but the namespace is not ready: %w", err)
+		if r.homeless != nil {
+			r.outcomes[n].err = errHomeless
 		}
 	}
 }

@@ -217,5 +217,14 @@ func (o *UserApplyOptions) apply(ctx context.Context, p *users.Installation, pla
 			break
 		}
 	}
+	if failed != nil && errors.Is(ctx.Err(), context.Canceled) {
+		stood := 0
+		for _, one := range outcomes {
+			if one.Error == "" {
+				stood++
+			}
+		}
+		return &rollout.Failure{Err: rollout.ErrInterrupted, Stood: fmt.Sprintf("%d of %s are as the list says; run the command again to complete it", stood, report.Count(len(outcomes), "user"))}
+	}
 	return failed
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"reflect"
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -31,6 +32,13 @@ type controller struct {
 	sources []source
 	sync    func(ctx context.Context, key string) error
 	listers map[schema.GroupVersionResource]cache.GenericLister
+	// applied is what was written last, and which version of the object that made.
+	applied map[string]written
+}
+
+type written struct {
+	object  map[string]any
+	version string
 }
 
 func newController(name string, cfg *rest.Config, log io.Writer, sources ...source) (*controller, error) {
@@ -38,7 +46,7 @@ func newController(name string, cfg *rest.Config, log io.Writer, sources ...sour
 	if err != nil {
 		return nil, err
 	}
-	return &controller{name: name, log: log, client: client, sources: sources, listers: map[schema.GroupVersionResource]cache.GenericLister{}}, nil
+	return &controller{name: name, log: log, client: client, sources: sources, listers: map[schema.GroupVersionResource]cache.GenericLister{}, applied: map[string]written{}}, nil
 }
 
 // served fails when the API server does not serve a kind. The originals do
@@ -107,14 +115,36 @@ func (c *controller) run(ctx context.Context) error {
 	}
 }
 
-// apply writes an object server-side.
+// apply writes an object server-side, unless it is still as it was written last: each write
+// asks for work on its owner again.
 func (c *controller) apply(ctx context.Context, r schema.GroupVersionResource, o map[string]any) error {
 	u := &unstructured.Unstructured{Object: o}
-	_, err := c.client.Resource(r).Namespace(u.GetNamespace()).Apply(ctx, u.GetName(), u, metav1.ApplyOptions{FieldManager: c.name, Force: true})
+	key := r.String() + " " + u.GetNamespace() + "/" + u.GetName()
+	if last, ok := c.applied[key]; ok && c.version(r, u) == last.version && reflect.DeepEqual(last.object, o) {
+		return nil
+	}
+	now, err := c.client.Resource(r).Namespace(u.GetNamespace()).Apply(ctx, u.GetName(), u, metav1.ApplyOptions{FieldManager: c.name, Force: true})
 	if err != nil {
 		return fmt.Errorf("%s %s/%s: %w", u.GetKind(), u.GetNamespace(), u.GetName(), err)
 	}
+	c.applied[key] = written{o, now.GetResourceVersion()}
 	return nil
+}
+
+// version of an object as it is known; empty where it is not watched, or not there.
+func (c *controller) version(r schema.GroupVersionResource, u *unstructured.Unstructured) string {
+	lister := c.listers[r]
+	if lister == nil {
+		return ""
+	}
+	found, err := lister.ByNamespace(u.GetNamespace()).Get(u.GetName())
+	if err != nil {
+		return ""
+	}
+	if o, ok := found.(metav1.Object); ok {
+		return o.GetResourceVersion()
+	}
+	return ""
 }
 
 // ownerOf returns the name of the owner of a kind that controls an object.

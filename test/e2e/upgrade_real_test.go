@@ -203,8 +203,8 @@ func TestUpgradesThatAreKilledConverge(t *testing.T) {
 			open := b.opens(t, image)
 			before := b.peoples()
 			asking := open.asks(t)
-			ended := false
-			for n := 0; n < killsOfOne && killed < *kills && !ended; {
+			ended, n := false, 0
+			for n < killsOfOne && killed < *kills && !ended {
 				after := rand.N(latestKill) //nolint:gosec // any moment will do
 				said, hit := b.killedUpgrade(t, after)
 				if ended = !hit; !ended {
@@ -212,6 +212,9 @@ func TestUpgradesThatAreKilledConverge(t *testing.T) {
 					killed++
 					t.Logf("kill %d, %.1f s after the run had begun to write; it had said last: %s", killed, after.Seconds(), said)
 				}
+			}
+			if n == 0 {
+				t.Fatal("the upgrade ended before it was killed: this proves nothing")
 			}
 			started := time.Now()
 			if !ended {
@@ -244,13 +247,13 @@ func TestUpgradesThatAreKilledConverge(t *testing.T) {
 
 // begins is a stream that tells when a run has begun to write.
 type begins struct {
-	bytes.Buffer
+	text  bytes.Buffer
 	began chan struct{}
 }
 
 func (w *begins) Write(p []byte) (int, error) {
-	n, err := w.Buffer.Write(p)
-	if w.began != nil && strings.Contains(w.String(), "Upgrading release ") {
+	n, err := w.text.Write(p)
+	if w.began != nil && strings.Contains(w.text.String(), "Upgrading release ") {
 		close(w.began)
 		w.began = nil
 	}
@@ -286,11 +289,11 @@ func (b *bed) killedUpgrade(t *testing.T, after time.Duration) (said string, hit
 	switch {
 	case err == nil:
 	case !errors.As(err, &exit) || exit.ExitCode() != -1:
-		t.Fatalf("an upgrade that was not killed failed: %v\n%s", err, bedkit.Tail(stderr.String()))
+		t.Fatalf("an upgrade that was not killed failed: %v\n%s", err, bedkit.Tail(stderr.text.String()))
 	default:
 		hit = true
 	}
-	return lastLine(stderr.String()), hit
+	return lastLine(stderr.text.String()), hit
 }
 
 // lastLine of what a program has printed.

@@ -73,8 +73,8 @@ func (p *Puller) template(s *stage) corev1.PodTemplateSpec {
 		// A container is to fail, and not to wait for an image that says which user it is.
 		spec.RestartPolicy, spec.SecurityContext.RunAsUser = corev1.RestartPolicyNever, ptr.To[int64](65534)
 	}
-	for _, name := range p.options.Secrets {
-		spec.ImagePullSecrets = append(spec.ImagePullSecrets, corev1.LocalObjectReference{Name: name})
+	if p.secret != "" {
+		spec.ImagePullSecrets = []corev1.LocalObjectReference{{Name: p.secret}}
 	}
 	return corev1.PodTemplateSpec{ObjectMeta: metav1.ObjectMeta{Labels: p.selector(s)}, Spec: spec}
 }
@@ -130,12 +130,12 @@ func chosen(selector labels.Selector) []corev1.NodeSelectorTerm {
 // object of a stage.
 func (p *Puller) object(s *stage) (*unstructured.Unstructured, error) {
 	meta := metav1.ObjectMeta{
-		Name: s.name(p.run), Namespace: Namespace, Labels: map[string]string{runLabel: p.run},
+		Name: s.name(p.run), Namespace: p.namespace, Labels: map[string]string{runLabel: p.run},
 		Annotations: map[string]string{"kubectl-jupyter/about": "pulls images; its containers are not meant to start"},
 	}
 	var typed any
 	if s.job {
-		if s.owner != nil {
+		if s.owner != nil && p.namespace == rollout.InventoryNamespace {
 			meta.OwnerReferences = []metav1.OwnerReference{*s.owner}
 		}
 		typed = &batchv1.Job{

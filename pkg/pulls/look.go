@@ -51,15 +51,15 @@ func (p *Puller) look(ctx context.Context) error {
 }
 
 func (p *Puller) pods(ctx context.Context) (map[types.UID]*corev1.Pod, error) {
-	list, err := p.cluster.Dynamic.Resource(podsResource).Namespace(Namespace).List(ctx, metav1.ListOptions{LabelSelector: runLabel + "=" + p.run})
+	list, err := p.cluster.Dynamic.Resource(podsResource).Namespace(p.namespace).List(ctx, metav1.ListOptions{LabelSelector: runLabel + "=" + p.run})
 	if err != nil {
-		return nil, fmt.Errorf("pods in namespace %s: %w", Namespace, err)
+		return nil, fmt.Errorf("pods in namespace %s: %w", p.namespace, err)
 	}
 	out := map[types.UID]*corev1.Pod{}
 	for i := range list.Items {
 		pod := &corev1.Pod{}
 		if err := runtime.DefaultUnstructuredConverter.FromUnstructured(list.Items[i].Object, pod); err != nil {
-			return nil, fmt.Errorf("Pod %s/%s: %w", Namespace, list.Items[i].GetName(), err)
+			return nil, fmt.Errorf("Pod %s/%s: %w", p.namespace, list.Items[i].GetName(), err)
 		}
 		out[pod.UID] = pod
 	}
@@ -67,16 +67,16 @@ func (p *Puller) pods(ctx context.Context) (map[types.UID]*corev1.Pod, error) {
 }
 
 func (p *Puller) events(ctx context.Context) ([]corev1.Event, error) {
-	list, err := p.cluster.Dynamic.Resource(eventsResource).Namespace(Namespace).List(ctx, metav1.ListOptions{
+	list, err := p.cluster.Dynamic.Resource(eventsResource).Namespace(p.namespace).List(ctx, metav1.ListOptions{
 		FieldSelector: fields.Set{"involvedObject.kind": "Pod", "source": "kubelet"}.String(),
 	})
 	if err != nil {
-		return nil, fmt.Errorf("events in namespace %s: %w", Namespace, err)
+		return nil, fmt.Errorf("events in namespace %s: %w", p.namespace, err)
 	}
 	out := make([]corev1.Event, len(list.Items))
 	for i := range list.Items {
 		if err := runtime.DefaultUnstructuredConverter.FromUnstructured(list.Items[i].Object, &out[i]); err != nil {
-			return nil, fmt.Errorf("Event %s/%s: %w", Namespace, list.Items[i].GetName(), err)
+			return nil, fmt.Errorf("Event %s/%s: %w", p.namespace, list.Items[i].GetName(), err)
 		}
 	}
 	return out, nil

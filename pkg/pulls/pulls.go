@@ -18,6 +18,7 @@ package pulls
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -29,8 +30,8 @@ import (
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/rollout"
 )
 
-// Namespace of the pods: every cluster has it, and it is there before the first object of an
-// installation. The pods satisfy the standard "restricted" anyway.
+// Namespace of the pods where no other is chosen: every cluster has it, and it is there before
+// the first object of an installation. The pods satisfy the standard "restricted" anyway.
 const Namespace = rollout.InventoryNamespace
 
 // Component is the name under which pulls are told of, beside the components.
@@ -104,8 +105,9 @@ type Options struct {
 	Selector labels.Selector
 	// Tolerate taints of the nodes, whatever they are.
 	Tolerate bool
-	// Secrets are names of pull secrets in Namespace.
-	Secrets []string
+	// Secret (NAMESPACE/NAME) has the credentials to pull with. The pods are in its namespace
+	// then, so that nothing has to be copied. Empty: the nodes have them.
+	Secret string
 	// Events receives what happens; nil drops it.
 	Events report.Sink
 	// Row names what the pulls of a node are told of under; nil tells of all together.
@@ -116,6 +118,8 @@ type Options struct {
 type Puller struct {
 	cluster *cluster.Cluster
 	options Options
+	// namespace of the pods, and the name of the pull secret in it.
+	namespace, secret string
 	// run tells the pods of this puller from those of others.
 	run string
 	// every is how often nodes are asked how far they are.
@@ -129,7 +133,11 @@ type Puller struct {
 
 // New makes a puller.
 func New(c *cluster.Cluster, o Options) *Puller {
-	return &Puller{cluster: c, options: o, run: rand.String(8), every: lookEvery, told: map[string]told{}, warned: map[string]bool{}}
+	namespace, secret := Namespace, ""
+	if o.Secret != "" {
+		namespace, secret, _ = strings.Cut(o.Secret, "/")
+	}
+	return &Puller{cluster: c, options: o, namespace: namespace, secret: secret, run: rand.String(8), every: lookEvery, told: map[string]told{}, warned: map[string]bool{}}
 }
 
 // stage is a part of the images that one pod of each node pulls.
@@ -218,7 +226,7 @@ func (p *Puller) find(node, ref string) *Image {
 // ref of a stage's object.
 func (p *Puller) ref(s *stage) report.Ref {
 	if s.job {
-		return report.Ref{Group: "batch", Kind: "Job", Namespace: Namespace, Name: s.name(p.run)}
+		return report.Ref{Group: "batch", Kind: "Job", Namespace: p.namespace, Name: s.name(p.run)}
 	}
-	return report.Ref{Group: "apps", Kind: "DaemonSet", Namespace: Namespace, Name: s.name(p.run)}
+	return report.Ref{Group: "apps", Kind: "DaemonSet", Namespace: p.namespace, Name: s.name(p.run)}
 }

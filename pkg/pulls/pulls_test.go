@@ -117,7 +117,7 @@ func TestPodsPassTheRestrictedStandardAndRunNothing(t *testing.T) {
 		"Job":       {nodes: []string{"a"}, images: []string{"one:v1", "two:v1"}, job: true, owner: &metav1.OwnerReference{Kind: "ConfigMap", Name: "kubectl-jupyter", UID: "1"}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			p := New(c, Options{Secrets: []string{"mirror"}})
+			p := New(c, Options{Secret: "default/mirror"})
 			u, err := p.object(s)
 			if err != nil {
 				t.Fatal(err)
@@ -132,7 +132,7 @@ func TestPodsPassTheRestrictedStandardAndRunNothing(t *testing.T) {
 			if got := len(template.Spec.Affinity.NodeAffinity.RequiredDuringSchedulingIgnoredDuringExecution.NodeSelectorTerms); got != len(s.nodes) {
 				t.Errorf("%d terms for %d nodes", got, len(s.nodes))
 			}
-			if len(template.Spec.ImagePullSecrets) != 1 || *template.Spec.AutomountServiceAccountToken {
+			if u.GetNamespace() != "default" || len(template.Spec.ImagePullSecrets) != 1 || template.Spec.ImagePullSecrets[0].Name != "mirror" || *template.Spec.AutomountServiceAccountToken {
 				t.Errorf("pull secrets %v, token %v", template.Spec.ImagePullSecrets, template.Spec.AutomountServiceAccountToken)
 			}
 			for i, c := range template.Spec.Containers {
@@ -147,7 +147,8 @@ func TestPodsPassTheRestrictedStandardAndRunNothing(t *testing.T) {
 			if s.job {
 				job := &batchv1.Job{}
 				convert(t, u, job)
-				if job.Spec.TTLSecondsAfterFinished == nil || job.Spec.ActiveDeadlineSeconds == nil || len(job.OwnerReferences) != 1 {
+				// An owner has to be in the same namespace.
+				if job.Spec.TTLSecondsAfterFinished == nil || job.Spec.ActiveDeadlineSeconds == nil || len(job.OwnerReferences) != 0 {
 					t.Errorf("nothing deletes it: %+v", job)
 				}
 			} else if !rollout.IsMember(u) || u.GetLabels()[components.ComponentLabel] != Component {

@@ -130,7 +130,7 @@ func (p *Puller) send(ctx context.Context, s *stage) error {
 	if err != nil {
 		return err
 	}
-	_, err = p.cluster.Dynamic.Resource(p.resource(s)).Namespace(Namespace).Create(ctx, u, metav1.CreateOptions{FieldManager: rollout.FieldManager})
+	_, err = p.cluster.Dynamic.Resource(p.resource(s)).Namespace(p.namespace).Create(ctx, u, metav1.CreateOptions{FieldManager: rollout.FieldManager})
 	if err != nil {
 		return fmt.Errorf("%s: %w", p.ref(s), err)
 	}
@@ -148,7 +148,7 @@ func (p *Puller) resource(s *stage) schema.GroupVersionResource {
 // delete deletes the object of a stage. A Job ends without it, and not everybody may.
 func (p *Puller) delete(ctx context.Context, s *stage) error {
 	policy := metav1.DeletePropagationBackground
-	err := p.cluster.Dynamic.Resource(p.resource(s)).Namespace(Namespace).Delete(ctx, s.name(p.run), metav1.DeleteOptions{PropagationPolicy: &policy})
+	err := p.cluster.Dynamic.Resource(p.resource(s)).Namespace(p.namespace).Delete(ctx, s.name(p.run), metav1.DeleteOptions{PropagationPolicy: &policy})
 	if err == nil || apierrors.IsNotFound(err) || s.job && apierrors.IsForbidden(err) {
 		s.deleted = true
 		return nil
@@ -191,15 +191,14 @@ func (p *Puller) Alone(ctx context.Context) error {
 
 // RemoveKept deletes the DaemonSets that earlier pulls have kept, and tells how many.
 func (p *Puller) RemoveKept(ctx context.Context) (int, error) {
-	client := p.cluster.Dynamic.Resource(daemonSets).Namespace(Namespace)
-	list, err := client.List(ctx, metav1.ListOptions{LabelSelector: keptLabel + "=true," + runLabel + "!=" + p.run})
+	list, err := p.cluster.Dynamic.Resource(daemonSets).List(ctx, metav1.ListOptions{LabelSelector: keptLabel + "=true," + runLabel + "!=" + p.run})
 	if err != nil {
-		return 0, fmt.Errorf("DaemonSets in namespace %s: %w", Namespace, err)
+		return 0, fmt.Errorf("DaemonSets: %w", err)
 	}
 	policy := metav1.DeletePropagationBackground
 	for _, u := range list.Items {
-		if err := client.Delete(ctx, u.GetName(), metav1.DeleteOptions{PropagationPolicy: &policy}); err != nil && !apierrors.IsNotFound(err) {
-			return 0, fmt.Errorf("DaemonSet %s/%s: not deleted: %w", Namespace, u.GetName(), err)
+		if err := p.cluster.Dynamic.Resource(daemonSets).Namespace(u.GetNamespace()).Delete(ctx, u.GetName(), metav1.DeleteOptions{PropagationPolicy: &policy}); err != nil && !apierrors.IsNotFound(err) {
+			return 0, fmt.Errorf("DaemonSet %s/%s: not deleted: %w", u.GetNamespace(), u.GetName(), err)
 		}
 	}
 	return len(list.Items), nil

@@ -8,14 +8,14 @@ import (
 )
 
 // Needed lists the images of the workloads, in the order in which an installation waits for
-// them: first those of components whose gates others wait for, the most awaited one first
-// and what its gate asks before the rest of it, then those that nothing waits for, and last
-// those of workloads that wait for a gate. Lacks tells whether a workload's image may be
+// them: early those of workloads that nothing holds up, first of components whose gates others
+// wait for, the most awaited one first and what its gate asks before the rest of it; late those
+// of workloads alone that wait for a gate. Lacks tells whether a workload's image may be
 // missing on the nodes; the sidecar's is asked for in the name of the workload that gets it.
-func Needed(rendered []Rendered, o Options, lacks func(workload *unstructured.Unstructured, image string) bool) ([]string, error) {
+func Needed(rendered []Rendered, o Options, lacks func(workload *unstructured.Unstructured, image string) bool) (early, late []string, err error) {
 	requests, err := Requests(rendered)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	sidecars := map[string]bool{}
 	for _, p := range requests.Pods {
@@ -26,14 +26,17 @@ func Needed(rendered []Rendered, o Options, lacks func(workload *unstructured.Un
 	slices.SortStableFunc(ordered, func(a, b Rendered) int {
 		return cmp.Or(cmp.Compare(awaited[b.Component.Name], awaited[a.Component.Name]), cmp.Compare(waits(a.Component), waits(b.Component)))
 	})
-	var out []string
-	add := func(u *unstructured.Unstructured, image string) {
-		if !slices.Contains(out, image) && lacks(u, image) {
-			out = append(out, image)
-		}
-	}
 	injects := injectedImages(rendered, o)
 	for _, r := range ordered {
+		list := &early
+		if waits(r.Component) > 0 {
+			list = &late
+		}
+		add := func(u *unstructured.Unstructured, image string) {
+			if !slices.Contains(early, image) && !slices.Contains(late, image) && lacks(u, image) {
+				*list = append(*list, image)
+			}
+		}
 		for _, u := range gateFirst(r) {
 			injected := sidecars[u.GetKind()+"/"+u.GetNamespace()+"/"+u.GetName()]
 			eachContainer(u, func(c map[string]any) {
@@ -52,7 +55,7 @@ func Needed(rendered []Rendered, o Options, lacks func(workload *unstructured.Un
 			}
 		}
 	}
-	return out, nil
+	return early, late, nil
 }
 
 // awaitedBy counts for each component the others whose workloads wait for its gates.

@@ -26,9 +26,13 @@ func TestImagesAreNeededInTheOrderInWhichTheGraphWaitsForThem(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			all, err := Needed(rendered, o, func(*unstructured.Unstructured, string) bool { return true })
+			early, late, err := Needed(rendered, o, func(*unstructured.Unstructured, string) bool { return true })
 			if err != nil {
 				t.Fatal(err)
+			}
+			all := slices.Concat(early, late)
+			if len(late) == 0 || !strings.HasSuffix(Repository(late[0]), "/poddefaults-webhook") || slices.ContainsFunc(early, func(i string) bool { return strings.HasSuffix(Repository(i), "/notebook-controller") }) {
+				t.Errorf("early %q, late %q", early, late)
 			}
 			var repositories []string
 			for _, image := range all {
@@ -106,12 +110,12 @@ func TestWhatIsThereIsNotNeeded(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			got, err := Needed(rendered, o, test.lacks)
+			early, late, err := Needed(rendered, o, test.lacks)
 			if err != nil {
 				t.Fatal(err)
 			}
-			if !test.want(got) {
-				t.Errorf("%q", got)
+			if !test.want(slices.Concat(early, late)) {
+				t.Errorf("%q, %q", early, late)
 			}
 		})
 	}

@@ -29,16 +29,13 @@ func (p *Puller) look(ctx context.Context) error {
 		return err
 	}
 	changed := false
-	if len(pods) > 0 {
+	if len(pods) > 0 || p.wide {
 		events, err := p.events(ctx)
 		if err != nil {
 			return err
 		}
 		for i := range events {
-			pod := pods[events[i].InvolvedObject.UID]
-			if pod != nil {
-				changed = p.heard(pod, &events[i]) || changed
-			}
+			changed = p.heard(pods[events[i].InvolvedObject.UID], &events[i]) || changed
 		}
 	}
 	for _, pod := range pods {
@@ -66,17 +63,35 @@ func (p *Puller) pods(ctx context.Context) (map[types.UID]*corev1.Pod, error) {
 	return out, nil
 }
 
+// remember takes up the events that are there before anything is pulled for us.
+func (p *Puller) remember(ctx context.Context) error {
+	events, err := p.events(ctx)
+	p.old = map[types.UID]int32{}
+	for _, e := range events {
+		p.old[e.UID] = e.Count
+	}
+	if ctx.Err() != nil {
+		return nil
+	}
+	return err
+}
+
+// events of kubelets about pods: ours, or all where others pull for us.
 func (p *Puller) events(ctx context.Context) ([]corev1.Event, error) {
-	list, err := p.cluster.Dynamic.Resource(eventsResource).Namespace(p.namespace).List(ctx, metav1.ListOptions{
+	namespace := p.namespace
+	if p.wide {
+		namespace = metav1.NamespaceAll
+	}
+	list, err := p.cluster.Dynamic.Resource(eventsResource).Namespace(namespace).List(ctx, metav1.ListOptions{
 		FieldSelector: fields.Set{"involvedObject.kind": "Pod", "source": "kubelet"}.String(),
 	})
 	if err != nil {
-		return nil, fmt.Errorf("events in namespace %s: %w", p.namespace, err)
+		return nil, fmt.Errorf("events: %w", err)
 	}
 	out := make([]corev1.Event, len(list.Items))
 	for i := range list.Items {
 		if err := runtime.DefaultUnstructuredConverter.FromUnstructured(list.Items[i].Object, &out[i]); err != nil {
-			return nil, fmt.Errorf("Event %s/%s: %w", p.namespace, list.Items[i].GetName(), err)
+			return nil, fmt.Errorf("Event %s/%s: %w", list.Items[i].GetNamespace(), list.Items[i].GetName(), err)
 		}
 	}
 	return out, nil
@@ -93,19 +108,34 @@ func (p *Puller) of(pod *corev1.Pod, name string) *Image {
 }
 
 var (
+	named     = regexp.MustCompile(`image "([^"]+)"`)
 	fieldPath = regexp.MustCompile(`^spec\.containers\{(.+)\}$`)
 	// How kubelets say what a pull took; those before 1.30 do not say the size.
 	took = regexp.MustCompile(`^Successfully pulled image .* in ([0-9a-zµ.]+)`)
 	size = regexp.MustCompile(`Image size: ([0-9]+) bytes`)
 )
 
-// heard takes up an event of a pod, and tells whether it changes anything.
-func (p *Puller) heard(pod *corev1.Pod, e *corev1.Event) bool {
-	m := fieldPath.FindStringSubmatch(e.InvolvedObject.FieldPath)
-	if m == nil {
-		return false
+// about is the image that an event is about. An event of somebody else's pod names it.
+func (p *Puller) about(pod *corev1.Pod, e *corev1.Event) *Image {
+	if pod != nil {
+		if m := fieldPath.FindStringSubmatch(e.InvolvedObject.FieldPath); m != nil {
+			return p.of(pod, m[1])
+		}
+		return nil
 	}
-	i := p.of(pod, m[1])
+	if count, known := p.old[e.UID]; known && count == e.Count {
+		return nil
+	}
+	if m := named.FindStringSubmatch(e.Message); m != nil {
+		return p.find(e.Source.Host, m[1])
+	}
+	return nil
+}
+
+// heard takes up an event of a pod, which is nil for one that is not ours, and tells whether
+// it changes anything.
+func (p *Puller) heard(pod *corev1.Pod, e *corev1.Event) bool {
+	i := p.about(pod, e)
 	if i == nil || i.there() {
 		return false
 	}

@@ -23,6 +23,7 @@ import (
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/rand"
 
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/cluster"
@@ -127,6 +128,9 @@ type Puller struct {
 
 	stages []*stage
 	images []Image
+	// wide tells that pods of others pull for us, too; old are their events from before.
+	wide   bool
+	old    map[types.UID]int32
 	told   map[string]told
 	warned map[string]bool
 }
@@ -145,6 +149,8 @@ type stage struct {
 	number int
 	nodes  []string
 	images []string
+	// beside: it begins with the first one.
+	beside bool
 	// alone: nobody waits for it, and it ends by itself.
 	alone bool
 	owner *metav1.OwnerReference
@@ -159,6 +165,37 @@ func (s *stage) name(run string) string {
 
 // Add plans images for nodes, after what was planned before.
 func (p *Puller) Add(nodes []Node, images []string) { p.add(nodes, images, false) }
+
+// inFront is how many images are asked for before those who need them do.
+const inFront = 3
+
+// AddBeside plans what an installation needs on its only node, while its pods are on their
+// way. A kubelet pulls one image after the other, as they are asked for, unless it is told
+// otherwise. So the first images of early, for whose programs others wait, get a pod each and
+// come first in its queue; the rest of early is asked for by its own pods soon. Late images
+// follow in the pod of the first one, so that the kubelet always has something to pull.
+func (p *Puller) AddBeside(node Node, early, late []string) {
+	p.wide = true
+	nodes, missing := []string{node.Name}, func(images []string) []string {
+		return slices.DeleteFunc(slices.Clone(images), node.Has)
+	}
+	for _, image := range slices.Concat(early, late) {
+		state := Waiting
+		if node.Has(image) {
+			state = Present
+		}
+		p.images = append(p.images, Image{Node: node.Name, Ref: image, State: state})
+	}
+	first := missing(early)
+	first = first[:min(len(first), inFront)]
+	parts := slices.Collect(slices.Chunk(slices.Concat(first[:min(len(first), 1)], missing(late)), perPod))
+	for i := 1; i < len(first); i++ {
+		parts = slices.Insert(parts, i, []string{first[i]})
+	}
+	for i, part := range parts {
+		p.stages = append(p.stages, &stage{number: len(p.stages), nodes: nodes, images: part, beside: i < len(first)})
+	}
+}
 
 // AddAlone plans images whose pull goes on when nobody waits for it any more.
 func (p *Puller) AddAlone(nodes []Node, images []string) { p.add(nodes, images, true) }
@@ -193,16 +230,18 @@ func (p *Puller) Anywhere(images []string) {
 	}
 }
 
-// Arrived takes up that the images of stages which are waited for are on the nodes, as who
-// has seen their programs run knows.
+// Arrived takes up that the images which are waited for are on the nodes, as who has seen
+// their programs run knows.
 func (p *Puller) Arrived() {
+	alone := map[string]bool{}
 	for _, s := range p.stages {
-		for _, node := range s.nodes {
-			for _, ref := range s.images {
-				if i := p.find(node, ref); !s.alone && i != nil && !i.there() {
-					i.State, i.Message = Present, ""
-				}
-			}
+		for _, ref := range s.images {
+			alone[ref] = s.alone
+		}
+	}
+	for i := range p.images {
+		if image := &p.images[i]; !alone[image.Ref] && !image.there() {
+			image.State, image.Message = Present, ""
 		}
 	}
 	p.tell()

@@ -250,9 +250,9 @@ func (k *kubelet) answer(kind schema.GroupVersionResource, u *unstructured.Unstr
 
 func (k *kubelet) event(pod *corev1.Pod, container, suffix, reason, message string) {
 	k.create(eventsResource, "Event", &corev1.Event{
-		ObjectMeta:     metav1.ObjectMeta{Name: pod.Name + "." + suffix, Namespace: Namespace},
+		ObjectMeta:     metav1.ObjectMeta{Name: pod.Name + "." + suffix, Namespace: Namespace, UID: types.UID(pod.Name + "." + suffix)},
 		InvolvedObject: corev1.ObjectReference{Kind: "Pod", Namespace: Namespace, Name: pod.Name, UID: pod.UID, FieldPath: "spec.containers{" + container + "}"},
-		Reason:         reason, Message: message, Source: corev1.EventSource{Component: "kubelet"},
+		Reason:         reason, Message: message, Source: corev1.EventSource{Component: "kubelet", Host: "a"},
 	})
 }
 
@@ -330,6 +330,33 @@ func TestImagesArePulledInTheirOrderAndNothingIsLeft(t *testing.T) {
 	last := events[len(events)-1]
 	if last.Component != Component || last.State != report.Ready || last.Done != 18 || last.Total != 18 {
 		t.Errorf("last told: %+v", last)
+	}
+}
+
+func TestWhatOthersWaitForIsAskedForFirstAndTheRestIsLeftToItsPods(t *testing.T) {
+	p, k := pulling(t, nil, Options{})
+	early, late := []string{"e0:v1", "e1:v1", "e2:v1", "e3:v1"}, many(7)
+	// The pod that needs the rest of them, and what was heard of another time.
+	other := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Name: "other", UID: "other"}}
+	k.event(other, "a", "0", "Pulled", `Successfully pulled image "e3:v1" in 2s`)
+	k.client.PrependReactor("create", "jobs", func(clienttesting.Action) (bool, runtime.Object, error) {
+		k.event(other, "a", "1", "Pulled", `Successfully pulled image "e3:v1" in 3s (3s including waiting). Image size: 5000000 bytes.`)
+		return false, nil, nil
+	})
+	p.AddBeside(Node{Name: "a"}, early, late)
+	p.AddAlone([]Node{{Name: "a"}}, []string{"notebook:v1"})
+	if err := p.Run(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	want := slices.Concat([]string{"e0:v1"}, late[:6], []string{"e1:v1", "e2:v1"}, late[6:], []string{"notebook:v1"})
+	if !slices.Equal(k.pulled, want) {
+		t.Errorf("pulled %q, want %q", k.pulled, want)
+	}
+	if s := Sums(p.Images()); s.There != 12 || s.Total != 12 || s.Bytes != 16_000_000 {
+		t.Errorf("%+v", s)
+	}
+	if left := k.left(daemonSets); left != nil {
+		t.Errorf("left: %q", left)
 	}
 }
 

@@ -44,6 +44,11 @@ func (p *Puller) Run(ctx context.Context) (err error) {
 		if err := p.advance(ctx); err != nil {
 			return err
 		}
+		if p.wide && p.old == nil {
+			if err := p.remember(ctx); err != nil {
+				return err
+			}
+		}
 		if p.done() {
 			return nil
 		}
@@ -64,7 +69,7 @@ func (p *Puller) Run(ctx context.Context) (err error) {
 // advance begins the stages whose turn it is, and ends those that are complete.
 func (p *Puller) advance(ctx context.Context) error {
 	for i, s := range p.stages {
-		if i > 0 && !p.begun(p.stages[i-1]) {
+		if !s.created && !s.beside && slices.ContainsFunc(p.stages[:i], func(before *stage) bool { return !p.begun(before) }) {
 			return nil
 		}
 		if !s.created {
@@ -83,7 +88,12 @@ func (p *Puller) advance(ctx context.Context) error {
 
 // done tells that every node has come to an end with every image.
 func (p *Puller) done() bool {
-	return !slices.ContainsFunc(p.stages, func(s *stage) bool { return !p.all(s, (*Image).settled) })
+	for _, s := range p.stages {
+		if !s.created {
+			return false
+		}
+	}
+	return !slices.ContainsFunc(p.images, func(i Image) bool { return !i.settled() })
 }
 
 // all tells that something holds for all images of a stage.

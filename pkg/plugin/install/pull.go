@@ -57,21 +57,25 @@ func (o *InstallOptions) pullAhead(ctx context.Context, a *attempt) (*ahead, err
 	if o.Pull == "" || o.Pull == pullOff || !o.Wait {
 		return nil, nil
 	}
-	stack, offered, err := o.lacking(a)
-	if err != nil || len(stack)+len(offered) == 0 {
+	lacking, err := o.lacking(a)
+	if err != nil || len(lacking.early)+len(lacking.late)+len(lacking.offered) == 0 {
 		return nil, err
 	}
 	h := &ahead{
 		puller: pulls.New(a.cluster, pulls.Options{Events: a.progress.Event}), waited: o.Pull == pullAll, asked: o.Intent.Given("notebook-images"), done: make(chan error, 1),
 	}
 	ctx, h.stop = plugin.Within(ctx, o.Timeout)
-	go func() { h.done <- h.run(ctx, a.cluster, stack, offered) }()
+	go func() { h.done <- h.run(ctx, a.cluster, lacking) }()
 	return h, nil
 }
 
+// images that nodes may lack: of workloads that wait for none of the others, and of those that
+// do, and what is offered for notebooks.
+type images struct{ early, late, offered []string }
+
 // lacking are the images of workloads that the run creates or changes, and those of
 // notebooks where it brings the form that offers them, or where they were asked for.
-func (o *InstallOptions) lacking(a *attempt) (stack, offered []string, err error) {
+func (o *InstallOptions) lacking(a *attempt) (out images, err error) {
 	changes := map[report.Ref]rollout.Change{}
 	for _, c := range a.survey.Changes() {
 		changes[c.Ref] = c
@@ -80,28 +84,28 @@ func (o *InstallOptions) lacking(a *attempt) (stack, offered []string, err error
 		c, ok := changes[cluster.RefOf(u)]
 		return c, ok && c.Action != report.Unchanged
 	}
-	stack, err = components.Needed(a.plan.Rendered, o.Intent.Manifests, func(u *unstructured.Unstructured, image string) bool {
+	out.early, out.late, err = components.Needed(a.plan.Rendered, o.Intent.Manifests, func(u *unstructured.Unstructured, image string) bool {
 		c, ok := changed(u)
 		return ok && (c.Live == nil || !components.Uses(c.Live, image))
 	})
 	if err != nil {
-		return nil, nil, err
+		return out, err
 	}
 	form := slices.ContainsFunc(components.ObjectsOf(a.plan.Rendered), func(u *unstructured.Unstructured) bool {
 		_, ok := changed(u)
 		return ok && components.IsForm(u)
 	})
 	if form || o.Intent.Given("notebook-images") {
-		offered, err = pulls.NotebookImages(a.plan.Rendered, o.NotebookImages)
+		out.offered, err = pulls.NotebookImages(a.plan.Rendered, o.NotebookImages)
 	}
-	return stack, offered, err
+	return out, err
 }
 
 // run chooses the nodes, and pulls. Where there are several, nobody knows on which of them the
 // scheduler will put a pod, and an image that is pulled elsewhere as well would only take
 // from the wire: so the images of the stack are left to the pods, and that of a notebook,
 // which then starts where it is, to the end.
-func (h *ahead) run(ctx context.Context, c *cluster.Cluster, stack, offered []string) error {
+func (h *ahead) run(ctx context.Context, c *cluster.Cluster, lacking images) error {
 	most := 0
 	if !h.waited {
 		most = 2
@@ -111,12 +115,12 @@ func (h *ahead) run(ctx context.Context, c *cluster.Cluster, stack, offered []st
 	case err != nil || len(nodes) == 0:
 		return err
 	case h.waited:
-		h.puller.Add(nodes, slices.Concat(stack, offered))
+		h.puller.Add(nodes, slices.Concat(lacking.early, lacking.late, lacking.offered))
 	case len(nodes) == 1:
-		h.puller.Add(nodes, stack)
-		h.puller.AddAlone(nodes, offered)
+		h.puller.AddBeside(nodes[0], lacking.early, lacking.late)
+		h.puller.AddAlone(nodes, lacking.offered)
 	default:
-		h.puller.Anywhere(offered)
+		h.puller.Anywhere(lacking.offered)
 		return nil
 	}
 	return h.puller.Run(ctx)

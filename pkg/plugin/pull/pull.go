@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -197,12 +198,12 @@ func (o *Options) images(ctx context.Context, settings *rollout.Settings) ([]str
 	if err != nil {
 		return nil, err
 	}
-	images, err := components.Needed(rendered, o.Intent.Manifests, func(*unstructured.Unstructured, string) bool { return true })
+	early, late, err := components.Needed(rendered, o.Intent.Manifests, func(*unstructured.Unstructured, string) bool { return true })
 	if err != nil {
 		return nil, err
 	}
 	offered, err := pulls.NotebookImages(rendered, o.Notebooks)
-	return append(images, offered...), err
+	return slices.Concat(early, late, offered), err
 }
 
 // end prints what has become of each image, and fails where one is not there.

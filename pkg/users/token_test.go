@@ -23,7 +23,7 @@ func dexOf(t *testing.T, claims string) string {
 	t.Helper()
 	challenge := ""
 	mux := http.NewServeMux()
-	mux.HandleFunc("GET /dex/auth", func(w http.ResponseWriter, r *http.Request) {
+	mux.HandleFunc("GET /dex/auth/local", func(w http.ResponseWriter, r *http.Request) {
 		q := r.URL.Query()
 		challenge = q.Get("code_challenge")
 		if q.Get("client_id") != "client" || q.Get("code_challenge_method") != "S256" || !strings.Contains(q.Get("scope"), "groups") {

@@ -123,7 +123,7 @@ func (p *Puller) about(pod *corev1.Pod, e *corev1.Event) *Image {
 		}
 		return nil
 	}
-	if count, known := p.old[e.UID]; known && count == e.Count {
+	if count, known := p.old[e.UID]; !p.wide || known && count == e.Count {
 		return nil
 	}
 	if m := named.FindStringSubmatch(e.Message); m != nil {

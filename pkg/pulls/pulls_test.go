@@ -371,6 +371,21 @@ func TestWhatIsThereIsNotPulled(t *testing.T) {
 	}
 }
 
+func TestWhatOtherPodsHaveSaidIsNotTakenForAnAnswer(t *testing.T) {
+	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancel()
+	p, k := pulling(t, map[string]string{"image-00:v1": ""}, Options{})
+	earlier := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Name: "of-an-earlier-run", UID: "earlier"}}
+	k.event(earlier, "image-0", "0", "Pulled", `Successfully pulled image "image-00:v1" in 2s`)
+	p.Add([]Node{{Name: "a"}}, many(1))
+	if err := p.Run(ctx); err != nil {
+		t.Fatal(err)
+	}
+	if got := p.Images()[0].State; got != Waiting {
+		t.Errorf("the image is %s, although no pod of this run has it", got)
+	}
+}
+
 func TestAFailureIsNamedAndEndsNothing(t *testing.T) {
 	var warnings []string
 	ctx, cancel := context.WithCancel(t.Context())

@@ -66,6 +66,10 @@ e2e-clusters: build devcluster ## Install on clusters of other kinds: with the r
 	go test -tags e2e -count=1 -timeout 40m -parallel 2 -v -run TestClustersLike ./test/e2e/ -clusters
 	go test -tags e2e_real -count=1 -timeout 60m -v -run TestClustersOnARealNode ./test/e2e/ -clusters
 
+.PHONY: e2e-registry
+e2e-registry: build devcluster ## Fill a mirror with a private CA and a login, install from it on a real node, and have pulls fail in every way that has a name (requires root)
+	go test -tags e2e_real -count=1 -timeout 60m -v -run "TestAMirror|TestPulls|TestANodeWithoutRoom" ./test/e2e/ -registry
+
 KILLS ?= 3
 
 .PHONY: e2e-upgrade

@@ -77,6 +77,9 @@ func (o Options) image(ref string) string {
 	return to + "/" + withoutHost(ref)
 }
 
+// Mirrored is where a mirror has an image: its reference after --registry.
+func (o Options) Mirrored(ref string) string { return Options{Registry: o.Registry}.image(ref) }
+
 // hostOf is the registry of a reference; without one it is Docker's.
 func hostOf(ref string) string {
 	if rest := withoutHost(ref); rest != ref {

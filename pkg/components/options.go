@@ -70,6 +70,9 @@ type Options struct {
 	// Registry (HOST[:PORT][/PREFIX]) replaces the host of every image. With REGISTRY= before
 	// it, it is for images of that registry only; several are separated by commas.
 	Registry string
+	// PullSecret (NAMESPACE/NAME) has the credentials that images are pulled with; empty: the
+	// nodes have them, or none are needed.
+	PullSecret string
 	// Images replaces single images: repository without tag -> full reference.
 	Images map[string]string
 	// Outlines leaves out the schemas of CustomResourceDefinitions, which are most of a
@@ -189,6 +192,9 @@ func (o Options) Validate() error {
 		return err
 	}
 	if err := validRegistry(o.Registry); err != nil {
+		return err
+	}
+	if err := validPullSecret(o.PullSecret); err != nil {
 		return err
 	}
 	for name, ref := range o.Images {

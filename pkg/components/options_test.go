@@ -22,6 +22,9 @@ func TestOptionsAreRefusedByTheNameOfTheirFlag(t *testing.T) {
 		{"two mirrors for all registries", Options{Registry: "a.example.com,b.example.com"}, "two mirrors for all"},
 		{"two mirrors for one registry", Options{Registry: "docker.io=a.example.com,docker.io=b.example.com"}, "docker.io is specified twice"},
 		{"a mirror of something that is no registry", Options{Registry: "docker.io/istio=a.example.com"}, "not a registry such as"},
+		{"a pull secret in a namespace is fine", Options{PullSecret: "ops/mirror"}, ""},
+		{"a pull secret whose name no Secret has", Options{PullSecret: "default/Mirror!"}, "--image-pull-secret"},
+		{"the copy of a pull secret in its place", Options{PullSecret: "kubeflow/" + PullSecretCopy}, "--image-pull-secret"},
 		{"an image with a port, a tag and a digest is fine", Options{Images: map[string]string{"ghcr.io/dexidp/dex": "r.example.com:5000/a/dex:v1@sha256:" + strings.Repeat("a", 64)}}, ""},
 		{"an image reference that no runtime takes", Options{Images: map[string]string{"ghcr.io/dexidp/dex": "bad::ref"}}, "--image ghcr.io/dexidp/dex"},
 	}

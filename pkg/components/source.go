@@ -144,6 +144,7 @@ func (s *Files) render(c *Component, o Options) ([]*unstructured.Unstructured, e
 	if err != nil {
 		return nil, err
 	}
+	objects = append(objects, o.pullSecrets(objects)...)
 	tokens := c.tokens(o)
 	for _, u := range objects {
 		substitute(u, tokens, o)
@@ -155,6 +156,7 @@ func (s *Files) render(c *Component, o Options) ([]*unstructured.Unstructured, e
 			endAtOnce(u)
 		}
 		replaceImages(u, c, o)
+		o.pullWith(u)
 		if err := o.Form.into(u); err != nil {
 			return nil, err
 		}

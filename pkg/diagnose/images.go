@@ -65,7 +65,7 @@ func (s *Snapshot) failedPull(sub Subject, p *corev1.Pod, ct container, w *corev
 		c.Remedy = "kubectl get nodes -L kubernetes.io/arch; run the pods on amd64 nodes, or use an image for this architecture: kubectl jupyter install --image NAME=REF"
 	case strings.Contains(text, "server gave http response to https client"):
 		c.Summary = fmt.Sprintf("registry %s serves plain HTTP, and node %s expects HTTPS", asked, p.Spec.NodeName)
-		c.Remedy = fmt.Sprintf("serve the registry over HTTPS, or allow HTTP on every node: for containerd, server = \"http://%s\" in /etc/containerd/certs.d/%s/hosts.toml", asked, registryOf(image))
+		c.Remedy = fmt.Sprintf("serve the registry over HTTPS, or allow HTTP on every node: for containerd, [host.\"http://%s\"] in /etc/containerd/certs.d/%s/hosts.toml", asked, registryOf(image))
 	case strings.Contains(text, "x509: certificate has expired or is not yet valid"):
 		c.Summary = fmt.Sprintf("for node %s the certificate of registry %s has expired or is not valid yet", p.Spec.NodeName, asked)
 		c.Remedy = "compare the node's clock with the dates in the evidence; if the clock is right, renew the registry's certificate"
@@ -74,7 +74,7 @@ func (s *Snapshot) failedPull(sub Subject, p *corev1.Pod, ct container, w *corev
 		c.Remedy = "use the registry by a name of its certificate (--registry HOST/PREFIX), or give it a certificate for this one; something between the node and the registry may answer in its place"
 	case strings.Contains(text, "x509: "):
 		c.Summary = fmt.Sprintf("node %s does not trust the certificate of registry %s", p.Spec.NodeName, asked)
-		c.Remedy = fmt.Sprintf("if the registry has a private CA, name it on every node: for containerd, ca = \"/path/ca.crt\" in /etc/containerd/certs.d/%s/hosts.toml; otherwise renew the registry's certificate", registryOf(image))
+		c.Remedy = fmt.Sprintf("if the registry has a private CA, name it on every node: for containerd, ca = \"/path/ca.crt\" below [host.\"https://%s\"] in /etc/containerd/certs.d/%s/hosts.toml; otherwise renew the registry's certificate", asked, registryOf(image))
 	case strings.Contains(text, "toomanyrequests") || strings.Contains(text, "429 too many"):
 		c.Severity = report.Delay
 		c.Summary = fmt.Sprintf("registry %s limits image pulls", asked)
@@ -86,8 +86,7 @@ func (s *Snapshot) failedPull(sub Subject, p *corev1.Pod, ct container, w *corev
 		c.Summary = fmt.Sprintf("image %s is not in its registry", image)
 		c.Remedy = fmt.Sprintf("check name and tag, or use another image: kubectl jupyter install --image NAME=REF, or a mirror: --registry HOST/PREFIX (the image is %s)", image)
 	case needsLogin(text):
-		c.Summary = fmt.Sprintf("the registry denies the node access to image %s", image)
-		c.Remedy = pullSecret(p, image)
+		s.deniedPull(p, image, asked, &c)
 	case strings.Contains(text, "no space left on device"):
 		c.Summary = fmt.Sprintf("node %s has no disk space for image %s", p.Spec.NodeName, image)
 		c.Remedy = "free disk space on the node: kubectl describe node " + p.Spec.NodeName
@@ -96,13 +95,46 @@ func (s *Snapshot) failedPull(sub Subject, p *corev1.Pod, ct container, w *corev
 		c.Remedy = "load the image onto the node, or set imagePullPolicy: IfNotPresent"
 	default:
 		c.Summary = fmt.Sprintf("image %s cannot be pulled", image)
-		c.Remedy = fmt.Sprintf("check that node %s reaches %s; without internet access, mirror the images (kubectl jupyter images) and install with --registry HOST/PREFIX", p.Spec.NodeName, asked)
+		check := "a route and no firewall in between"
+		switch {
+		case strings.Contains(text, ": lookup "):
+			c.Summary = fmt.Sprintf("node %s does not reach registry %s: its name has no address there", p.Spec.NodeName, asked)
+			check = "the node's DNS"
+		case unreached.MatchString(text):
+			c.Summary = fmt.Sprintf("node %s does not reach registry %s", p.Spec.NodeName, asked)
+		}
+		c.Remedy = fmt.Sprintf("check that node %s reaches %s (%s); without internet access, mirror the images (kubectl jupyter images copy) and install with --registry HOST/PREFIX", p.Spec.NodeName, asked, check)
 		// A registry or a network may come back; one that has been away for long does not.
 		if s.Time.Sub(p.CreationTimestamp.Time) < patience {
 			c.Severity = report.Delay
 		}
 	}
 	return c
+}
+
+// unreached is how a node says that it has got no answer at all. It takes lower-case text.
+var unreached = regexp.MustCompile(`dial tcp|i/o timeout|no route to host|network is unreachable|connection refused|connection reset|tls handshake timeout`)
+
+// deniedPull tells a login that is missing from one that the registry does not accept.
+func (s *Snapshot) deniedPull(p *corev1.Pod, image, asked string, c *report.Cause) {
+	// The kubelet goes on without a pull secret that it does not find.
+	for _, e := range s.events("Pod", p.Namespace, p.Name, "FailedToRetrieveImagePullSecret") {
+		c.Summary = fmt.Sprintf("a pull secret of the pod does not exist, and registry %s requires a login for image %s", asked, image)
+		c.Evidence = append(c.Evidence, event(e.Reason, e.Message))
+		c.Remedy = "create the Secret in the evidence, or specify the pull secret that is to be copied to all namespaces: kubectl jupyter install --image-pull-secret NAME"
+		return
+	}
+	if len(p.Spec.ImagePullSecrets) == 0 {
+		c.Summary = fmt.Sprintf("registry %s requires a login for image %s", asked, image)
+		c.Remedy = pullSecret(p, image)
+		return
+	}
+	var names []string
+	for _, r := range p.Spec.ImagePullSecrets {
+		names = append(names, r.Name)
+	}
+	c.Summary = fmt.Sprintf("registry %s refuses the login with pull secret %s, or has none in it, for image %s", asked, strings.Join(names, ", "), image)
+	c.Remedy = fmt.Sprintf("check that the Secret is for %s, that its password is right, and that its user may pull the image; after a change of a Secret that install copies (--image-pull-secret): kubectl jupyter install", registryOf(image))
 }
 
 // otherPlatform is how containerd, Docker and CRI-O say that an index has no image for
@@ -126,7 +158,7 @@ func hiddenOrMissing(text string) bool {
 var askedHost = regexp.MustCompile(`(?:head|get) "https?://([^/"\n]+)/v2/`)
 
 func pullSecret(p *corev1.Pod, image string) string {
-	return fmt.Sprintf("add a pull secret to the service account: kubectl -n %s create secret docker-registry pull --docker-server=%s --docker-username=USER --docker-password=... && kubectl -n %s patch serviceaccount %s -p '{\"imagePullSecrets\":[{\"name\":\"pull\"}]}'",
+	return fmt.Sprintf("for the whole stack and all users: kubectl jupyter install --image-pull-secret NAME; or add a pull secret to the service account: kubectl -n %s create secret docker-registry pull --docker-server=%s --docker-username=USER --docker-password=... && kubectl -n %s patch serviceaccount %s -p '{\"imagePullSecrets\":[{\"name\":\"pull\"}]}'",
 		p.Namespace, registryOf(image), p.Namespace, serviceAccountOf(p))
 }
 

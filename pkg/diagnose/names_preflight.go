@@ -16,10 +16,12 @@ const (
 	PoliciesNotEnforced  = "PoliciesNotEnforced"
 	IstioLayoutDiffers   = "IstioLayoutDiffers"
 	DualStackMissing     = "DualStackMissing"
+	ImagesMissing        = "ImagesMissing"
+	RegistryUnanswered   = "RegistryUnanswered"
 )
 
 var preflightWeight = map[string]int{
 	ServerUnsupported: 110, PermissionMissing: 105, BelongsToOthers: 96, ObjectRefused: 94,
 	CapacityTooSmall: 90, ServerUntested: 40, MemoryOverstated: 38, ExistingInstallation: 36,
-	CNIChainUnsupported: 37, IstioLayoutDiffers: 95, DualStackMissing: 39, PoliciesNotEnforced: 39, EarlierInstallation: 8, NodesExcluded: 7,
+	CNIChainUnsupported: 37, IstioLayoutDiffers: 95, DualStackMissing: 39, PoliciesNotEnforced: 39, ImagesMissing: 92, RegistryUnanswered: 35, EarlierInstallation: 8, NodesExcluded: 7,
 }

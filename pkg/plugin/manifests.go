@@ -19,6 +19,7 @@ type ManifestFlags struct {
 	userEmail     string
 	kustomization string
 	registry      string
+	pullSecret    string
 	images        []string
 	secureCookies bool
 	cullIdle      string
@@ -66,6 +67,7 @@ func (f *ManifestFlags) AddCustom(cmd *cobra.Command) {
 	fs := cmd.Flags()
 	fs.StringVarP(&f.kustomization, "kustomize", "k", "", "Kustomization `directory` to apply on top of the manifests")
 	fs.StringVar(&f.registry, "registry", "", "Pull images from `HOST[:PORT][/PREFIX]` instead of their own registries; REGISTRY=HOST/PREFIX for those of one registry, several separated by commas")
+	fs.StringVar(&f.pullSecret, "image-pull-secret", "", "Secret with the credentials that images are pulled with, as `[NAMESPACE/]NAME`; NAMESPACE is default if not set. It is copied into the namespaces of the stack and of all users")
 	fs.StringArrayVar(&f.images, "image", nil, "Override an image, as `NAME=REF` with NAME without its tag; can be repeated")
 	fs.StringVar(&f.clusterDomain, "cluster-domain", "", "`Domain` that ends the names of the cluster's Services; if not set, the one that the cluster's DNS is configured with, or else "+components.DefaultDomain)
 	fs.StringVar(&f.cni.BinDir, "cni-bin-dir", "", "`Directory` of the nodes with the programs of CNI plugins, for Istio's CNI plugin; if not set, the usual one of the platform")
@@ -98,6 +100,7 @@ func (f *ManifestFlags) Options() (components.Options, error) {
 		UserEmail:     f.userEmail,
 		Kustomization: f.kustomization,
 		Registry:      f.registry,
+		PullSecret:    components.ParsePullSecret(f.pullSecret),
 		SecureCookies: f.secureCookies,
 		CNI:           f.cni,
 		ClusterDomain: f.clusterDomain,

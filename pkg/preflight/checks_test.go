@@ -2,11 +2,13 @@ package preflight
 
 import (
 	"errors"
+	"net/http"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-containerregistry/pkg/v1/remote/transport"
 	admissionv1 "k8s.io/api/admissionregistration/v1"
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
@@ -20,6 +22,7 @@ import (
 
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/components"
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/diagnose"
+	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/mirror"
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/report"
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/rollout"
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/users"
@@ -81,6 +84,13 @@ func found(causes []report.Cause) []string {
 	return out
 }
 
+var notThere = &transport.Error{StatusCode: http.StatusNotFound}
+
+// pulled is an image and what its registry says.
+func pulled(ref string, later bool, err error, platforms ...string) Pulled {
+	return Pulled{components.Image{Ref: ref, OnDemand: later}, mirror.Answer{Image: ref, Platforms: platforms, Err: err}}
+}
+
 func TestEveryCheckNamesWhatItFinds(t *testing.T) {
 	arch := func(a string) func(*corev1.Node) {
 		return func(n *corev1.Node) { n.Labels["kubernetes.io/arch"] = a }
@@ -97,6 +107,24 @@ func TestEveryCheckNamesWhatItFinds(t *testing.T) {
 		says   []string
 	}{
 		{"nothing is wrong", func(*Facts) {}, OK, nil, nil},
+		{"the mirror has every image", func(f *Facts) {
+			f.Open[0].Labels["kubernetes.io/arch"] = "amd64"
+			f.Pulled = []Pulled{pulled("m.example/dex:v2", false, nil, "linux/amd64", "linux/arm64")}
+		}, OK, nil, []string{"asked from this machine: the registry has 1 of 1 image, for linux/amd64"}},
+		{"the mirror lacks an image that is needed, and one that is needed later", func(f *Facts) {
+			f.Pulled = []Pulled{pulled("m.example/dex:v2", false, notThere), pulled("m.example/cuda:v1", true, notThere)}
+		}, Fatal, []string{"fatal ImagesMissing", "warning ImagesMissing"}, []string{"m.example/dex:v2", "kubectl jupyter images copy --to"}},
+		{"the mirror lacks an image that all nodes have", func(f *Facts) {
+			f.Open[0].Status.Images = []corev1.ContainerImage{{Names: []string{"m.example/dex@sha256:x", "m.example/dex:v2"}}}
+			f.Pulled = []Pulled{pulled("m.example/dex:v2", false, notThere)}
+		}, OK, nil, []string{"1 are on all nodes already"}},
+		{"the mirror has an image for other nodes", func(f *Facts) {
+			f.Open[0].Labels["kubernetes.io/arch"] = "arm64"
+			f.Pulled = []Pulled{pulled("m.example/dex:v2", false, nil, "linux/amd64")}
+		}, Warning, []string{"warning WrongArchitecture"}, []string{"m.example/dex:v2 is for linux/amd64, and not for linux/arm64"}},
+		{"the mirror does not answer this machine", func(f *Facts) {
+			f.Pulled = []Pulled{pulled("m.example/dex:v2", false, errors.New(`Get "https://m.example/v2/": x509: certificate signed by unknown authority`))}
+		}, Warning, []string{"warning RegistryUnanswered"}, []string{"registry m.example does not tell this machine", "--registry-ca FILE"}},
 		{"the server is too old", func(f *Facts) { f.Version = version.MustParseGeneric("1.27.9") }, Fatal, []string{"fatal ServerUnsupported"}, []string{"1.28 to 1.37, not 1.27.9"}},
 		{"the server is too old for this release alone", func(f *Facts) {
 			f.Release, f.Version = components.Releases()[1], version.MustParseGeneric("1.30.2")
@@ -333,6 +361,9 @@ func TestEveryCheckNamesWhatItFinds(t *testing.T) {
 					t.Errorf("incomplete, or without a name that is documented: %+v", c)
 				}
 				text.WriteString(c.Summary + "\n" + strings.Join(c.Evidence, "\n") + "\n" + c.Remedy + "\n")
+			}
+			for _, a := range got.Answers {
+				text.WriteString(a.Found + "\n")
 			}
 			for _, s := range tc.says {
 				if !strings.Contains(text.String(), s) {

@@ -33,6 +33,9 @@ type Facts struct {
 	// NotebookImages are those that the web app's form offers.
 	NotebookImages []string
 
+	// Pulled are the images and what their registry says of them, where it was asked.
+	Pulled []Pulled
+
 	// Directories of the nodes; nil where the plan puts nothing there.
 	Directories *rollout.Directories
 

@@ -20,6 +20,7 @@ import (
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/components"
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/diagnose"
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/exposure"
+	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/mirror"
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/report"
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/rollout"
 )
@@ -35,6 +36,8 @@ type Options struct {
 	Smaller func(context.Context) (profile string, rendered []components.Rendered, err error)
 	// CanSkip tells whether components can be left out of the plan.
 	CanSkip func(names []string) bool
+	// AskImages asks registries, with the credentials of a pull secret; nil asks nobody.
+	AskImages func(ctx context.Context, images []string, credentials []byte) ([]mirror.Answer, error)
 	// Brief leaves out what only informs, and the room for what is there already: an
 	// installation that follows asks for no more than it has to know.
 	Brief bool
@@ -64,6 +67,7 @@ func Look(ctx context.Context, c *cluster.Cluster, engine *rollout.Engine, o Opt
 	if !o.Brief {
 		l.start(reading, readAddress, l.address)
 	}
+	l.startRegistry(reading)
 	if o.Plan.Settings.IsolateNamespaces {
 		l.start(reading, readNetwork, l.network)
 	}

@@ -124,6 +124,7 @@ var checks = []check{
 	{"owners", "do any of the objects exist with another owner", []string{readSurvey, readProducts}, findOwners},
 	{"layout", "is the existing Istio as the stack needs it", []string{readLayout}, findLayout},
 	{"nodes", "which nodes accept the pods, and are the images built for them", []string{readNodes}, findNodes},
+	{"registry", "are the images in the registry that nodes are to pull from, and for their architecture", []string{readRegistry}, findRegistry},
 	{"capacity", "is there enough capacity for the pods, and for a notebook", []string{readNodes, readPods}, findCapacity},
 	{"storage", "will notebooks get their volumes", []string{readStorage}, findStorage},
 	{"admission", "does the cluster admit notebooks with a sidecar", []string{readAdmission}, findAdmission},

@@ -28,8 +28,9 @@ type Intent struct {
 	// this time; nil where Source is no clone.
 	Reopen func(last *components.Clone) (components.Source, error)
 
-	// isolated is what the last run chose.
-	isolated bool
+	// isolated and pulledWith are what the last run chose.
+	isolated   bool
+	pulledWith string
 	// from is the release that is replaced, where that has been begun or is to be.
 	from *components.Release
 	// resumed tells that it has been begun, without that it leaves these components out.
@@ -65,11 +66,12 @@ func (i *Intent) Keep(s *Settings) error {
 		return fmt.Errorf("--user-email: the first user is already %s, and install does not change the first user: omit the flag", s.UserEmail)
 	}
 	for flag, take := range map[string]func(){
-		"profile":        func() { m.Profile = s.Profile },
-		"user-email":     func() { m.UserEmail = s.UserEmail },
-		"secure-cookies": func() { m.SecureCookies = s.SecureCookies },
-		"registry":       func() { m.Registry = s.Registry },
-		"image":          func() { m.Images = s.Images },
+		"profile":           func() { m.Profile = s.Profile },
+		"user-email":        func() { m.UserEmail = s.UserEmail },
+		"secure-cookies":    func() { m.SecureCookies = s.SecureCookies },
+		"registry":          func() { m.Registry = s.Registry },
+		"image-pull-secret": func() { m.PullSecret = s.PullSecret },
+		"image":             func() { m.Images = s.Images },
 		"cluster-domain": func() {
 			if s.Network.Given {
 				m.ClusterDomain = s.Network.Domain
@@ -102,7 +104,7 @@ func (i *Intent) Keep(s *Settings) error {
 	if i.Given("self-service") && !m.SelfService.On {
 		m.SelfService = components.SelfService{} // with all that was chosen about it
 	}
-	i.isolated = s.IsolateNamespaces
+	i.isolated, i.pulledWith = s.IsolateNamespaces, s.PullSecret
 	m.TLS, m.NotebookOrigin = s.TLS, s.NotebookOrigin     // chosen by expose, and by nothing else
 	m.Form = s.Form                                       // chosen by notebook form
 	m.Issuer, m.ProvidersOnly = s.Issuer, s.ProvidersOnly // chosen by expose and identity
@@ -170,11 +172,14 @@ func (i *Intent) Plan(ctx context.Context, engine *Engine, blind bool) (*Plan, e
 // WasIsolated tells that the last run isolated the namespaces of people.
 func (i *Intent) WasIsolated() bool { return i.isolated }
 
+// PulledWith is the pull secret of the last run.
+func (i *Intent) PulledWith() string { return i.pulledWith }
+
 func (i *Intent) settings(d *Directories) Settings {
 	m := i.Manifests
 	return Settings{
 		Release: i.Source.Release().Name, Profile: m.Profile, UserEmail: m.UserEmail,
-		SecureCookies: m.SecureCookies, Registry: m.Registry, Images: m.Images,
+		SecureCookies: m.SecureCookies, Registry: m.Registry, PullSecret: m.PullSecret, Images: m.Images,
 		UseExisting: i.UseExisting, Kustomization: m.Kustomization, TLS: m.TLS, NotebookOrigin: m.NotebookOrigin, Issuer: m.Issuer, ProvidersOnly: m.ProvidersOnly, Form: m.Form, Culling: m.Culling,
 		CNI:               i.cniSettings(d),
 		Network:           i.networkSettings(),

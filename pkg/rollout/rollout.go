@@ -99,13 +99,15 @@ type Settings struct {
 	// From is the release that an upgrade to Release replaces, as long as it is not complete.
 	From string `json:"from,omitempty"`
 	// Without are the components that were left out of it, since they were not installed.
-	Without       []string          `json:"without,omitempty"`
-	Profile       string            `json:"profile"`
-	UserEmail     string            `json:"userEmail"`
-	SecureCookies bool              `json:"secureCookies,omitempty"`
-	Registry      string            `json:"registry,omitempty"`
-	Images        map[string]string `json:"images,omitempty"`
-	UseExisting   []string          `json:"useExisting,omitempty"`
+	Without       []string `json:"without,omitempty"`
+	Profile       string   `json:"profile"`
+	UserEmail     string   `json:"userEmail"`
+	SecureCookies bool     `json:"secureCookies,omitempty"`
+	Registry      string   `json:"registry,omitempty"`
+	// PullSecret is the Secret (NAMESPACE/NAME) whose copies pods pull images with.
+	PullSecret  string            `json:"pullSecret,omitempty"`
+	Images      map[string]string `json:"images,omitempty"`
+	UseExisting []string          `json:"useExisting,omitempty"`
 	// Kustomization is the folder given with -k; a later run has to name one again.
 	Kustomization string `json:"kustomization,omitempty"`
 	// TLS of the gateway, as `expose --tls` chose it.
@@ -158,7 +160,7 @@ func (s *Settings) Source() (components.Source, error) {
 func (s Settings) Options() components.Options {
 	return components.Options{
 		Profile: s.Profile, UserEmail: s.UserEmail, SecureCookies: s.SecureCookies,
-		Registry: s.Registry, Images: s.Images, TLS: s.TLS, NotebookOrigin: s.NotebookOrigin, Issuer: s.Issuer, ProvidersOnly: s.ProvidersOnly, Form: s.Form, Culling: s.Culling, CNI: s.CNI.CNI,
+		Registry: s.Registry, PullSecret: s.PullSecret, Images: s.Images, TLS: s.TLS, NotebookOrigin: s.NotebookOrigin, Issuer: s.Issuer, ProvidersOnly: s.ProvidersOnly, Form: s.Form, Culling: s.Culling, CNI: s.CNI.CNI,
 		ClusterDomain: s.Network.Domain, IPv6: s.Network.IPv6, SelfService: s.SelfService,
 	}
 }

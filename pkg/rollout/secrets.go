@@ -75,6 +75,13 @@ type vault struct {
 // values that no Secret has yet. Nothing is written.
 func (e *Engine) openVault(ctx context.Context, plan *Plan) (*vault, error) {
 	v := &vault{states: map[key]*secretState{}, values: map[string]string{}}
+	pull, err := ReadPullSecret(ctx, e.cluster, plan.Settings.PullSecret)
+	if err != nil {
+		return nil, err
+	}
+	if pull != "" {
+		v.values[components.PullSecretValue] = pull
+	}
 	for _, r := range plan.Rendered {
 		for _, u := range r.Objects {
 			placeholders := components.Generated(u)
@@ -100,8 +107,8 @@ func (e *Engine) openVault(ctx context.Context, plan *Plan) (*vault, error) {
 					}
 				}
 				value := decoded(live, k)
-				if value == "" {
-					continue
+				if value == "" || name == components.PullSecretValue && pull != "" {
+					continue // the copy is as the original is now
 				}
 				if name == passwordHash && e.options.Password != nil && bcrypt.CompareHashAndPassword([]byte(value), e.options.Password) != nil {
 					return nil, fmt.Errorf("--password-stdin: %s already contains a different password, which install does not change: omit the flag", cluster.RefOf(u))
@@ -114,6 +121,9 @@ func (e *Engine) openVault(ctx context.Context, plan *Plan) (*vault, error) {
 		for k, name := range components.Generated(state.object) {
 			pending := name == passwordHash && v.hash != nil
 			if v.values[name] == "" && !pending {
+				if name == components.PullSecretValue {
+					return nil, noPullSecret(plan.Settings.PullSecret)
+				}
 				value, err := v.generate(name, e.options.Password)
 				if err != nil {
 					return nil, fmt.Errorf("%s: %w", cluster.RefOf(state.object), err)

@@ -172,20 +172,29 @@ func (u *Users) Isolate(ctx context.Context, profile string) error {
 	if err != nil {
 		return err
 	}
-	r, err := u.Cluster.Mapper.Preferred(profileKind)
+	owner, err := u.ownedBy(ctx, profile)
 	if err != nil {
-		return fmt.Errorf("Profile %s: %w", profile, err)
+		return err
 	}
-	home, err := u.Cluster.Dynamic.Resource(r.GroupVersionResource).Get(ctx, profile, metav1.GetOptions{})
-	if err != nil {
-		return fmt.Errorf("Profile %s: %w", profile, err)
-	}
-	policy.SetOwnerReferences([]metav1.OwnerReference{{APIVersion: home.GetAPIVersion(), Kind: home.GetKind(), Name: home.GetName(), UID: home.GetUID()}})
+	policy.SetOwnerReferences([]metav1.OwnerReference{owner})
 	_, err = u.Cluster.Dynamic.Resource(networkPolicies).Namespace(profile).Apply(ctx, IsolationPolicy, policy, metav1.ApplyOptions{FieldManager: FieldManager, Force: true})
 	if err != nil {
 		return fmt.Errorf("NetworkPolicy %s/%s: %w", profile, IsolationPolicy, err)
 	}
 	return nil
+}
+
+// ownedBy makes what refers to it go with a Profile.
+func (u *Users) ownedBy(ctx context.Context, profile string) (metav1.OwnerReference, error) {
+	r, err := u.Cluster.Mapper.Preferred(profileKind)
+	if err != nil {
+		return metav1.OwnerReference{}, fmt.Errorf("Profile %s: %w", profile, err)
+	}
+	home, err := u.Cluster.Dynamic.Resource(r.GroupVersionResource).Get(ctx, profile, metav1.GetOptions{})
+	if err != nil {
+		return metav1.OwnerReference{}, fmt.Errorf("Profile %s: %w", profile, err)
+	}
+	return metav1.OwnerReference{APIVersion: home.GetAPIVersion(), Kind: home.GetKind(), Name: home.GetName(), UID: home.GetUID()}, nil
 }
 
 // MayIsolate tries whether the policy could be written, before anything else is: in a

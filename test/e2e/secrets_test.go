@@ -52,6 +52,7 @@ var everyCommand = []struct {
 	{"render", []said{{alone: true}, {args: "-o json", alone: true}}},
 	{"images", []said{{alone: true}}},
 	{"images pull", []said{{args: "--remove"}, {args: "--timeout 3s", code: -1}}}, // simulated nodes pull nothing
+	{"images copy", []said{{args: "--to registry.example.com --dry-run=client", alone: true}}},
 	{"components", []said{{alone: true}, {args: "-o json", alone: true}}},
 	{"preflight", []said{{args: "-o wide"}, {args: "-o json"}}},
 	{"install", []said{

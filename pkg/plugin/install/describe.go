@@ -89,6 +89,9 @@ func settings(s rollout.Settings) []string {
 	if s.Registry != "" {
 		flags = append(flags, "--registry "+s.Registry)
 	}
+	if s.PullSecret != "" {
+		flags = append(flags, "--image-pull-secret "+s.PullSecret)
+	}
 	if s.Network.Domain != "" {
 		flags = append(flags, "--cluster-domain "+s.Network.Domain)
 	}

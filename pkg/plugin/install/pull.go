@@ -62,7 +62,7 @@ func (o *InstallOptions) pullAhead(ctx context.Context, a *attempt) (*ahead, err
 		return nil, err
 	}
 	h := &ahead{
-		puller: pulls.New(a.cluster, pulls.Options{Events: a.progress.Event}), waited: o.Pull == pullAll, asked: o.Intent.Given("notebook-images"), done: make(chan error, 1),
+		puller: pulls.New(a.cluster, pulls.Options{Events: a.progress.Event, Secret: a.plan.Settings.PullSecret}), waited: o.Pull == pullAll, asked: o.Intent.Given("notebook-images"), done: make(chan error, 1),
 	}
 	ctx, h.stop = plugin.Within(ctx, o.Timeout)
 	go func() { h.done <- h.run(ctx, a.cluster, lacking) }()

@@ -129,7 +129,28 @@ func (o *InstallOptions) apply(ctx context.Context, a *attempt) error {
 	if err := errors.Join(failed, o.end(ctx, out, credentials, a.survey, a.machine, failed)); err != nil {
 		return err
 	}
-	return o.isolate(ctx, a.cluster)
+	return errors.Join(o.pullWith(ctx, a.cluster), o.isolate(ctx, a.cluster))
+}
+
+// pullWith gives the namespaces of people the pull secret that was chosen, and takes it from
+// them where one was chosen before.
+func (o *InstallOptions) pullWith(ctx context.Context, c *cluster.Cluster) error {
+	secret := o.Intent.Manifests.PullSecret
+	if secret == "" && o.Intent.PulledWith() == "" {
+		return nil
+	}
+	ctx, cancel := rollout.Bounded(ctx, o.Timeout)
+	defer cancel()
+	done, err := (&users.Users{Cluster: c}).PullAllWith(ctx, secret)
+	if err != nil {
+		return fmt.Errorf("--image-pull-secret: %w", err)
+	}
+	what := "Image pull secret copied to"
+	if secret == "" {
+		what = "Image pull secret removed from"
+	}
+	fmt.Fprintf(o.base.ErrOut, "%s %s of users.\n", what, report.Count(len(done), "namespace"))
+	return nil
 }
 
 // isolate closes the namespaces of people where that was chosen, and opens them where it

@@ -13,7 +13,9 @@ import (
 
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/clones"
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/cluster"
+	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/mirror"
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/plugin"
+	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/plugin/registries"
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/preflight"
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/report"
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/rollout"
@@ -23,19 +25,22 @@ import (
 
 // PreflightFlags are what was typed. Those about the manifests are install's own.
 type PreflightFlags struct {
-	choices plugin.ChoiceFlags
-	timeout time.Duration
-	output  string
+	choices    plugin.ChoiceFlags
+	registries registries.Flags
+	timeout    time.Duration
+	output     string
 }
 
 // PreflightOptions are what is meant.
 type PreflightOptions struct {
 	base *plugin.Base
 	// Intent is the installation that would follow.
-	Intent  rollout.Intent
-	Adopt   bool
-	Timeout time.Duration
-	Format  string
+	Intent rollout.Intent
+	Adopt  bool
+	// Registries says how images are asked for, where they come from a mirror.
+	Registries mirror.Options
+	Timeout    time.Duration
+	Format     string
 	// Install and Upgrade are the commands that would follow.
 	Install, Upgrade string
 }
@@ -56,6 +61,9 @@ The command takes the flags of install, and checks:
   - whether the user has all required permissions
   - whether the server accepts all objects that can already exist, using server-side dry run
   - whether existing objects have another owner
+  - with --registry, whether it has all images, for the architecture of the nodes; the
+    registry is asked from this machine, with the credentials of docker login and of
+    --image-pull-secret
   - which nodes accept pods, and whether there is capacity for the stack and a notebook
   - whether volumes for notebooks can be provisioned
   - what an earlier installation has left
@@ -84,7 +92,7 @@ Exit codes:
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			o, err := f.ToOptions(b, cmd.Flags().Changed)
 			if err == nil {
-				own := []string{"timeout", "output"}
+				own := []string{"timeout", "output", "registry-ca", "registry-http"}
 				o.Install = "kubectl jupyter install" + typed(cmd, own...) + b.Flags()
 				o.Upgrade = "kubectl jupyter upgrade" + strings.Replace(typed(cmd, append(own, notOfUpgrade...)...), " --release ", " --to ", 1) + b.Flags()
 			}
@@ -92,6 +100,7 @@ Exit codes:
 		},
 	}
 	f.choices.Add(cmd)
+	f.registries.Add(cmd)
 	fs := cmd.Flags()
 	fs.DurationVar(&f.timeout, "timeout", time.Minute, "The length of time to wait before giving up on the run, such as 30s; 0 means no timeout")
 	fs.StringVarP(&f.output, "output", "o", view.FormatTable, "Output format. One of: (table, wide, json, yaml, jsonpath=TEMPLATE)")
@@ -113,8 +122,12 @@ func (f *PreflightFlags) ToOptions(b *plugin.Base, given func(string) bool) (*Pr
 	if err != nil {
 		return nil, err
 	}
+	asked, err := f.registries.Options()
+	if err != nil {
+		return nil, err
+	}
 	intent.Upgrade = given("release") // another release than the installed one is for upgrade
-	return &PreflightOptions{base: b, Intent: intent, Adopt: f.choices.Adopt, Timeout: f.timeout, Format: f.output}, nil
+	return &PreflightOptions{base: b, Intent: intent, Adopt: f.choices.Adopt, Registries: asked, Timeout: f.timeout, Format: f.output}, nil
 }
 
 // Run looks, prints what was found, and fails where an installation would.
@@ -147,7 +160,9 @@ func (o *PreflightOptions) Run(ctx context.Context) error {
 		what = fmt.Sprintf("an upgrade from release %s to", plan.From.Name)
 	}
 	fmt.Fprintf(messages, "Checking %s for %s release %s (profile %s). Nothing is changed.\n", c.Where(), what, plan.Release.Name, plan.Settings.Profile)
-	facts, _, err := preflight.Look(ctx, c, engine, preflight.OptionsFor(&o.Intent, plan, false))
+	look := preflight.OptionsFor(&o.Intent, plan, false)
+	look.AskImages = o.askImages
+	facts, _, err := preflight.Look(ctx, c, engine, look)
 	progress.Close()
 	if err != nil {
 		return unlessPlan(plugin.BeforeWriting(ctx, o.Timeout, err))
@@ -163,6 +178,18 @@ func (o *PreflightOptions) Run(ctx context.Context) error {
 		return plugin.Unclear(plugin.ErrSilent)
 	}
 	return nil
+}
+
+// askImages asks registries as this machine reaches them.
+func (o *PreflightOptions) askImages(ctx context.Context, images []string, credentials []byte) ([]mirror.Answer, error) {
+	asked := o.Registries
+	asked.Credentials = credentials
+	client, err := mirror.New(asked)
+	if err != nil {
+		return nil, err
+	}
+	defer client.Close()
+	return client.Ask(ctx, images), nil
 }
 
 // unlessPlan marks an error as unclear that comes from the cluster. The others are those

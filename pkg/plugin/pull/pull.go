@@ -150,8 +150,12 @@ func (o *Options) Run(ctx context.Context) error {
 	defer cancel()
 	progress, _ := o.base.Progress(false)
 	defer progress.Close()
+	secret := ""
+	if settings != nil {
+		secret = settings.PullSecret
+	}
 	puller := pulls.New(c, pulls.Options{
-		Keep: o.Keep, Selector: o.Nodes, Tolerate: o.Tolerate, Events: progress.Event, Row: func(node string) string { return node },
+		Secret: secret, Keep: o.Keep, Selector: o.Nodes, Tolerate: o.Tolerate, Events: progress.Event, Row: func(node string) string { return node },
 	})
 	if o.Remove {
 		n, err := puller.RemoveKept(ctx)

@@ -156,6 +156,11 @@ func (o *UserAddOptions) Run(ctx context.Context) error {
 	if err := p.AwaitHome(ctx, person.Name()); err != nil {
 		return fmt.Errorf("%s was added, but the namespace is not ready yet: %w", person.Email, err)
 	}
+	if secret := p.Settings.PullSecret; secret != "" {
+		if err := p.PullWith(ctx, person.Name(), secret); err != nil {
+			return fmt.Errorf("%s was added, but the namespace has no image pull secret: %w", person.Email, err)
+		}
+	}
 	if closed {
 		if err := isolate(ctx, o.base, p, person.Name()); err != nil {
 			return fmt.Errorf("%s was added, but the namespace is not isolated: %w", person.Email, err)

@@ -69,11 +69,18 @@ const crdKind = "CustomResourceDefinition"
 // anyAddress is how programs are told to listen on all addresses of IPv4.
 var anyAddress = regexp.MustCompile(`\b0\.0\.0\.0:(\d+)\b`)
 
+// yamlAddress is such an address as a value in YAML without quotes, where brackets would begin
+// a list.
+var yamlAddress = regexp.MustCompile(`(?m)^(\s*(?:- )?[\w.-]+:[ \t]+)0\.0\.0\.0:(\d+)[ \t]*$`)
+
 // onIPv6 has programs listen on all addresses of both families. That of the web app is in its
 // image's command, which its option ipv6 replaces.
 func onIPv6(u *unstructured.Unstructured) {
 	if !slices.Contains(append([]string{"ConfigMap"}, WorkloadKinds...), u.GetKind()) {
 		return
 	}
-	MapStrings(u.Object, func(s string) string { return anyAddress.ReplaceAllString(s, "[::]:$1") })
+	MapStrings(u.Object, func(s string) string {
+		s = yamlAddress.ReplaceAllString(s, `${1}"[::]:$2"`)
+		return anyAddress.ReplaceAllString(s, "[::]:$1")
+	})
 }

@@ -15,7 +15,6 @@ const (
 	CNIChainUnsupported  = "CNIChainUnsupported"
 	PoliciesNotEnforced  = "PoliciesNotEnforced"
 	IstioLayoutDiffers   = "IstioLayoutDiffers"
-	DualStackMissing     = "DualStackMissing"
 	ImagesMissing        = "ImagesMissing"
 	RegistryUnanswered   = "RegistryUnanswered"
 )
@@ -23,5 +22,5 @@ const (
 var preflightWeight = map[string]int{
 	ServerUnsupported: 110, PermissionMissing: 105, BelongsToOthers: 96, ObjectRefused: 94,
 	CapacityTooSmall: 90, ServerUntested: 40, MemoryOverstated: 38, ExistingInstallation: 36,
-	CNIChainUnsupported: 37, IstioLayoutDiffers: 95, DualStackMissing: 39, PoliciesNotEnforced: 39, ImagesMissing: 92, RegistryUnanswered: 35, EarlierInstallation: 8, NodesExcluded: 7,
+	CNIChainUnsupported: 37, IstioLayoutDiffers: 95, PoliciesNotEnforced: 39, ImagesMissing: 92, RegistryUnanswered: 35, EarlierInstallation: 8, NodesExcluded: 7,
 }

@@ -18,7 +18,7 @@ func findPlatform(f *Facts) (string, []report.Cause) {
 }
 
 // findNetwork says what of the cluster's network is not as in most clusters, and how that is
-// known. Not all that people run in notebooks listens on IPv6.
+// known.
 func findNetwork(f *Facts) (string, []report.Cause) {
 	n := f.Network
 	said := fmt.Sprintf("domain %s (%s)", n.Domain, n.How)
@@ -28,12 +28,7 @@ func findNetwork(f *Facts) (string, []report.Cause) {
 	if !n.Only {
 		return said + "; pods have addresses of IPv6 and IPv4", nil
 	}
-	return said + "; pods have addresses of IPv6 alone", []report.Cause{{
-		Name: diagnose.DualStackMissing, Severity: report.Warning, Component: "notebook-controller",
-		Summary:  "pods have addresses of IPv6 alone: notebooks whose program listens on 0.0.0.0, as in the images that the form offers, do not answer",
-		Evidence: []string{"Service default/kubernetes: ipFamilies [IPv6]"},
-		Remedy:   "use notebook images whose server listens on all addresses (--ServerApp.ip=::), or a dual-stack cluster; the stack's own programs listen on both",
-	}}
+	return said + "; pods have addresses of IPv6 alone", nil
 }
 
 // findDirectories says where Istio's CNI plugin will be put on the nodes, and how that is

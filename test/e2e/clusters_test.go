@@ -137,7 +137,6 @@ func TestClustersLikeK3s(t *testing.T) {
 func TestClustersLikeOneWithIPv6(t *testing.T) {
 	onlyWithOtherClusters(t)
 	b := newBed(t, "--ip-family", "ipv6", "--cluster-domain", "corp.example")
-	b.preflight(t, 0).want(t, diagnose.DualStackMissing, report.Warning, "ipFamilies [IPv6]")
 	b.must("install", "--timeout", "5m")
 	b.notebookRuns(t)
 	if ip := b.kubectl("-n", firstProfile, "get", "pod", "lab-0", "-o", "jsonpath={.status.podIP}"); !strings.HasPrefix(ip, "fd00:10:244:") {

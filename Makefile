@@ -70,6 +70,15 @@ e2e-clusters: build devcluster ## Install on clusters of other kinds: with the r
 e2e-registry: build devcluster ## Fill a mirror with a private CA and a login, install from it on a real node, and have pulls fail in every way that has a name (requires root)
 	go test -tags e2e_real -count=1 -timeout 60m -v -run "TestAMirror|TestPulls|TestANodeWithoutRoom" ./test/e2e/ -registry
 
+.PHONY: e2e-servers
+e2e-servers: build devcluster ## Install every release on control planes of other versions, with simulated nodes (compiles each version of Kubernetes the first time)
+	go run ./test/bedbuild -bin $(BIN)/servers -servers test/servers
+	go test -tags e2e -count=1 -timeout 60m -parallel 2 -v -run 'TestServers$$' ./test/e2e/ -servers "$(abspath $(BIN)/servers)"
+
+.PHONY: e2e-emulated
+e2e-emulated: build devcluster ## Install every release on control planes that emulate older versions, with simulated nodes
+	go test -tags e2e -count=1 -timeout 60m -parallel 2 -v -run TestServersThatEmulateOlderOnes ./test/e2e/ -emulated
+
 KILLS ?= 3
 
 .PHONY: e2e-upgrade

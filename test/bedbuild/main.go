@@ -1,6 +1,6 @@
 // Command bedbuild builds the throwaway cluster's programs and says how far it is: the
 // first time, all of Kubernetes is compiled, and a silent quarter of an hour looks
-// like a hang.
+// like a hang. With -servers it builds control planes of other versions.
 package main
 
 import (
@@ -33,10 +33,15 @@ type program struct {
 
 func main() {
 	bin := flag.String("bin", "bin", "directory to build into")
+	servers := flag.String("servers", "", "directory with a Go module for each version of a control plane; they are built instead, into a directory of BIN for each")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	if err := run(ctx, *bin); err != nil {
+	build := run
+	if *servers != "" {
+		build = func(ctx context.Context, bin string) error { return controlPlanes(ctx, bin, *servers) }
+	}
+	if err := build(ctx, *bin); err != nil {
 		fmt.Fprintln(os.Stderr, "bedbuild:", err)
 		os.Exit(1)
 	}
@@ -47,7 +52,7 @@ func run(ctx context.Context, bin string) error {
 	if err != nil {
 		return err
 	}
-	kubernetes, err := output(ctx, "go", "list", "-C", "test/devcluster", "-m", "-f", "{{.Version}}", "k8s.io/kubernetes")
+	kubernetes, err := kubernetesOf(ctx, "test/devcluster")
 	if err != nil {
 		return err
 	}
@@ -73,6 +78,57 @@ func run(ctx context.Context, bin string) error {
 		}
 	}
 	return nil
+}
+
+// controlPlanes builds the tools of every module in a directory: one version of Kubernetes
+// each, compiled for itself.
+func controlPlanes(ctx context.Context, bin, servers string) error {
+	modules, err := filepath.Glob(filepath.Join(servers, "*", "go.mod"))
+	if err != nil {
+		return err
+	}
+	if len(modules) == 0 {
+		return fmt.Errorf("%s has no directory with a go.mod", servers)
+	}
+	for _, file := range modules {
+		dir := filepath.Dir(file)
+		kubernetes, err := kubernetesOf(ctx, dir)
+		if err != nil {
+			return err
+		}
+		parts := strings.Split(strings.TrimPrefix(kubernetes, "v"), ".")
+		if len(parts) != 3 {
+			return fmt.Errorf("%s: k8s.io/kubernetes %q is not a version", file, kubernetes)
+		}
+		out, err := filepath.Abs(filepath.Join(bin, filepath.Base(dir)))
+		if err != nil {
+			return err
+		}
+		if err := os.MkdirAll(out, 0o755); err != nil {
+			return err
+		}
+		p := program{
+			name: "Kubernetes " + kubernetes, dir: dir, pkg: "tool", what: "a control plane",
+			tags:    "providerless", // without the clouds that were part of it up to 1.30
+			ldflags: []string{"-s", "-w", "-X", gitVersion + kubernetes, "-X", gitMajor + parts[0], "-X", gitMinor + parts[1]},
+		}
+		if err := build(ctx, p, out+string(filepath.Separator)); err != nil {
+			return fmt.Errorf("%s: %w", p.name, err)
+		}
+	}
+	return nil
+}
+
+// The linker's flags that tell a component its version.
+const (
+	gitVersion = "k8s.io/component-base/version.gitVersion="
+	gitMajor   = "k8s.io/component-base/version.gitMajor="
+	gitMinor   = "k8s.io/component-base/version.gitMinor="
+)
+
+func kubernetesOf(ctx context.Context, dir string) (string, error) {
+	out, err := output(ctx, "go", "list", "-C", dir, "-m", "-f", "{{.Version}}", "k8s.io/kubernetes")
+	return strings.TrimSpace(out), err
 }
 
 // build compiles one program. The compiler's own words are kept for the case that it fails.

@@ -22,6 +22,7 @@ func TestValidate(t *testing.T) {
 	}{
 		"the default is fine":                         {func(*Config) {}, ""},
 		"a real node needs no simulated one":          {func(c *Config) { c.Nodes, c.NodeCount = RealNodes, 0 }, ""},
+		"a real node with an older server":            {func(c *Config) { c.Nodes, c.Server = RealNodes, "bin/servers/v1.28" }, "--nodes simulated"},
 		"simulated nodes without a node":              {func(c *Config) { c.NodeCount = 0 }, "--node-count 0"},
 		"more nodes than addresses":                   {func(c *Config) { c.NodeCount = 1000 }, "1000 simulated nodes"},
 		"nodes of an unknown kind":                    {func(c *Config) { c.Nodes = "cloud" }, `--nodes "cloud"`},

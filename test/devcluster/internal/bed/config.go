@@ -47,6 +47,13 @@ type Config struct {
 	// Controllers is kube-controller-manager's flag of that name; its default when empty.
 	// Nodes that nobody keeps alive, written by a test, are marked and emptied otherwise.
 	Controllers []string `json:"controllers,omitempty"`
+	// EmulatedVersion, FeatureGates and RuntimeConfig are the flags of those names;
+	// Kubernetes' defaults when empty.
+	EmulatedVersion string   `json:"emulatedVersion,omitempty"`
+	FeatureGates    []string `json:"featureGates,omitempty"`
+	RuntimeConfig   []string `json:"runtimeConfig,omitempty"`
+	// Server is a directory with the programs of another version of the control plane.
+	Server string `json:"server,omitempty"`
 	// CertManager is the binary of the real cert-manager; without it, its
 	// pods have nobody who acts for them.
 	CertManager string `json:"certManager,omitempty"`
@@ -101,6 +108,9 @@ func (c Config) Validate() error {
 			return fmt.Errorf("--node-count %d: a bed without a real node needs at least one simulated one", c.NodeCount)
 		}
 	case RealNodes:
+		if c.Server != "" {
+			return fmt.Errorf("--server %s: the kubelet of a real node is that of this program, and may not be newer than the server; take --nodes simulated", c.Server)
+		}
 	default:
 		return fmt.Errorf("--nodes %q: must be %s or %s", c.Nodes, SimulatedNodes, RealNodes)
 	}

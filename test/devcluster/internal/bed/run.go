@@ -9,6 +9,7 @@ import (
 	"os"
 	"runtime"
 	"strconv"
+	"strings"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -206,7 +207,17 @@ func (r *runner) startParts(ctx, parts context.Context, server string) (stop fun
 			stops[i]()
 		}
 	}
-	r.say("etcd, kube-apiserver, kube-controller-manager, kube-scheduler %s", kubeversion.Of(kubeversion.Kubernetes))
+	version, where := kubeversion.Of(kubeversion.Kubernetes), "in the bed's process"
+	if r.cfg.Server != "" {
+		where = "a process of " + r.cfg.Server
+		if version, err = controlplane.Programs(r.cfg.Server).Version(ctx); err != nil {
+			return stop, fmt.Errorf("--server: %w", err)
+		}
+	}
+	if r.cfg.EmulatedVersion != "" {
+		where += ", which emulates " + r.cfg.EmulatedVersion
+	}
+	r.say("etcd, %s %s", strings.Join(controlplane.Names, ", "), version)
 	ips := []net.IP{net.ParseIP("127.0.0.1")}
 	for i, a := range r.network.Addresses {
 		ips = append(ips, a.AsSlice(), network.First(r.network.Services[i]).AsSlice())
@@ -218,6 +229,8 @@ func (r *runner) startParts(ctx, parts context.Context, server string) (stop fun
 		Dir: string(r.dir), PKI: r.pki, Kubeconfig: r.dir.internalKubeconfig(), Advertise: r.network.Addresses[0].String(), Port: APIPort,
 		ServiceCIDR: network.Join(r.network.Services), PodCIDR: network.Join(r.network.Pods), Domain: r.network.Domain,
 		PodSecurity: r.cfg.PodSecurity, HostPathProvisioner: r.cfg.Nodes == RealNodes, Controllers: r.cfg.Controllers,
+		EmulatedVersion: r.cfg.EmulatedVersion, FeatureGates: r.cfg.FeatureGates, RuntimeConfig: r.cfg.RuntimeConfig,
+		Programs: controlplane.Programs(r.cfg.Server), Book: r.dir.Book(), Logs: r.dir.Path("logs"),
 	}
 	if err := errors.Join(
 		r.pki.WriteKubeconfig(r.dir.internalKubeconfig(), "https://"+cpc.Address()),
@@ -238,8 +251,8 @@ func (r *runner) startParts(ctx, parts context.Context, server string) (stop fun
 	r.watchFailure(parts, cp.Failed())
 	r.serveAPI(parts, cpc.Address())
 	r.part("etcd", Real, kubeversion.Of(kubeversion.Etcd), "in the bed's process")
-	for _, c := range []string{"kube-apiserver", "kube-controller-manager", "kube-scheduler"} {
-		r.part(c, Real, kubeversion.Of(kubeversion.Kubernetes), "in the bed's process")
+	for _, c := range controlplane.Names {
+		r.part(c, Real, version, where)
 	}
 	r.say("the API server answers at %s", server)
 

@@ -39,6 +39,12 @@ func upCommand() *cobra.Command {
 			if cfg.CertManager == "" {
 				cfg.CertManager = besideUs("cert-manager")
 			}
+			if cfg.Server != "" {
+				var err error
+				if cfg.Server, err = filepath.Abs(cfg.Server); err != nil {
+					return err
+				}
+			}
 			if policies && cfg.Nodes != bed.RealNodes {
 				return errors.New("--network-policies: no packet passes between simulated pods; take --nodes real")
 			}
@@ -73,6 +79,10 @@ func upCommand() *cobra.Command {
 	f.IntVar(&cfg.APIPort, "api-port", 0, "port of the API server on 127.0.0.1; 0 takes a free one")
 	f.IntVar(&cfg.ProxyPort, "proxy-port", 0, "port of the HTTP proxy on 127.0.0.1; 0 takes a free one")
 	f.StringSliceVar(&cfg.Controllers, "controllers", nil, "kube-controller-manager's flag of that name, such as *,-node-lifecycle-controller")
+	f.StringVar(&cfg.EmulatedVersion, "emulated-version", "", "flag of that name of the control plane, such as 1.33: the APIs and features of an older version")
+	f.StringSliceVar(&cfg.FeatureGates, "feature-gates", nil, "flag of that name of the control plane, such as DynamicResourceAllocation=true")
+	f.StringSliceVar(&cfg.RuntimeConfig, "runtime-config", nil, "kube-apiserver's flag of that name, such as resource.k8s.io/v1beta1=true")
+	f.StringVar(&cfg.Server, "server", "", "directory with kube-apiserver, kube-controller-manager and kube-scheduler of another version, to run instead of this program's")
 	im.add(f)
 	f.StringVar(&cfg.IPFamily, "ip-family", network.IPv4, "addresses that nodes, pods and Services have: ipv4, ipv6 or dual")
 	f.StringVar(&cfg.Domain, "cluster-domain", "", "domain that ends the names of Services (default \""+network.DefaultDomain+"\")")

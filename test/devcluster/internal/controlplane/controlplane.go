@@ -1,5 +1,6 @@
 // Package controlplane runs etcd, kube-apiserver, kube-controller-manager and
-// kube-scheduler, the real ones, in this process.
+// kube-scheduler, the real ones: in this process or, but for etcd, as programs of another
+// version.
 package controlplane
 
 import (
@@ -12,18 +13,10 @@ import (
 	"strconv"
 	"time"
 
-	"github.com/spf13/pflag"
-	"k8s.io/apiserver/pkg/util/compatibility"
 	"k8s.io/client-go/rest"
-	cliflag "k8s.io/component-base/cli/flag"
-	apiserver "k8s.io/kubernetes/cmd/kube-apiserver/app"
-	apiserveropts "k8s.io/kubernetes/cmd/kube-apiserver/app/options"
-	kcm "k8s.io/kubernetes/cmd/kube-controller-manager/app"
-	kcmopts "k8s.io/kubernetes/cmd/kube-controller-manager/app/options"
-	scheduler "k8s.io/kubernetes/cmd/kube-scheduler/app"
-	scheduleropts "k8s.io/kubernetes/cmd/kube-scheduler/app/options"
 
 	"github.com/kubectl-jupyter/kubectl-jupyter/test/devcluster/internal/pki"
+	"github.com/kubectl-jupyter/kubectl-jupyter/test/devcluster/internal/process"
 )
 
 // readyTimeout bounds the start of the API server; two busy cores need 6 s.
@@ -52,12 +45,44 @@ type Config struct {
 	HostPathProvisioner bool
 	// Controllers are those of the controller manager; its own choice when empty.
 	Controllers []string
+	// EmulatedVersion and FeatureGates are those of all components, RuntimeConfig is the API
+	// server's choice of APIs.
+	EmulatedVersion             string
+	FeatureGates, RuntimeConfig []string
+	// Programs, when set, are run in the place of the components in this binary; Book records
+	// them, and their logs are written to the directory Logs.
+	Programs Programs
+	Book     process.Book
+	Logs     string
 }
 
 // Address returns host:port of the API server inside the namespace.
 func (c Config) Address() string { return net.JoinHostPort(c.Advertise, strconv.Itoa(c.Port)) }
 
 func (c Config) path(f string) string { return filepath.Join(c.Dir, f) }
+
+// The components beside etcd.
+const (
+	APIServer         = "kube-apiserver"
+	ControllerManager = "kube-controller-manager"
+	Scheduler         = "kube-scheduler"
+)
+
+// Names of the components, in the order in which they start.
+var Names = []string{APIServer, ControllerManager, Scheduler}
+
+// component runs until its context ends.
+type component struct {
+	name string
+	run  func(context.Context) error
+}
+
+func (c Config) components() ([]component, error) {
+	if c.Programs != "" {
+		return c.programs(), nil
+	}
+	return c.embedded()
+}
 
 // ControlPlane is a running control plane.
 type ControlPlane struct {
@@ -80,70 +105,30 @@ func Start(ctx context.Context, cfg Config, cluster *rest.Config) (*ControlPlane
 	}
 	cp := &ControlPlane{failed: make(chan error, 8)}
 
-	// All flags are parsed before the shared registry of feature gates is set,
-	// once. The components' own cobra commands are not used: each installs the
-	// process-wide signal handler, which panics the second time.
-	as := apiserveropts.NewServerRunOptions()
-	if err := parse("kube-apiserver", as.Flags(), cfg.apiserverFlags()); err != nil {
-		return nil, err
-	}
-	cm, err := kcmopts.NewKubeControllerManagerOptions()
+	all, err := cfg.components()
 	if err != nil {
-		return nil, fmt.Errorf("kube-controller-manager: %w", err)
-	}
-	cmFlags := cm.Flags(kcm.KnownControllers(), kcm.ControllersDisabledByDefault(), kcm.ControllerAliases())
-	cm.ParsedFlags = &cmFlags
-	if err := parse("kube-controller-manager", cmFlags, cfg.controllerManagerFlags()); err != nil {
 		return nil, err
 	}
-	sc := scheduleropts.NewOptions()
-	if err := parse("kube-scheduler", *sc.Flags, cfg.schedulerFlags()); err != nil {
-		return nil, err
-	}
-	if err := compatibility.DefaultComponentGlobalsRegistry.Set(); err != nil {
-		return nil, fmt.Errorf("feature gates: %w", err)
-	}
-
-	cp.run(ctx, "kube-apiserver", func() error {
-		c, err := as.Complete(ctx)
-		if err != nil {
-			return err
-		}
-		if errs := c.Validate(); len(errs) != 0 {
-			return errors.Join(errs...)
-		}
-		return apiserver.Run(ctx, c)
-	})
+	cp.run(ctx, all[0])
 	if err := cp.waitReady(ctx, cluster); err != nil {
 		return nil, err
 	}
-	cp.run(ctx, "kube-controller-manager", func() error {
-		c, err := cm.Config(ctx, kcm.KnownControllers(), kcm.ControllersDisabledByDefault(), kcm.ControllerAliases())
-		if err != nil {
-			return err
-		}
-		return kcm.Run(ctx, c.Complete())
-	})
-	cp.run(ctx, "kube-scheduler", func() error {
-		c, s, err := scheduler.Setup(ctx, sc)
-		if err != nil {
-			return err
-		}
-		return scheduler.Run(ctx, c, s)
-	})
+	for _, c := range all[1:] {
+		cp.run(ctx, c)
+	}
 	return cp, nil
 }
 
-func (c *ControlPlane) run(ctx context.Context, name string, f func() error) {
+func (c *ControlPlane) run(ctx context.Context, part component) {
 	go func() {
-		err := f()
+		err := part.run(ctx)
 		if ctx.Err() != nil {
 			return
 		}
 		if err == nil {
 			err = errors.New("ended without an error")
 		}
-		c.failed <- fmt.Errorf("%s stopped: %w", name, err)
+		c.failed <- fmt.Errorf("%s stopped: %w", part.name, err)
 	}()
 }
 
@@ -181,15 +166,4 @@ func (c *ControlPlane) waitReady(ctx context.Context, cluster *rest.Config) erro
 		case <-tick.C:
 		}
 	}
-}
-
-func parse(name string, nfs cliflag.NamedFlagSets, args []string) error {
-	all := pflag.NewFlagSet(name, pflag.ContinueOnError)
-	for _, f := range nfs.FlagSets {
-		all.AddFlagSet(f)
-	}
-	if err := all.Parse(args); err != nil {
-		return fmt.Errorf("%s: %w", name, err)
-	}
-	return nil
 }

@@ -9,6 +9,28 @@ import (
 
 const loopback = "127.0.0.1"
 
+// flags are those of one component.
+func (c Config) flags(name string) []string {
+	flags := c.clientFlags
+	switch name {
+	case APIServer:
+		flags = c.apiserverFlags
+	case ControllerManager:
+		flags = c.controllerManagerFlags
+	}
+	out := flags()
+	if c.EmulatedVersion != "" {
+		out = append(out, "--emulated-version="+c.EmulatedVersion)
+	}
+	if len(c.FeatureGates) > 0 {
+		out = append(out, "--feature-gates="+strings.Join(c.FeatureGates, ","))
+	}
+	if name == APIServer && len(c.RuntimeConfig) > 0 {
+		out = append(out, "--runtime-config="+strings.Join(c.RuntimeConfig, ","))
+	}
+	return out
+}
+
 func (c Config) apiserverFlags() []string {
 	crt, key := c.PKI.Cert, c.PKI.Key
 	flags := []string{
@@ -72,8 +94,6 @@ func (c Config) controllerManagerFlags() []string {
 	}
 	return flags
 }
-
-func (c Config) schedulerFlags() []string { return c.clientFlags() }
 
 func (c Config) clientFlags() []string {
 	return []string{

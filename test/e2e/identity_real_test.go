@@ -645,7 +645,7 @@ spec:
       containers:
       - name: slapd
         image: %[1]s
-        command: [/host/lib64/ld-linux-x86-64.so.2, --library-path, "/host/usr/lib/x86_64-linux-gnu:/host/lib/x86_64-linux-gnu", /host/usr/sbin/chroot, /host]
+        command: [/host/usr/lib/x86_64-linux-gnu/ld-linux-x86-64.so.2, --library-path, "/host/usr/lib/x86_64-linux-gnu:/host/lib/x86_64-linux-gnu", /host/usr/sbin/chroot, /host]
         args: [/usr/sbin/slapd, -d, "0", -h, "ldap:/// ldaps:///", -f, %[2]s/slapd.conf]
         securityContext: {runAsUser: 0, runAsGroup: 0}
         readinessProbe: {tcpSocket: {port: 636}, periodSeconds: 1}

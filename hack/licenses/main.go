@@ -143,7 +143,8 @@ func (m module) texts() ([]text, error) {
 	var texts []text
 	licensed := false
 	for _, e := range entries {
-		if e.IsDir() || !licenceFile.MatchString(e.Name()) || strings.HasSuffix(e.Name(), ".go") {
+		// That of a module's documents is not that of its code.
+		if e.IsDir() || !licenceFile.MatchString(e.Name()) || strings.HasSuffix(e.Name(), ".go") || strings.HasSuffix(e.Name(), ".docs") {
 			continue
 		}
 		content, err := os.ReadFile(filepath.Join(m.Dir, e.Name()))

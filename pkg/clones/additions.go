@@ -124,7 +124,26 @@ func (c *clone) addNamespaces(templates []*unstructured.Unstructured) {
 		}
 	}
 	_ = unstructured.SetNestedSlice(policy.Object, rules, "spec", "rules") // read from there just before
+	c.sayHTTP(c.find(profiles, "Service", kubeflow, kfamPolicy))
 	c.note("AuthorizationPolicy and EnvoyFilter %s let people ask KFAM which namespaces are theirs", kfamPolicy)
+}
+
+// sayHTTP has the mesh take what comes to a Service's ports for HTTP. To a port of which neither
+// name nor appProtocol say so, sidecars apply no rule about methods and paths: they refuse.
+func (c *clone) sayHTTP(service *unstructured.Unstructured) {
+	if service == nil {
+		c.warn("there is no Service %s/%s: the web app lists no namespaces", kubeflow, kfamPolicy)
+		return
+	}
+	ports, _, _ := unstructured.NestedSlice(service.Object, "spec", "ports")
+	for _, p := range ports {
+		p, _ := p.(map[string]any)
+		name, _ := p["name"].(string)
+		if p != nil && p["appProtocol"] == nil && name != "http" && !strings.HasPrefix(name, "http-") {
+			p["appProtocol"] = "http"
+		}
+	}
+	_ = unstructured.SetNestedSlice(service.Object, ports, "spec", "ports") // read from there just before
 }
 
 // addObject adds an object unless the clone has one of its name.

@@ -59,6 +59,8 @@ type Ground struct {
 	OriginFilter *unstructured.Unstructured
 	// Notebooks is where they are served; nil where that could not be read.
 	Notebooks *components.NotebookOrigin
+	// Domain is the cluster's, as the installation recorded it; empty where it is the usual one.
+	Domain string
 	// Providers of the mesh configuration; nil where it could not be read.
 	Providers []Provider
 	// Proxy is oauth2-proxy's configuration file, ProxyParameters and WebAppParameters

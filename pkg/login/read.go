@@ -94,12 +94,13 @@ func (r *reader) address(g *Ground) {
 			UserEmail      string
 			TLS            struct{ Hosts []string }
 			NotebookOrigin components.NotebookOrigin
+			Network        struct{ Domain string }
 		}
 		if err := json.Unmarshal([]byte(data(u)["settings.json"]), &settings); err != nil {
 			return fmt.Errorf("settings.json: %w", err)
 		}
 		g.FirstUser, g.Hosts = settings.UserEmail, settings.TLS.Hosts
-		g.Notebooks = &settings.NotebookOrigin
+		g.Notebooks, g.Domain = &settings.NotebookOrigin, settings.Network.Domain
 		return nil
 	})
 }

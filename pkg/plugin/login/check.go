@@ -131,7 +131,7 @@ func (o *LoginURLOptions) expect(ctx context.Context, g *login.Ground) error {
 	if err != nil {
 		return err
 	}
-	options := components.Options{Outlines: true}
+	options := components.Options{Outlines: true, ClusterDomain: g.Domain}
 	if g.Notebooks != nil {
 		options.NotebookOrigin = *g.Notebooks
 	}

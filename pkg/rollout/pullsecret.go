@@ -11,6 +11,7 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/cluster"
+	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/components"
 )
 
 // ReadPullSecret reads the credentials in a Secret (NAMESPACE/NAME) that images are pulled
@@ -40,4 +41,13 @@ func noPullSecret(secret string) error {
 	namespace, name, _ := strings.Cut(secret, "/")
 	return fmt.Errorf("--image-pull-secret: there is no Secret %s: create it with `kubectl -n %s create secret docker-registry %s --docker-server=HOST --docker-username=USER --docker-password=...`",
 		secret, namespace, name)
+}
+
+// acceptable is an object as the server takes it in a dry run: a copy of the pull secret has
+// to be JSON, which its placeholder is not.
+func acceptable(u *unstructured.Unstructured) *unstructured.Unstructured {
+	if components.Generated(u)[corev1.DockerConfigJsonKey] == "" {
+		return u
+	}
+	return components.PullSecret(u.GetNamespace(), `{"auths":{}}`)
 }

@@ -59,3 +59,14 @@ func TestCopiesOfThePullSecretFollowTheOriginal(t *testing.T) {
 		})
 	}
 }
+
+func TestACopyOfThePullSecretIsTriedWithWhatAServerTakes(t *testing.T) {
+	copied := components.PullSecret("auth", components.GeneratedPlaceholder(components.PullSecretValue))
+	if got, _, _ := unstructured.NestedString(acceptable(copied).Object, "stringData", ".dockerconfigjson"); got != `{"auths":{}}` {
+		t.Errorf("the copy is tried with %q", got)
+	}
+	other := object(t, `{apiVersion: v1, kind: Secret, metadata: {namespace: auth, name: s}, stringData: {K: "$(generated:oidc-client-secret)"}}`)
+	if acceptable(other) != other {
+		t.Error("another Secret is changed")
+	}
+}

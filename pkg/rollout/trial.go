@@ -19,7 +19,7 @@ func (e *Engine) try(ctx context.Context, s *Survey, client dynamic.ResourceInte
 	if u.GetKind() == crdKind && !e.options.AskAll {
 		return nil
 	}
-	_, err := client.Apply(ctx, u.GetName(), u, metav1.ApplyOptions{FieldManager: FieldManager, Force: true, DryRun: []string{metav1.DryRunAll}})
+	_, err := client.Apply(ctx, u.GetName(), acceptable(u), metav1.ApplyOptions{FieldManager: FieldManager, Force: true, DryRun: []string{metav1.DryRunAll}})
 	// What it refers to comes with this run: the role of a binding, say. The role itself
 	// is tried too, and whoever may create it holds what the binding grants.
 	if apierrors.IsNotFound(err) {

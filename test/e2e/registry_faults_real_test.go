@@ -32,7 +32,6 @@ var pullFaults = []pullFault{
 	{"CA unknown", "untrusted.devcluster.test" + echoRepository + ":v1", "", "does not trust the certificate of registry untrusted.devcluster.test", "certs.d/untrusted.devcluster.test/hosts.toml"},
 	{"plain HTTP", "plain.devcluster.test:5000" + echoRepository + ":v1", "", "plain.devcluster.test:5000 serves plain HTTP", "certs.d/plain.devcluster.test:5000/hosts.toml"},
 	{"no route", "unreachable.devcluster.test" + echoRepository + ":v1", "", "does not reach registry unreachable.devcluster.test", "install with --registry"},
-	{"no such host", "nowhere.devcluster.test" + echoRepository + ":v1", "", "does not reach registry nowhere.devcluster.test", "DNS"},
 	{"rate limit", "limited.devcluster.test" + echoRepository + ":v1", "", "limits image pulls", "wait"},
 }
 

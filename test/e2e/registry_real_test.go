@@ -94,7 +94,7 @@ func TestAMirrorWithAPrivateCAAndALogin(t *testing.T) {
 	t.Run("without a login nothing is copied, and the answer says so", func(t *testing.T) {
 		b := b.in(t)
 		b.Vars = []string{"HOME=" + t.TempDir()}
-		if r := b.jupyter(copying...); r.Code != 1 || !strings.Contains(r.Stderr, "UNAUTHORIZED") {
+		if r := b.jupyter(copying...); r.Code != 1 || !strings.Contains(r.Stderr, "401 Unauthorized") {
 			t.Errorf("copy: %s", r)
 		}
 	})

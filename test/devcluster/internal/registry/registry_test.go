@@ -141,6 +141,19 @@ func TestImagesOfTheWorld(t *testing.T) {
 			t.Errorf("%d", w.Code)
 		}
 	})
+	t.Run("what is pushed to the mirror is there", func(t *testing.T) {
+		login := []string{"Authorization", "Basic bWU6c2VjcmV0"}
+		d := digest.FromString("pushed").String()
+		r := httptest.NewRequest(http.MethodPost, "https://"+Mirror+"/v2/mine/blobs/uploads/?digest="+d, strings.NewReader("pushed"))
+		r.Header.Set(login[0], login[1])
+		w := httptest.NewRecorder()
+		if s.ServeHTTP(w, r); w.Code != http.StatusCreated {
+			t.Fatalf("push: %d %s", w.Code, w.Body)
+		}
+		if w := ask(s, http.MethodGet, "https://"+Mirror+"/v2/mine/blobs/"+d, login...); w.Body.String() != "pushed" {
+			t.Errorf("blob: %d %q", w.Code, w.Body)
+		}
+	})
 	t.Run("tokens are given as Docker's registry does", func(t *testing.T) {
 		for want, headers := range map[string][]string{Account: account, "nobody": nil} {
 			var got struct{ Token string }

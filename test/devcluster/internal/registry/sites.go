@@ -7,6 +7,7 @@ import (
 	"log"
 	"net"
 	"net/http"
+	"os"
 	"path/filepath"
 	"strings"
 	"sync/atomic"
@@ -67,9 +68,13 @@ func newSites(cfg Config) (*sites, error) {
 	if err != nil {
 		return nil, err
 	}
+	pushed := filepath.Join(cfg.Dir, "blobs")
+	if err := os.MkdirAll(pushed, 0o700); err != nil {
+		return nil, err
+	}
 	return &sites{
 		upstream: upstream, world: hosts, login: cfg.Login, log: log.New(cfg.Log, "", log.LstdFlags|log.Lmicroseconds),
-		mirror: registry.New(quiet, registry.WithBlobHandler(registry.NewDiskBlobHandler(filepath.Join(cfg.Dir, "blobs")))),
+		mirror: registry.New(quiet, registry.WithBlobHandler(registry.NewDiskBlobHandler(pushed))),
 	}, nil
 }
 

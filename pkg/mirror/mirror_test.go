@@ -107,17 +107,20 @@ func TestRegistriesSayWhichPlatformsImagesAreFor(t *testing.T) {
 func TestACopyGoesOnWhereItWas(t *testing.T) {
 	from := registryOf(t, nil)
 	digest := push(t, from+"/dex:v1", 4)
-	var sent, broken atomic.Int64
+	var sent, kept, broken atomic.Int64
 	broken.Store(1)
 	to := registryOf(t, func(h http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			if r.Method == http.MethodPatch {
-				if n := sent.Add(1); n > 3 && broken.Load() == 1 {
+				if sent.Add(1); kept.Load() >= 3 && broken.Load() == 1 {
 					w.WriteHeader(http.StatusForbidden)
 					return
 				}
 			}
 			h.ServeHTTP(w, r)
+			if r.Method == http.MethodPut {
+				kept.Add(1)
+			}
 		})
 	})
 	c := client(t, Options{})

@@ -46,7 +46,7 @@ func TestUninstallLeavesOnlyWhatIsAPersons(t *testing.T) {
 	wantSays(t, b.kubectl("-n", "kubeflow-user-example-com", "get", "pvc", "-o", "name"), "home")
 	wantSays(t, r.Stderr, "Namespace 1, Profile 1 (user data is deleted only with --delete-data): kubeflow-user-example-com")
 	second := b.must("uninstall", "--yes")
-	wantSays(t, second.Stderr, "Namespace 1, Profile 1 (user data is deleted only with --delete-data): kubeflow-user-example-com", "kubectl delete namespace auth")
+	wantSays(t, second.Stderr, "Namespace 1, Profile 1 (user data is deleted only with --delete-data): kubeflow-user-example-com")
 
 	// Installed again, the person's namespace is as it was.
 	b.must("install", "--timeout", "5m")

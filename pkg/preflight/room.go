@@ -168,6 +168,11 @@ func (l *looker) roomOn(ctx context.Context, n *corev1.Node) (Room, error) {
 		return r, fmt.Errorf("of node %s: %w", n.Name, err)
 	}
 	for i := range list.Items {
+		// What a pod holds that is being deleted goes to one that waits, such as its successor
+		// after a run that was interrupted while it replaced programs.
+		if list.Items[i].DeletionTimestamp != nil {
+			continue
+		}
 		requests := podresource.PodRequests(&list.Items[i], podresource.PodResourcesOptions{UseStatusResources: true})
 		r.Left = r.Left.minus(Size{requests.Cpu().MilliValue(), requests.Memory().Value()})
 		r.Pods--

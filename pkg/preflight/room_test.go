@@ -13,13 +13,15 @@ import (
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/rest"
+	"k8s.io/utils/ptr"
 
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/cluster"
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/components"
 )
 
 // manyNodes stands in for the API server of a cluster with that many equal nodes, each of
-// which has one pod with these requests. It counts what is asked.
+// which has one pod with these requests, and one that is being deleted. It counts what is
+// asked.
 func manyNodes(t *testing.T, nodes int, cpu, memory string) (l *looker, lists, pods *atomic.Int64) {
 	t.Helper()
 	lists, pods = &atomic.Int64{}, &atomic.Int64{}
@@ -49,7 +51,10 @@ func manyNodes(t *testing.T, nodes int, cpu, memory string) (l *looker, lists, p
 			pods.Add(1)
 			requests := corev1.ResourceList{"cpu": resource.MustParse(cpu), "memory": resource.MustParse(memory)}
 			p := corev1.Pod{Spec: corev1.PodSpec{Containers: []corev1.Container{{Name: "c", Resources: corev1.ResourceRequirements{Requests: requests}}}}}
-			answer(w, corev1.PodList{TypeMeta: metav1.TypeMeta{APIVersion: "v1", Kind: "PodList"}, Items: []corev1.Pod{p}})
+			leaving := *p.DeepCopy()
+			leaving.DeletionTimestamp = ptr.To(metav1.Now())
+			leaving.Spec.Containers[0].Resources.Requests["memory"] = resource.MustParse("8Gi")
+			answer(w, corev1.PodList{TypeMeta: metav1.TypeMeta{APIVersion: "v1", Kind: "PodList"}, Items: []corev1.Pod{p, leaving}})
 		default:
 			w.WriteHeader(http.StatusNotFound)
 			answer(w, metav1.Status{TypeMeta: metav1.TypeMeta{APIVersion: "v1", Kind: "Status"}, Status: "Failure", Reason: metav1.StatusReasonNotFound, Code: http.StatusNotFound})

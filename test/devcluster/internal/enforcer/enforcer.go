@@ -7,7 +7,6 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"time"
 
 	admissionv1 "k8s.io/api/admissionregistration/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -16,8 +15,8 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/informers"
 	"k8s.io/client-go/kubernetes"
-	"k8s.io/client-go/tools/cache"
-	"k8s.io/klog/v2"
+
+	"github.com/kubectl-jupyter/kubectl-jupyter/test/devcluster/internal/reconcile"
 )
 
 const (
@@ -35,9 +34,6 @@ var exclusions = []metav1.LabelSelectorRequirement{
 	{Key: "kubernetes.azure.com/managedby", Operator: metav1.LabelSelectorOpNotIn, Values: []string{AKS}},
 }
 
-// retry is when it looks again after the server has refused something.
-const retry = time.Second
-
 // Run enforces until ctx ends. kube-system is labelled as on AKS first.
 func Run(ctx context.Context, client kubernetes.Interface) error {
 	patch := fmt.Sprintf(`{"metadata":{"labels":{"control-plane":"true","kubernetes.azure.com/managedby":%q}}}`, AKS)
@@ -46,21 +42,13 @@ func Run(ctx context.Context, client kubernetes.Interface) error {
 	}
 	factory := informers.NewSharedInformerFactory(client, 0)
 	mutating, validating := factory.Admissionregistration().V1().MutatingWebhookConfigurations(), factory.Admissionregistration().V1().ValidatingWebhookConfigurations()
-	changed := make(chan struct{}, 1)
-	notify := func(any) {
-		select {
-		case changed <- struct{}{}:
-		default:
-		}
-	}
-	for _, i := range []cache.SharedIndexInformer{mutating.Informer(), validating.Informer()} {
-		if _, err := i.AddEventHandler(cache.ResourceEventHandlerFuncs{AddFunc: notify, UpdateFunc: func(_, o any) { notify(o) }}); err != nil {
-			return err
-		}
+	changed, err := reconcile.Changes(mutating.Informer(), validating.Informer())
+	if err != nil {
+		return err
 	}
 	factory.Start(ctx.Done())
 	factory.WaitForCacheSync(ctx.Done())
-	for {
+	return reconcile.Until(ctx, changed, "enforcer", func(ctx context.Context) error {
 		m, err := mutating.Lister().List(labels.Everything())
 		if err != nil {
 			return err
@@ -69,18 +57,8 @@ func Run(ctx context.Context, client kubernetes.Interface) error {
 		if err != nil {
 			return err
 		}
-		var again <-chan time.Time
-		if err := enforce(ctx, client, m, v); err != nil {
-			klog.Errorf("devcluster: enforcer: %v", err)
-			again = time.After(retry)
-		}
-		select {
-		case <-ctx.Done():
-			return ctx.Err()
-		case <-again:
-		case <-changed:
-		}
-	}
+		return enforce(ctx, client, m, v)
+	})
 }
 
 // enforce writes the configurations that lack an exclusion.

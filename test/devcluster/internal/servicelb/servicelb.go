@@ -11,7 +11,6 @@ import (
 	"maps"
 	"net/netip"
 	"slices"
-	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
@@ -23,8 +22,8 @@ import (
 	"k8s.io/client-go/kubernetes"
 	appslisters "k8s.io/client-go/listers/apps/v1"
 	corelisters "k8s.io/client-go/listers/core/v1"
-	"k8s.io/client-go/tools/cache"
-	"k8s.io/klog/v2"
+
+	"github.com/kubectl-jupyter/kubectl-jupyter/test/devcluster/internal/reconcile"
 )
 
 // Name is by what it is asked for, and what lists call it.
@@ -38,9 +37,6 @@ const (
 
 // namespace is where k3s makes the DaemonSets.
 const namespace = metav1.NamespaceSystem
-
-// retry is when it looks again after the server has refused something.
-const retry = time.Second
 
 type controller struct {
 	client   kubernetes.Interface
@@ -58,35 +54,15 @@ func Run(ctx context.Context, client kubernetes.Interface, image string) error {
 		client: client, image: image, services: f.Core().V1().Services().Lister(), pods: f.Core().V1().Pods().Lister(),
 		nodes: f.Core().V1().Nodes().Lister(), daemons: f.Apps().V1().DaemonSets().Lister(),
 	}
-	changed := make(chan struct{}, 1)
-	notify := func(any) {
-		select {
-		case changed <- struct{}{}:
-		default:
-		}
-	}
-	for _, i := range []cache.SharedIndexInformer{
+	changed, err := reconcile.Changes(
 		f.Core().V1().Services().Informer(), f.Core().V1().Pods().Informer(), f.Core().V1().Nodes().Informer(), f.Apps().V1().DaemonSets().Informer(),
-	} {
-		if _, err := i.AddEventHandler(cache.ResourceEventHandlerFuncs{AddFunc: notify, UpdateFunc: func(_, o any) { notify(o) }, DeleteFunc: notify}); err != nil {
-			return err
-		}
+	)
+	if err != nil {
+		return err
 	}
 	f.Start(ctx.Done())
 	f.WaitForCacheSync(ctx.Done())
-	for {
-		var again <-chan time.Time
-		if err := c.reconcile(ctx); err != nil {
-			klog.Errorf("devcluster: ServiceLB: %v", err)
-			again = time.After(retry)
-		}
-		select {
-		case <-ctx.Done():
-			return ctx.Err()
-		case <-again:
-		case <-changed:
-		}
-	}
+	return reconcile.Until(ctx, changed, "ServiceLB", c.reconcile)
 }
 
 func (c *controller) reconcile(ctx context.Context) error {

@@ -19,10 +19,10 @@ import (
 	"k8s.io/client-go/kubernetes"
 	corelisters "k8s.io/client-go/listers/core/v1"
 	discoverylisters "k8s.io/client-go/listers/discovery/v1"
-	"k8s.io/client-go/tools/cache"
 	"k8s.io/klog/v2"
 
 	"github.com/kubectl-jupyter/kubectl-jupyter/test/devcluster/internal/netns"
+	"github.com/kubectl-jupyter/kubectl-jupyter/test/devcluster/internal/reconcile"
 )
 
 // settle is how long changes are gathered before the listeners follow.
@@ -54,22 +54,9 @@ func New(client kubernetes.Interface, nodes []netip.Addr) *Proxy {
 func (p *Proxy) Run(ctx context.Context) error {
 	factory := informers.NewSharedInformerFactory(p.client, 0)
 	p.services, p.slices = factory.Core().V1().Services().Lister(), factory.Discovery().V1().EndpointSlices().Lister()
-	changed := make(chan struct{}, 1)
-	notify := func() {
-		select {
-		case changed <- struct{}{}:
-		default:
-		}
-	}
-	handler := cache.ResourceEventHandlerFuncs{
-		AddFunc:    func(any) { notify() },
-		UpdateFunc: func(any, any) { notify() },
-		DeleteFunc: func(any) { notify() },
-	}
-	for _, i := range []cache.SharedIndexInformer{factory.Core().V1().Services().Informer(), factory.Discovery().V1().EndpointSlices().Informer()} {
-		if _, err := i.AddEventHandler(handler); err != nil {
-			return err
-		}
+	changed, err := reconcile.Changes(factory.Core().V1().Services().Informer(), factory.Discovery().V1().EndpointSlices().Informer())
+	if err != nil {
+		return err
 	}
 	factory.Start(ctx.Done())
 	factory.WaitForCacheSync(ctx.Done())

@@ -238,33 +238,37 @@ func (u *Users) Unisolate(ctx context.Context, profile string) (bool, error) {
 
 // IsolateAll closes the namespaces of all Profiles, or opens them, and returns their names.
 func (u *Users) IsolateAll(ctx context.Context, closed bool) ([]string, error) {
+	return u.eachProfile(ctx, func(name string) (bool, error) {
+		if !closed {
+			return u.Unisolate(ctx, name)
+		}
+		if err := u.AwaitHome(ctx, name); err != nil {
+			return false, err
+		}
+		return true, u.Isolate(ctx, name)
+	})
+}
+
+// eachProfile does something about each Profile that is not being deleted, until one fails,
+// and returns the names of those for which it was done.
+func (u *Users) eachProfile(ctx context.Context, do func(name string) (bool, error)) ([]string, error) {
 	profiles, err := u.all(ctx, profileKind)
 	if err != nil {
 		return nil, err
 	}
 	var done []string
 	for i := range profiles {
-		name := profiles[i].GetName()
 		if profiles[i].GetDeletionTimestamp() != nil {
 			continue
 		}
-		if !closed {
-			was, err := u.Unisolate(ctx, name)
-			if err != nil {
-				return done, err
-			}
-			if was {
-				done = append(done, name)
-			}
-			continue
-		}
-		if err := u.AwaitHome(ctx, name); err != nil {
+		name := profiles[i].GetName()
+		did, err := do(name)
+		if err != nil {
 			return done, err
 		}
-		if err := u.Isolate(ctx, name); err != nil {
-			return done, err
+		if did {
+			done = append(done, name)
 		}
-		done = append(done, name)
 	}
 	return done, nil
 }

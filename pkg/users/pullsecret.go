@@ -59,30 +59,15 @@ func (u *Users) PullWith(ctx context.Context, profile, secret string) error {
 // PullAllWith does the same in the namespaces of all Profiles, or undoes it where no secret
 // is named, and returns their names.
 func (u *Users) PullAllWith(ctx context.Context, secret string) ([]string, error) {
-	profiles, err := u.all(ctx, profileKind)
-	if err != nil {
-		return nil, err
-	}
-	var done []string
-	for i := range profiles {
-		name := profiles[i].GetName()
-		if profiles[i].GetDeletionTimestamp() != nil {
-			continue
-		}
+	return u.eachProfile(ctx, func(name string) (bool, error) {
 		if err := u.AwaitHome(ctx, name); err != nil {
-			return done, err
+			return false, err
 		}
 		if secret == "" {
-			err = u.pullWithout(ctx, name)
-		} else {
-			err = u.PullWith(ctx, name, secret)
+			return true, u.pullWithout(ctx, name)
 		}
-		if err != nil {
-			return done, err
-		}
-		done = append(done, name)
-	}
-	return done, nil
+		return true, u.PullWith(ctx, name, secret)
+	})
 }
 
 // pullWithout takes the credentials away again.

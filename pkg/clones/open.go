@@ -123,8 +123,7 @@ type clone struct {
 }
 
 func newestRelease() (*components.Files, error) {
-	names := components.ReleaseNames()
-	return components.NewEmbedded(names[len(names)-1])
+	return components.NewEmbedded(components.NewestRelease())
 }
 
 // names of the clone's components, in the order of the release.

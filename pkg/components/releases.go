@@ -22,6 +22,12 @@ func ReleaseNames() []string {
 	return names
 }
 
+// NewestRelease is the name of the last of Releases.
+func NewestRelease() string {
+	names := ReleaseNames()
+	return names[len(names)-1]
+}
+
 // ReleaseNamed finds a release.
 func ReleaseNamed(name string) (*Release, error) {
 	for _, r := range Releases() {

@@ -36,21 +36,15 @@ func (f *ChoiceFlags) Add(cmd *cobra.Command) {
 // Intent checks everything about the choices that can be checked without a cluster.
 func (f *ChoiceFlags) Intent(given func(string) bool) (rollout.Intent, error) {
 	intent := rollout.Intent{Given: given, Only: f.only, Skip: f.skip, UseExisting: f.useExisting, IsolateNamespaces: f.isolate}
-	var err error
-	if intent.Manifests, err = f.manifests.Options(); err != nil {
+	if err := f.manifests.FillIn(&intent); err != nil {
 		return intent, err
 	}
-	source, err := f.manifests.Source(&intent.Manifests)
-	if err != nil {
-		return intent, err
-	}
-	intent.Source, intent.Reopen = source, f.manifests.Reopen(source)
 	for _, flag := range []struct {
 		name   string
 		values []string
 	}{{"--only", f.only}, {"--skip", f.skip}, {"--use-existing", f.useExisting}} {
 		for _, n := range flag.values {
-			if _, err := source.Release().Component(n); err != nil {
+			if _, err := intent.Source.Release().Component(n); err != nil {
 				return intent, fmt.Errorf("%s: %w", flag.name, err)
 			}
 		}

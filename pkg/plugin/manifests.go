@@ -10,6 +10,7 @@ import (
 
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/clones"
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/components"
+	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/rollout"
 )
 
 // ManifestFlags are what a person can choose about the manifests.
@@ -47,19 +48,27 @@ func (f *ManifestFlags) Add(cmd *cobra.Command) {
 
 // AddUpgrade adds the flags of a command that replaces the installed release.
 func (f *ManifestFlags) AddUpgrade(cmd *cobra.Command) {
-	names := components.ReleaseNames()
-	f.release.add(cmd, "to", names[len(names)-1], "Release to upgrade to")
+	f.release.add(cmd, "to", components.NewestRelease(), "Release to upgrade to")
 	f.AddCustom(cmd)
 }
 
-// Reopen is what Intent needs to open a clone again; nil where the source is no clone.
-func (f *ManifestFlags) Reopen(source *components.Files) func(*components.Clone) (components.Source, error) {
-	if source.Release().Clone == nil {
-		return nil
+// FillIn says in an intent what the flags mean.
+func (f *ManifestFlags) FillIn(i *rollout.Intent) error {
+	options, err := f.Options()
+	if err != nil {
+		return err
 	}
-	return func(last *components.Clone) (components.Source, error) {
-		return clones.Reopen(f.release.clone.context(), source, f.release.clone.options, last, f.release.clone.given)
+	source, err := f.Source(&options)
+	if err != nil {
+		return err
 	}
+	i.Manifests, i.Source = options, source
+	if source.Release().Clone != nil {
+		i.Reopen = func(last *components.Clone) (components.Source, error) {
+			return clones.Reopen(f.release.clone.context(), source, f.release.clone.options, last, f.release.clone.given)
+		}
+	}
+	return nil
 }
 
 // AddCustom adds the flags that change the manifests of a release, and not which it is.

@@ -123,8 +123,7 @@ func noWayBack(r *components.Release) string {
 // Newest is the latest release of the plugin, empty where the settings are of that one or
 // of one that the plugin does not have.
 func (s *Settings) Newest() string {
-	names := components.ReleaseNames()
-	if newest := names[len(names)-1]; s != nil && slices.Contains(names, s.Release) && s.Release != newest {
+	if newest := components.NewestRelease(); s != nil && slices.Contains(components.ReleaseNames(), s.Release) && s.Release != newest {
 		return newest
 	}
 	return ""

@@ -107,14 +107,9 @@ func (f *UpgradeFlags) ToOptions(b *plugin.Base, given func(string) bool) (*Upgr
 		return nil, err
 	}
 	o.Intent = rollout.Intent{Given: given, Upgrade: true}
-	if o.Intent.Manifests, err = f.manifests.Options(); err != nil {
+	if err := f.manifests.FillIn(&o.Intent); err != nil {
 		return nil, err
 	}
-	source, err := f.manifests.Source(&o.Intent.Manifests)
-	if err != nil {
-		return nil, err
-	}
-	o.Intent.Source, o.Intent.Reopen = source, f.manifests.Reopen(source)
 	return &UpgradeOptions{InstallOptions: *o, Yes: f.yes, Restart: f.restart}, nil
 }
 

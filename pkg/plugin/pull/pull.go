@@ -128,14 +128,9 @@ func (f *Flags) ToOptions(b *plugin.Base, args []string, given func(string) bool
 	if o.Nodes, err = labels.Parse(f.nodes); err != nil {
 		return nil, fmt.Errorf("--nodes %q: %w", f.nodes, err)
 	}
-	if o.Intent.Manifests, err = f.manifests.Options(); err != nil {
+	if err := f.manifests.FillIn(&o.Intent); err != nil {
 		return nil, err
 	}
-	source, err := f.manifests.Source(&o.Intent.Manifests)
-	if err != nil {
-		return nil, err
-	}
-	o.Intent.Source, o.Intent.Reopen = source, f.manifests.Reopen(source)
 	return o, nil
 }
 

@@ -9,6 +9,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/duration"
 
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/plugin"
+	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/plugin/show"
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/report"
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/view"
 )
@@ -47,16 +48,13 @@ the provider.`,
 			return plugin.Run(cmd, o, err)
 		},
 	}
-	cmd.Flags().StringVarP(&f.output, "output", "o", view.FormatTable, "Output format. One of: (table, wide, name, json, yaml, jsonpath=TEMPLATE)")
-	plugin.Complete(cmd, "output", func() []string {
-		return []string{view.FormatTable, view.FormatWide, view.Name, view.JSON, view.YAML, view.JSONPath + "="}
-	})
+	show.AddListOutput(cmd, &f.output)
 	return cmd
 }
 
 // ToOptions checks what was typed.
 func (f *listFlags) ToOptions(b *plugin.Base) (*listOptions, error) {
-	if err := view.CheckOutput(f.output, view.FormatTable, view.FormatWide, view.Name); err != nil {
+	if err := show.CheckListOutput(f.output); err != nil {
 		return nil, err
 	}
 	return &listOptions{base: b, Format: f.output}, nil

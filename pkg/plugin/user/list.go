@@ -14,6 +14,7 @@ import (
 
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/plugin"
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/plugin/people"
+	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/plugin/show"
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/report"
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/users"
 	"github.com/kubectl-jupyter/kubectl-jupyter/pkg/view"
@@ -53,16 +54,13 @@ namespace has the NetworkPolicy that isolates it, and SHARED WITH whom it is sha
 			return plugin.Run(cmd, o, err)
 		},
 	}
-	cmd.Flags().StringVarP(&f.output, "output", "o", view.FormatTable, "Output format. One of: (table, wide, name, json, yaml, jsonpath=TEMPLATE)")
-	plugin.Complete(cmd, "output", func() []string {
-		return []string{view.FormatTable, view.FormatWide, view.Name, view.JSON, view.YAML, view.JSONPath + "="}
-	})
+	show.AddListOutput(cmd, &f.output)
 	return cmd
 }
 
 // ToOptions checks what was typed.
 func (f *UserListFlags) ToOptions(b *plugin.Base) (*UserListOptions, error) {
-	if err := view.CheckOutput(f.output, view.FormatTable, view.FormatWide, view.Name); err != nil {
+	if err := show.CheckListOutput(f.output); err != nil {
 		return nil, err
 	}
 	return &UserListOptions{base: b, Format: f.output}, nil

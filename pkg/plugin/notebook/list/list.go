@@ -140,12 +140,12 @@ func grid(l *notebooks.List, all, wide bool) view.Grid {
 		if n.Cause != nil {
 			cause, why = n.Cause.Name, n.Cause.Summary
 		}
-		return n.Namespace, []view.Cell{
+		cells := []view.Cell{
 			view.Text(n.Name), view.Text(string(n.Type)), view.Text(image), stateCell(n.State), view.Text(cause),
 			view.Text(n.GPUText()), view.Text(show.Age(l.Time.Sub(n.Created))), idleCell(n, l.Time),
-		}, []view.Cell{
-			view.Text(n.Creator), view.Text(n.Node), view.Text(strings.Join(n.Claims(), ",")), view.Text(why),
 		}
+		more := []view.Cell{view.Text(n.Creator), view.Text(n.Node), view.Text(strings.Join(n.Claims(), ",")), view.Text(why)}
+		return n.Namespace, cells, more
 	})
 }
 

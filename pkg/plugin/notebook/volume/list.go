@@ -161,12 +161,12 @@ func (o *ListOptions) face(l *volumes.List, namespace string) view.Look {
 func grid(l *volumes.List, all, wide bool) view.Grid {
 	headers := []string{"NAME", "OWNER", "USED BY", "UNUSED", "SIZE", "USE%", "AGE"}
 	return show.Rows(l.Volumes, all, wide, headers, []string{"CLASS", "MODES", "PHASE", "KNOWN FROM"}, func(v *volumes.Volume) (string, []view.Cell, []view.Cell) {
-		return v.Namespace, []view.Cell{
+		cells := []view.Cell{
 			view.Text(v.Name), show.Owner(v.Owner), usersCell(v), unusedCell(v, l.Time), view.Text(v.Size.String()), show.Percent(v.Percent()),
 			view.Text(show.Age(l.Time.Sub(v.Created))),
-		}, []view.Cell{
-			view.Text(v.Class), view.Text(v.ModesText()), view.Text(string(v.Phase)), view.Text(string(v.Source)),
 		}
+		more := []view.Cell{view.Text(v.Class), view.Text(v.ModesText()), view.Text(string(v.Phase)), view.Text(string(v.Source))}
+		return v.Namespace, cells, more
 	})
 }
 

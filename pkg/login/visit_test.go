@@ -1,7 +1,6 @@
 package login
 
 import (
-	"context"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -42,10 +41,10 @@ func TestAVisitorIsAnsweredByTheNotebookItself(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			server := httptest.NewServer(pretence{instead: map[string]http.HandlerFunc{notebook: tt.answer}})
 			defer server.Close()
-			v, err := Enter(context.Background(), report.WayIn{URL: server.URL + "/jupyter/"}, person, tt.password)
+			v, err := Enter(t.Context(), report.WayIn{URL: server.URL + "/jupyter/"}, person, tt.password)
 			wantError(t, err, tt.entering)
 			if err == nil {
-				wantError(t, v.Answers(context.Background(), server.URL+"/notebook/ada/lab/"), tt.asking)
+				wantError(t, v.Answers(t.Context(), server.URL+"/notebook/ada/lab/"), tt.asking)
 			}
 		})
 	}
@@ -55,7 +54,7 @@ func TestAVisitorSendsNoPasswordToAServerThatIsNotTrusted(t *testing.T) {
 	asked := false
 	server := httptest.NewTLSServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { asked = true }))
 	defer server.Close()
-	_, err := Enter(context.Background(), report.WayIn{URL: server.URL + "/jupyter/"}, person, "right")
+	_, err := Enter(t.Context(), report.WayIn{URL: server.URL + "/jupyter/"}, person, "right")
 	wantError(t, err, "certificate")
 	if asked {
 		t.Error("the server got a request")

@@ -288,7 +288,7 @@ func pulling(t *testing.T, says map[string]string, o Options) (*Puller, *kubelet
 
 // left are the names of what a puller has made and not deleted.
 func (k *kubelet) left(kind schema.GroupVersionResource) []string {
-	list, err := k.client.Resource(kind).Namespace(Namespace).List(context.Background(), metav1.ListOptions{})
+	list, err := k.client.Resource(kind).Namespace(Namespace).List(k.t.Context(), metav1.ListOptions{})
 	if err != nil {
 		k.t.Fatal(err)
 	}
